@@ -1,0 +1,64 @@
+# Needs Python 3.11, Go, make and git; everything else is pinned in .ci/.
+# `make` lists the targets.
+
+PYTHON      ?= python3.11
+OPA_VERSION := 1.22.2
+
+BIN  := .venv/bin
+OPA  := .tools/opa-$(OPA_VERSION)
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 \
+        --generate-hashes --no-header --no-emit-index-url
+
+export CHARTER_OPA := $(CURDIR)/$(OPA)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test demo bench lint format types agree wheel lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: .venv/.stamp $(OPA) ## create .venv, install the pins, find or build OPA
+
+test: lint types ## lint, types and all tests
+	$(BIN)/python -m pytest
+
+demo: setup ## one permit, one denial, one proof, from a gateway started for the purpose
+	$(BIN)/python tests/demo/run.py
+
+bench: setup ## decisions per second, beside an echo server and stock OPA
+	$(BIN)/python tests/bench/run.py
+
+lint: setup ## formatting and lint, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: setup ## one layout, and the lint that mends itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: setup ## strict types
+	$(BIN)/pyright
+
+agree: setup ## the engines against each other and the definition, for longer
+	$(BIN)/python -m pytest --hypothesis-profile=thorough tests/properties
+
+wheel: setup ## build dist/*.whl
+	$(BIN)/python -m hatchling build --target wheel
+
+lock: setup ## pin the newest versions that pyproject.toml allows
+	$(LOCK) --output-file .ci/requirements.txt
+	$(LOCK) --group dev --constraint .ci/requirements.txt --output-file .ci/requirements-dev.txt
+
+clean: ## remove all that was built or installed here
+	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis build dist
+
+.venv/.stamp: .ci/requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-input --only-binary :all: --require-hashes -r $<
+	$(BIN)/python -m pip install --quiet --no-input --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(OPA):
+	.ci/install-opa $(OPA_VERSION) $@

@@ -1,0 +1,50 @@
+"""What every test sees: no network beyond this machine, OPA, and steady examples."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import settings
+
+from tests.project import ROOT
+
+LOOPBACK = ("127.", "::1", "localhost")
+
+# On a build machine a property fails for a change of the code, not for the luck of the
+# day. `make agree` looks further.
+settings.register_profile("steady", deadline=None, print_blob=True, derandomize="CI" in os.environ)
+settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=5_000)
+settings.load_profile("steady")
+
+
+def _refuse_the_network(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = str(cast(tuple[object, ...], arguments[1])[0])
+        if not host.startswith(LOOPBACK):
+            raise PermissionError(f"a test reaches out to {host}")
+
+
+sys.addaudithook(_refuse_the_network)
+
+
+@pytest.fixture(scope="session")
+def opa() -> Path:
+    """The OPA that `make setup` chose, or the one on the PATH."""
+    chosen = os.environ.get("CHARTER_OPA") or shutil.which("opa")
+    if chosen is None or not Path(chosen).exists():
+        pytest.fail("no OPA: run `make setup`, or set CHARTER_OPA")
+    return Path(chosen)
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The shared test vectors beside the repository; a build machine must have them."""
+    place = ROOT.parent / "shared" / "vectors"
+    if not place.is_dir():
+        if "CI" in os.environ:
+            pytest.fail(f"no vectors at {place}")
+        pytest.skip(f"no vectors at {place}")
+    return place
