@@ -55,7 +55,7 @@ clean: ## remove all that was built or installed here
 	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis build dist
 
 .venv/.stamp: .ci/requirements-dev.txt pyproject.toml
-	$(PYTHON) -m venv .venv
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-input --only-binary :all: --require-hashes -r $<
 	$(BIN)/python -m pip install --quiet --no-input --no-deps --no-build-isolation --editable .
 	touch $@

@@ -18,7 +18,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "dsl": ("dsl",),
     "gateway": (),
     "gateway.errors": (),
-    "gateway.keys": ("gateway.errors",),
+    "gateway.keys": ("gateway.errors", "gateway.keys"),
     "gateway.config": ("gateway.errors",),
     "gateway.attestation": ("gateway.errors", "gateway.keys", "gateway.attestation"),
     "gateway.ledger": ("gateway.errors", "gateway.keys", "gateway.ledger"),
