@@ -39,9 +39,9 @@ class FactType:
     """What is known of a fact before anybody states it.
 
     `values` is the closed vocabulary of a TERM or TERMS fact, sorted, or None where
-    any identifier will do. `unit` is the unit an INTEGER counts. An empty set counts
-    as unknown unless `may_be_empty`. `wire` is where the fact sits in a question,
-    from its top level: `("context", "data", "labels")`.
+    any identifier will do; `vocabulary` is its name. `unit` is the unit an INTEGER
+    counts. An empty set counts as unknown unless `may_be_empty`. `wire` is where the
+    fact sits in a question, from its top level: `("context", "data", "labels")`.
     """
 
     path: str
@@ -49,6 +49,7 @@ class FactType:
     origin: Origin
     wire: tuple[str, ...]
     title: str = ""
+    vocabulary: str | None = None
     values: tuple[str, ...] | None = None
     unit: str | None = None
     may_be_empty: bool = False

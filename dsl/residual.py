@@ -1,0 +1,49 @@
+"""What a value rests on: the facts that decided, and the facts that are missing.
+
+Explanations only; no verdict depends on this module.
+"""
+
+from dsl.core import And, Condition, Constant, InForce, Not, Or
+from dsl.evaluate import truth
+from dsl.facts import Question
+from dsl.kleene import Truth
+
+
+def missing(condition: Condition, question: Question) -> frozenset[str]:
+    """The unknown facts that keep the condition from being true or false.
+
+    The residual of the condition: parts that the known facts settle drop out, and what is
+    left names its facts. Empty exactly where the value is known.
+    """
+    if truth(condition, question) is not Truth.UNKNOWN:
+        return frozenset()
+    match condition:
+        case And(operands) | Or(operands):
+            return frozenset[str]().union(*(missing(part, question) for part in operands))
+        case Not(operand):
+            return missing(operand, question)
+        case Constant() | InForce():
+            return frozenset()
+        case _:
+            return frozenset({condition.path})
+
+
+def deciding(condition: Condition, question: Question) -> frozenset[str]:
+    """The known facts on which the value rests: with these alone known, the condition has
+    the value it has. Of an `or` that is true, and an `and` that is false, the first part
+    that settles it is enough."""
+    value = truth(condition, question)
+    match condition:
+        case And(operands) | Or(operands):
+            settles = Truth.FALSE if isinstance(condition, And) else Truth.TRUE
+            if value is settles:
+                part = next(p for p in operands if truth(p, question) is settles)
+                return deciding(part, question)
+            return frozenset[str]().union(*(deciding(part, question) for part in operands))
+        case Not(operand):
+            return deciding(operand, question)
+        case Constant() | InForce():
+            return frozenset()
+        case _:
+            known = condition.path in question.facts
+            return frozenset({condition.path}) if known else frozenset()
