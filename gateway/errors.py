@@ -4,9 +4,16 @@ Verification raises; it never returns a boolean. Messages are safe to show: they
 the field and what to do, never a secret and never a stack trace.
 """
 
+from typing import ClassVar
+
 
 class GatewayError(Exception):
-    """Root of every error the gateway raises on purpose."""
+    """Root of every error the gateway raises on purpose.
+
+    `reason` is the stable word that reports and programs may compare.
+    """
+
+    reason: ClassVar[str] = "gateway-error"
 
 
 # --- starting ------------------------------------------------------------------------
@@ -18,6 +25,14 @@ class ConfigurationError(GatewayError):
 
 class KeyFileError(ConfigurationError):
     """A key file is missing, malformed, of the wrong kind, or readable by others."""
+
+    reason = "key-file"
+
+
+class KeyMalformedError(GatewayError):
+    """A public key is malformed, of the wrong kind, or one that nobody should trust."""
+
+    reason = "key-malformed"
 
 
 # --- asking --------------------------------------------------------------------------
@@ -60,23 +75,130 @@ class EngineAnswerError(EngineError):
     """The engine reported an error, or its answer is not exactly the expected object."""
 
 
+# --- reading JSON --------------------------------------------------------------------
+
+
+class JsonError(GatewayError):
+    """The bytes are not JSON that we read. `pointer` is the RFC 6901 pointer of the place,
+    or empty where it is the text as a whole."""
+
+    reason = "json-malformed"
+
+    def __init__(self, detail: str, *, pointer: str = "") -> None:
+        super().__init__(f"{detail} at {pointer}" if pointer else detail)
+        self.detail = detail
+        self.pointer = pointer
+
+
 # --- records -------------------------------------------------------------------------
 
 
 class RecordError(GatewayError):
     """A record is not what it claims to be."""
 
+    reason = "record-invalid"
+
 
 class CanonicalFormError(RecordError):
     """The value has no RFC 8785 form, or the bytes are not in it."""
 
+    reason = "not-canonical"
+
 
 class EnvelopeMalformedError(RecordError):
-    """The envelope or its payload does not have the shape of the standard."""
+    """The envelope does not have the shape of DSSE."""
+
+    reason = "envelope-malformed"
+
+
+class PayloadTypeError(EnvelopeMalformedError):
+    """The envelope carries another type of payload than the one expected."""
+
+    reason = "payload-type"
+
+    def __init__(self, *, expected: str, found: str) -> None:
+        super().__init__(f"payload type is {found!r}, expected {expected!r}")
+        self.expected = expected
+        self.found = found
 
 
 class SignatureError(RecordError):
     """The signature does not hold, or no trusted key made it."""
+
+    reason = "signature-invalid"
+
+
+class KeyUnknownError(SignatureError):
+    """No trusted key made a signature of the envelope. `found` are the key ids it names."""
+
+    reason = "key-unknown"
+
+    def __init__(self, *, expected: tuple[str, ...], found: tuple[str, ...]) -> None:
+        super().__init__(
+            f"no trusted key signed this: signed by {', '.join(found) or 'nobody'}, "
+            f"trusted are {', '.join(expected) or 'none'}"
+        )
+        self.expected = expected
+        self.found = found
+
+
+class KeyIdMismatchError(SignatureError):
+    """A trusted key made the signature, but it is named as another key's."""
+
+    reason = "key-id-mismatch"
+
+    def __init__(self, *, expected: str, found: str) -> None:
+        super().__init__(f"the signature names key {found!r}, but key {expected} made it")
+        self.expected = expected
+        self.found = found
+
+
+class PayloadNotCanonicalError(CanonicalFormError):
+    """The signed payload is not in RFC 8785 form."""
+
+    reason = "payload-not-canonical"
+
+
+class StatementMalformedError(RecordError):
+    """The signed payload is not an in-toto Statement about a decision."""
+
+    reason = "statement-malformed"
+
+
+class TrustError(GatewayError):
+    """The trust file says not, or says twice, which keys to trust."""
+
+    reason = "trust-malformed"
+
+
+class AnswerMalformedError(RecordError):
+    """The answer to verify carries no record and proof, or is too large."""
+
+    reason = "answer-malformed"
+
+
+class AnswerDiffersError(RecordError):
+    """A member around the record is not what was signed."""
+
+    reason = "answer-differs-from-record"
+
+    def __init__(self, *, member: str, expected: object, found: object) -> None:
+        super().__init__(f"{member!r} of the answer is not the one that was signed")
+        self.member = member
+        self.expected = expected
+        self.found = found
+
+
+class DecisionMismatchError(RecordError):
+    """A genuine record, but not of the decision, request or bundle asked for."""
+
+    reason = "decision-mismatch"
+
+    def __init__(self, *, what: str, expected: str, found: str) -> None:
+        super().__init__(f"the record is of {what} {found}, asked for was {expected}")
+        self.what = what
+        self.expected = expected
+        self.found = found
 
 
 # --- ledger --------------------------------------------------------------------------
@@ -85,32 +207,145 @@ class SignatureError(RecordError):
 class LedgerError(GatewayError):
     """The ledger contradicts itself or its proof, or cannot take entries."""
 
+    reason = "ledger-invalid"
+
 
 class LedgerUnavailableError(LedgerError):
     """The ledger takes no entries: it is locked, closed, or a write failed."""
+
+    reason = "ledger-unavailable"
+
+
+class EntryConflictError(LedgerError):
+    """Another entry has this id already; nothing was appended."""
+
+    reason = "entry-conflict"
+
+    def __init__(self, *, entry_id: str, index: int) -> None:
+        super().__init__(f"entry {index} has the id {entry_id!r} and another body or tenant")
+        self.entry_id = entry_id
+        self.index = index
+
+
+class EntryMismatchError(LedgerError):
+    """The proof is about another entry than this record."""
+
+    reason = "entry-mismatch"
+
+    def __init__(self, *, expected: bytes, calculated: bytes) -> None:
+        super().__init__(
+            f"the proof is about entry sha256:{expected.hex()}, "
+            f"this record is sha256:{calculated.hex()}"
+        )
+        self.expected = expected
+        self.calculated = calculated
 
 
 class CheckpointMalformedError(LedgerError):
     """The checkpoint is not in the form of C2SP tlog-checkpoint."""
 
+    reason = "checkpoint-malformed"
+
+
+class CheckpointOriginError(LedgerError):
+    """The checkpoint is of another log."""
+
+    reason = "checkpoint-origin"
+
+    def __init__(self, *, expected: str, found: str) -> None:
+        super().__init__(f"the checkpoint is of log {found!r}, expected {expected!r}")
+        self.expected = expected
+        self.found = found
+
 
 class CheckpointSignatureError(LedgerError):
     """The checkpoint carries no valid signature of the expected log key."""
 
+    reason = "checkpoint-signature"
+
+
+class CheckpointRollbackError(LedgerError):
+    """The checkpoint is older than one seen before."""
+
+    reason = "checkpoint-rollback"
+
+    def __init__(self, *, expected: int, found: int) -> None:
+        super().__init__(f"the checkpoint has size {found}, size {expected} was seen before")
+        self.expected = expected
+        self.found = found
+
+
+class CheckpointForkError(LedgerError):
+    """Two checkpoints of one log have one size and different roots: keep both, as proof."""
+
+    reason = "checkpoint-fork"
+
+    def __init__(self, *, tree_size: int, expected: bytes, found: bytes) -> None:
+        super().__init__(
+            f"two roots for size {tree_size}: {expected.hex()} seen before, now {found.hex()}"
+        )
+        self.tree_size = tree_size
+        self.expected = expected
+        self.found = found
+
 
 class ProofMalformedError(LedgerError):
-    """The proof is not in the form of C2SP tlog-proof, or its size cannot be right."""
+    """The proof is not in the form of C2SP tlog-proof."""
+
+    reason = "proof-malformed"
 
 
 class InclusionProofError(LedgerError):
-    """The proof does not lead to the root in the checkpoint."""
+    """The proof does not lead from the entry to the root in the checkpoint."""
 
-    def __init__(self, *, index: int, tree_size: int, expected: bytes, calculated: bytes) -> None:
-        super().__init__(
-            f"entry {index} is not in the tree of size {tree_size}: "
-            f"expected root {expected.hex()}, calculated {calculated.hex()}"
-        )
+    reason = "inclusion-proof"
+
+    def __init__(self, detail: str, *, index: int, tree_size: int) -> None:
+        super().__init__(f"entry {index} is not shown to be in the tree of {tree_size}: {detail}")
         self.index = index
         self.tree_size = tree_size
+
+
+class InclusionRootError(InclusionProofError):
+    """The path leads to another root."""
+
+    def __init__(self, *, index: int, tree_size: int, expected: bytes, calculated: bytes) -> None:
+        detail = f"expected root {expected.hex()}, calculated {calculated.hex()}"
+        super().__init__(detail, index=index, tree_size=tree_size)
+        self.expected = expected
+        self.calculated = calculated
+
+
+class InclusionPathError(InclusionProofError):
+    """The path has another number of hashes than an entry there needs."""
+
+    def __init__(self, *, index: int, tree_size: int, expected: int, found: int) -> None:
+        detail = f"expected {expected} hashes, found {found}"
+        super().__init__(detail, index=index, tree_size=tree_size)
+        self.expected = expected
+        self.found = found
+
+
+class ConsistencyProofError(LedgerError):
+    """The proof does not show that the newer tree extends the older one."""
+
+    reason = "consistency-proof"
+
+    def __init__(self, detail: str, *, old_size: int, new_size: int) -> None:
+        super().__init__(
+            f"the tree of {new_size} is not shown to extend the tree of {old_size}: {detail}"
+        )
+        self.old_size = old_size
+        self.new_size = new_size
+
+
+class ConsistencyRootError(ConsistencyProofError):
+    """The path leads to another root for the old or the new size."""
+
+    def __init__(
+        self, which: str, *, old_size: int, new_size: int, expected: bytes, calculated: bytes
+    ) -> None:
+        detail = f"expected {which} root {expected.hex()}, calculated {calculated.hex()}"
+        super().__init__(detail, old_size=old_size, new_size=new_size)
         self.expected = expected
         self.calculated = calculated
