@@ -9,8 +9,6 @@ from typing import Any, cast
 import pytest
 from hypothesis import settings
 
-from tests.project import ROOT
-
 LOOPBACK = ("127.", "::1", "localhost")
 
 # On a build machine a property fails for a change of the code, not for the luck of the
@@ -37,14 +35,3 @@ def opa() -> Path:
     if chosen is None or not Path(chosen).exists():
         pytest.fail("no OPA: run `make setup`, or set CHARTER_OPA")
     return Path(chosen)
-
-
-@pytest.fixture(scope="session")
-def vectors() -> Path:
-    """The shared test vectors beside the repository; a build machine must have them."""
-    place = ROOT.parent / "shared" / "vectors"
-    if not place.is_dir():
-        if "CI" in os.environ:
-            pytest.fail(f"no vectors at {place}")
-        pytest.skip(f"no vectors at {place}")
-    return place
