@@ -1,0 +1,184 @@
+"""The layout of `cedar format`: line breaks as that formatter would put them.
+
+A pretty printer after P. Wadler, "A prettier printer" (2003), with the few constructs
+of Cedar that the compiler emits. The shape of each construct is that of the
+cedar-policy-formatter crate 4.x (`src/pprint/doc.rs`), so that formatting emitted
+policies changes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+WIDTH = 80
+INDENT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line break, or `flat` where its group fits on one line."""
+
+    flat: str
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    parts: "tuple[Doc, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    columns: int
+    doc: "Doc"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    doc: "Doc"
+
+
+Doc = Text | Line | Join | Nest | Group
+
+SPACE_OR_BREAK = Line(" ")
+NOTHING_OR_BREAK = Line("")
+
+
+# --- constructs ----------------------------------------------------------------------
+
+
+def index(target: str, key: Doc) -> Doc:
+    """`target[key]`."""
+    access = Join((Text("["), NOTHING_OR_BREAK, key, NOTHING_OR_BREAK, Text("]")))
+    return Group(Join((Text(target), Nest(INDENT, access))))
+
+
+def has(target: str, key: Doc) -> Doc:
+    """`target has key`."""
+    words = (Text(target), SPACE_OR_BREAK, Text("has"), SPACE_OR_BREAK, Nest(INDENT, key))
+    return Group(Join(words))
+
+
+def call(target: Doc, method: str, arguments: Sequence[Doc]) -> Doc:
+    """`target.method(arguments)`; `target` is a list or an index into the context."""
+    inner = (Text("("), NOTHING_OR_BREAK, *_separated(arguments, ","))
+    arguments_doc = Join((Nest(INDENT, Join(inner)), NOTHING_OR_BREAK, Text(")")))
+    accesses = (Text("." + method), NOTHING_OR_BREAK, arguments_doc)
+    return Group(Join((target, Nest(INDENT, Join(accesses)))))
+
+
+def call_on_index(target: str, key: Doc, method: str, arguments: Sequence[Doc]) -> Doc:
+    """`target[key].method(arguments)`."""
+    inner = (Text("("), NOTHING_OR_BREAK, *_separated(arguments, ","))
+    arguments_doc = Join((Nest(INDENT, Join(inner)), NOTHING_OR_BREAK, Text(")")))
+    access = Group(Join((Text("["), NOTHING_OR_BREAK, key, NOTHING_OR_BREAK, Text("]"))))
+    accesses = (access, NOTHING_OR_BREAK, Text("." + method), NOTHING_OR_BREAK, arguments_doc)
+    return Group(Join((Text(target), Nest(INDENT, Join(accesses)))))
+
+
+def listing(items: Sequence[Doc]) -> Doc:
+    """`[a, b, c]`."""
+    return Group(Join((Text("["), Nest(1, Join(_separated(items, ","))), Text("]"))))
+
+
+def compared(left: Doc, operator: str, right: Doc) -> Doc:
+    return Join((left, Text(f" {operator} "), right))
+
+
+def negation(operand: Doc) -> Doc:
+    return Join((Text("!"), operand))
+
+
+def chain(operator: str, operands: Sequence[Doc]) -> Doc:
+    """`a && b && c`; each on a line of its own where they do not fit on one."""
+    return Join(_separated(operands, f" {operator}"))
+
+
+def parenthesised(doc: Doc) -> Doc:
+    return Group(Join((Text("("), Nest(1, doc), Text(")"))))
+
+
+def condition(word: str, expression: Doc) -> Doc:
+    """`when { expression }` or `unless { expression }`."""
+    body = Nest(INDENT, Join((SPACE_OR_BREAK, Group(expression))))
+    braces = Group(Join((Text("{"), body, SPACE_OR_BREAK, Text("}"))))
+    return Group(Join((Text(word), SPACE_OR_BREAK, braces)))
+
+
+def scope_list(operator: str, items: Sequence[str]) -> Doc:
+    """The action of a policy's head: `action in [A, B]`."""
+    head = Group(Join((Text("action"), SPACE_OR_BREAK, Text(operator))))
+    if operator == "==":
+        right: Doc = Text(items[0])
+    else:
+        right = listing([Text(item) for item in items])
+    return Group(Join((head, Nest(INDENT, Join((SPACE_OR_BREAK, right))))))
+
+
+def _separated(docs: Sequence[Doc], separator: str) -> tuple[Doc, ...]:
+    parts: list[Doc] = []
+    for number, doc in enumerate(docs):
+        if number:
+            parts += (Text(separator), SPACE_OR_BREAK)
+        parts.append(doc)
+    return tuple(parts)
+
+
+# --- printing ------------------------------------------------------------------------
+
+_Task = tuple[int, bool, Doc]  # indentation, whether broken, what
+
+
+def render(doc: Doc, *, indent: int = 0) -> str:
+    """The document as lines of at most `WIDTH` columns where its groups allow it."""
+    out: list[str] = []
+    column = indent
+    tasks: list[_Task] = [(indent, True, doc)]
+    while tasks:
+        depth, broken, current = tasks.pop()
+        match current:
+            case Text(text):
+                out.append(text)
+                column += len(text)
+            case Line(flat):
+                if broken:
+                    out.append("\n" + " " * depth)
+                    column = depth
+                else:
+                    out.append(flat)
+                    column += len(flat)
+            case Join(parts):
+                tasks += ((depth, broken, part) for part in reversed(parts))
+            case Nest(columns, inner):
+                tasks.append((depth + columns, broken, inner))
+            case Group(inner):
+                breaks = broken and not _fits(inner, tasks, WIDTH - column)
+                tasks.append((depth, breaks, inner))
+    return "".join(out)
+
+
+def _fits(doc: Doc, rest: Iterable[_Task], room: int) -> bool:
+    """Whether the document fits flat, with all that follows up to the next break."""
+    following = [task[2] for task in rest]
+    pending: list[tuple[bool, Doc]] = [(False, doc)]
+    while room >= 0:
+        if not pending:
+            if not following:
+                return True
+            pending.append((True, following.pop()))
+        broken, current = pending.pop()
+        match current:
+            case Text(text):
+                room -= len(text)
+            case Line(flat):
+                if broken:
+                    return True
+                room -= len(flat)
+            case Join(parts):
+                pending += ((broken, part) for part in reversed(parts))
+            case Nest(_, inner) | Group(inner):
+                pending.append((broken, inner))
+    return False

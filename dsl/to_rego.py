@@ -1,0 +1,316 @@
+"""Core to Rego v1: a module for any Open Policy Agent, and the bundle that carries it.
+
+The input is `dsl.facts.Question.document()`. Entry points, each always an object:
+
+    data.charter.decide  {"denied": [...], "granted": [...]}   prohibitions not certainly
+                         clear; permissions that certainly grant
+    data.charter.why     {"broken": [...], "open": [...]}      of a refusal: prohibitions
+                         certainly broken; permissions not certainly closed
+    data.charter.duties  {"duties": [...]}                     of a permit
+    data.charter.answer  decide, with why or duties as the case may be, and the digest
+                         of the program, in one evaluation
+
+A placement is permitted where `granted` names something and `denied` nothing. The
+module asks only what is certainly so, by named booleans over guarded facts
+(`dsl.rego_facts`); what is possibly so is `not` the certain opposite. It expects the
+normalised question and guards the types all the same: a fact that is absent, of
+another type or outside its vocabulary is unknown, and unknown permits nothing.
+
+Values of large sets are in the data document, `opa_bundle()["data.json"]`; the module
+without it knows no fact that is compared with such a set.
+"""
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dsl.core import (
+    And,
+    Condition,
+    Constant,
+    Duty,
+    Effect,
+    Not,
+    Or,
+    Program,
+    Rule,
+    conjuncts,
+    opposite,
+)
+from dsl.core_json import program_digest
+from dsl.fold import fold_program
+from dsl.names import Names
+from dsl.rego_facts import FactRules
+from dsl.rego_text import RESERVED, cited, clause, comment, heading, metadata, quote, quote_all
+from dsl.wellformed import check_program
+
+ENTRY_POINTS = """\
+# METADATA
+# description: "Prohibitions that are not certainly clear, and permissions that certainly grant."
+# entrypoint: true
+decide := {"denied": denied, "granted": granted}
+
+# METADATA
+# description: "Of a refusal: prohibitions certainly broken, and permissions not certainly closed."
+# entrypoint: true
+why := {"broken": broken, "open": open}
+
+# METADATA
+# description: "Of a permit: the duties that apply."
+# entrypoint: true
+duties := {"duties": due}
+
+# METADATA
+# description: "All of the above that matters, and the digest of the program that says so."
+# entrypoint: true
+answer := {"denied": denied, "granted": granted, "duties": due, "program": program} if permitted
+
+answer := {
+	"denied": denied,
+	"granted": granted,
+	"broken": broken,
+	"open": open,
+	"program": program,
+} if {
+	not permitted
+}
+
+permitted if {
+	count(denied) == 0
+	count(granted) > 0
+}
+"""
+
+_OWN_NAMES = (
+    "charter decide why duties answer permitted program denied granted broken open due term above "
+    "values"
+).split()
+
+
+@dataclass(frozen=True, slots=True)
+class RegoPolicy:
+    """A module and the data document that belongs to it."""
+
+    module: str
+    data: dict[str, object]
+
+
+def rego_module(program: Program) -> str:
+    """The module; see `rego_policy` for the data that belongs to it."""
+    return rego_policy(program).module
+
+
+def rego_policy(program: Program) -> RegoPolicy:
+    """The module of package `charter`, and its data document.
+
+    Raises:
+        CoreFormatError: The program is not well-formed.
+    """
+    check_program(program)
+    return _Module(program).policy()
+
+
+def opa_bundle(program: Program, revision: str) -> dict[str, bytes]:
+    """The files of an OPA bundle by path (Open Policy Agent documentation, "Bundles")."""
+    policy = rego_policy(program)
+    manifest = {"revision": revision, "roots": ["charter"], "rego_version": 1}
+    files = {
+        ".manifest": _json(manifest),
+        "charter/charter.rego": policy.module.encode("utf-8"),
+    }
+    if policy.data:
+        files["data.json"] = _json(policy.data)
+    return files
+
+
+def tarball(files: Mapping[str, bytes]) -> bytes:
+    """The files as a gzipped tar; the same files give the same bytes."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for path in sorted(files):
+            entry = tarfile.TarInfo(path)
+            entry.size = len(files[path])
+            entry.mode = 0o644
+            archive.addfile(entry, io.BytesIO(files[path]))
+    return gzip.compress(buffer.getvalue(), mtime=0)
+
+
+def _json(document: object) -> bytes:
+    text = json.dumps(document, ensure_ascii=False, sort_keys=True, indent=2)
+    return (text + "\n").encode("utf-8")
+
+
+class _Module:
+    """One module in the making; names and shared booleans are kept here."""
+
+    def __init__(self, program: Program) -> None:
+        self._digest = program_digest(program)
+        self._program = fold_program(program)
+        self._names = Names(RESERVED.union(_OWN_NAMES))
+        self._facts = FactRules(self._program, self._names)
+        self._action_tests: dict[tuple[str, ...], str] = {}
+        self._helpers: dict[Condition, str] = {}
+        self._pending: list[str] = []
+
+    def policy(self) -> RegoPolicy:
+        rules = [block for rule in self._program.rules for block in self._rule(rule)]
+        parts = [
+            self._header(),
+            heading("entry points"),
+            ENTRY_POINTS.strip(),
+            *self._empty_sets(rules),
+            *_section("rules", rules),
+            *_section("actions", self._actions()),
+            *_section("conditions", self._facts.conditions),
+            *_section("facts", self._facts.guards),
+        ]
+        data = {"charter": {"values": self._facts.values}} if self._facts.values else {}
+        return RegoPolicy("\n\n".join(parts) + "\n", dict(data))
+
+    def _header(self) -> str:
+        annotation = metadata(
+            {
+                "title": "Charter",
+                "description": "Compiled from charters: change those, not this.",
+                "custom": {"program": self._digest},
+            }
+        )
+        return f"{annotation}\npackage charter\n\nprogram := {quote(self._digest)}"
+
+    @staticmethod
+    def _empty_sets(rules: Sequence[str]) -> list[str]:
+        text = "\n".join(rules)
+        names = ("denied", "granted", "broken", "open", "due")
+        return [f"{name} := set()" for name in names if f"\n{name} contains " not in f"\n{text}"]
+
+    def _actions(self) -> list[str]:
+        return [
+            clause(name, [f"input.action in {{{quote_all(actions)}}}"])
+            for actions, name in self._action_tests.items()
+        ]
+
+    def _action_test(self, actions: tuple[str, ...]) -> str:
+        wanted = tuple(sorted(actions))
+        if wanted not in self._action_tests:
+            self._action_tests[wanted] = self._names.fresh("action_is", "_or_".join(wanted))
+        return self._action_tests[wanted]
+
+    # --- rules ---------------------------------------------------------------------
+
+    def _rule(self, rule: Rule) -> list[str]:
+        asked = [self._action_test(rule.actions)]
+        stem = rule.id.rpartition("/")[2]
+        blocks: list[str] = []
+        if rule.effect is not Effect.OBLIGE:
+            possibly, certainly = (
+                ("denied", "broken") if rule.effect is Effect.FORBID else ("open", "granted")
+            )
+            first = self._possibly(possibly, rule.id, asked, rule.formula, stem)
+            second = self._certainly(certainly, rule.id, asked, rule.formula, stem)
+            pair = (first, second) if rule.effect is Effect.FORBID else (second, first)
+            blocks = [block for block in pair if block is not None]
+        if blocks:
+            blocks[0] = f"{metadata(_about_rule(rule))}\n{blocks[0]}"
+        elif rule.effect is not Effect.OBLIGE:
+            blocks = [comment(f"{rule.id} never applies: its condition is never true")]
+        blocks += self._take_pending()
+        for duty in rule.duties:
+            blocks += self._duty(duty, asked, stem)
+        return blocks
+
+    def _duty(self, duty: Duty, asked: list[str], stem: str) -> list[str]:
+        block = self._possibly("due", duty.id, asked, duty.condition, stem)
+        if block is None:
+            return []
+        return [f"{metadata(_about_duty(duty))}\n{block}", *self._take_pending()]
+
+    def _take_pending(self) -> list[str]:
+        pending, self._pending = self._pending, []
+        return pending
+
+    def _certainly(
+        self, group: str, member: str, asked: list[str], formula: Condition, stem: str
+    ) -> str | None:
+        if formula == Constant(False):
+            return None
+        return clause(f"{group} contains {quote(member)}", [*asked, *self._certain(formula, stem)])
+
+    def _possibly(
+        self, group: str, member: str, asked: list[str], formula: Condition, stem: str
+    ) -> str | None:
+        """The member is in the group unless one of the conjuncts is certainly false."""
+        if formula == Constant(False):
+            return None
+        parts = () if formula == Constant(True) else conjuncts(formula)
+        ways_out = [f"not {self._name_of(opposite(part), stem, 'way_out')}" for part in parts]
+        return clause(f"{group} contains {quote(member)}", [*asked, *ways_out])
+
+    # --- conditions ----------------------------------------------------------------
+
+    def _certain(self, condition: Condition, stem: str) -> list[str]:
+        """Expressions that hold together where the condition is certainly true."""
+        match condition:
+            case Constant(True):
+                return []
+            case Constant():
+                return ["false"]
+            case And(operands):
+                return [line for operand in operands for line in self._certain(operand, stem)]
+            case Not(operand):
+                if isinstance(operand, Constant):
+                    return self._certain(opposite(operand), stem)
+                return list(self._facts.negated(operand))
+            case Or():
+                return [self._name_of(condition, stem, "case")]
+            case _:
+                return [self._facts.atom(condition)]
+
+    def _name_of(self, condition: Condition, stem: str, word: str) -> str:
+        """The boolean that holds where the condition is certainly true, defined once."""
+        if not isinstance(condition, And | Or | Not | Constant):
+            return self._facts.atom(condition)
+        if condition not in self._helpers:
+            self._helpers[condition] = self._define(condition, stem, word)
+        return self._helpers[condition]
+
+    def _define(self, condition: Condition, stem: str, word: str) -> str:
+        if isinstance(condition, Not):
+            lines = self._certain(condition, stem)
+            name = self._names.fresh("certainly_not", lines[-1].removeprefix("not "))
+            self._facts.conditions.append(clause(name, lines))
+            return name
+        name = self._names.fresh(stem, word)
+        alternatives = condition.operands if isinstance(condition, Or) else (condition,)
+        bodies = [self._certain(alternative, stem) for alternative in alternatives]
+        self._pending += [clause(name, body) for body in bodies]
+        return name
+
+
+def _section(title: str, blocks: list[str]) -> list[str]:
+    return [heading(title), *blocks] if blocks else []
+
+
+def _about_rule(rule: Rule) -> dict[str, object]:
+    custom: dict[str, object] = {"id": rule.id, "effect": rule.effect.value}
+    if rule.citations:
+        custom["citations"] = cited(rule.citations)
+    if rule.remedies:
+        custom["remedies"] = rule.remedies
+    if rule.exceptions:
+        custom["exceptions"] = {
+            quote(note.id): "; ".join([note.title, *cited(note.citations)])
+            for note in rule.exceptions
+        }
+    return {"title": rule.title, "description": rule.because, "custom": custom}
+
+
+def _about_duty(duty: Duty) -> dict[str, object]:
+    custom: dict[str, object] = {"id": duty.id, "obligation": duty.obligation, "rule": duty.rule}
+    if duty.citations:
+        custom["citations"] = cited(duty.citations)
+    if duty.due_days is not None:
+        custom["due_days"] = duty.due_days
+    return {"title": duty.title, "custom": custom}

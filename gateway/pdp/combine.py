@@ -1,0 +1,110 @@
+"""Asks every engine and believes them only together.
+
+Engines are compiled from one program and must agree; an engine that fails, or two that
+differ, is an incident and never a permit.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import Enum
+from itertools import combinations
+
+from dsl.evaluate import Answer
+from dsl.facts import Question
+from gateway.errors import (
+    ConfigurationError,
+    EngineAnswerError,
+    EngineError,
+    EngineUnavailableError,
+)
+from gateway.pdp.engine import Engine
+
+DEFAULT_TIMEOUT_S = 0.5
+_SHOWN_RULES = 5
+
+
+class IncidentKind(Enum):
+    ERROR = "engine-error"
+    DISAGREEMENT = "engine-disagreement"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Why no answer can be used; `description` names the engines and the rules."""
+
+    kind: IncidentKind
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """What all engines said. Either `answer` or `incident` is None, never both."""
+
+    answers: Mapping[str, Answer | EngineError]
+    answer: Answer | None
+    incident: Incident | None
+
+
+async def ask_all(
+    engines: Sequence[Engine], question: Question, *, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> Combined:
+    """Ask all engines at once; each has `timeout_s` seconds.
+
+    Raises:
+        ConfigurationError: There is no engine, or two have one name.
+    """
+    names = [engine.name for engine in engines]
+    if not names:
+        raise ConfigurationError("no policy engine is configured; name at least one")
+    if len(set(names)) != len(names):
+        raise ConfigurationError("two policy engines have the same name")
+    said = await asyncio.gather(*(_ask(engine, question, timeout_s) for engine in engines))
+    answers = dict(zip(names, said, strict=True))
+    incident = _error(answers) or _disagreement(answers)
+    first = said[0]
+    if incident is not None or isinstance(first, EngineError):
+        return Combined(answers, None, incident)
+    return Combined(answers, first, None)
+
+
+async def _ask(engine: Engine, question: Question, timeout_s: float) -> Answer | EngineError:
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await engine.ask(question)
+    except EngineError as error:
+        return error
+    except TimeoutError:
+        return EngineUnavailableError(engine.name, f"no answer within {timeout_s:g} s")
+    except Exception as error:  # a fault of ours in an engine must still refuse
+        return EngineAnswerError(engine.name, f"it failed with {type(error).__name__}")
+
+
+def _error(answers: Mapping[str, Answer | EngineError]) -> Incident | None:
+    errors = [answer for answer in answers.values() if isinstance(answer, EngineError)]
+    if not errors:
+        return None
+    return Incident(IncidentKind.ERROR, "; ".join(str(error) for error in errors))
+
+
+def _disagreement(answers: Mapping[str, Answer | EngineError]) -> Incident | None:
+    given = {name: answer for name, answer in answers.items() if isinstance(answer, Answer)}
+    for (one, left), (other, right) in combinations(given.items(), 2):
+        if left != right:
+            return Incident(IncidentKind.DISAGREEMENT, _differences(one, left, other, right))
+    return None
+
+
+def _differences(one: str, left: Answer, other: str, right: Answer) -> str:
+    parts: list[str] = []
+    for member in (field.name for field in fields(Answer)):
+        a, b = getattr(left, member), getattr(right, member)
+        parts += [f"only {one} has {_listed(a - b)} as {member}"] if a - b else []
+        parts += [f"only {other} has {_listed(b - a)} as {member}"] if b - a else []
+    return f"{one} and {other} differ: {'; '.join(parts)}"
+
+
+def _listed(rules: frozenset[str]) -> str:
+    shown = sorted(rules)[:_SHOWN_RULES]
+    more = len(rules) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -1,0 +1,179 @@
+"""Cedar in this process, through cedarpy.
+
+Policies and schema are parsed once, one slice for each action; a question costs two
+authorisation calls, on the event loop, for cedarpy holds the interpreter's lock anyway.
+
+The schema goes with each call: without it a mistyped attribute would be an error
+inside a policy, and Cedar skips a policy with an error, a prohibition as well. It
+cannot hold a vocabulary, so facts are compared with theirs before the call.
+"""
+
+# cedarpy annotates only in part.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import cedarpy
+
+from dsl.core import FactType, Kind, Program
+from dsl.evaluate import Answer
+from dsl.facts import MAX_INTEGER, MAX_TERM_LENGTH, Question
+from dsl.fold import slice_by_action
+from dsl.to_cedar import DUTIES, TODAY, WHY, cedar_policies, cedar_schema
+from gateway.errors import ConfigurationError, EngineAnswerError
+from gateway.pdp.engine import AnswerCheck, RawAnswer
+
+_PRINCIPAL = {"type": "Subject", "id": "subject"}
+_RESOURCE = {"type": "Resource", "id": "resource"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """What bears on one action. `facts` has a test of fitness for each fact read."""
+
+    schema: cedarpy.Schema
+    decide: cedarpy.PolicySet
+    why: cedarpy.PolicySet
+    duties: cedarpy.PolicySet
+    facts: Mapping[str, Callable[[object], bool]]
+    time_zones: tuple[str, ...]
+
+
+class CedarEngine:
+    """Cedar with one program loaded.
+
+    Raises:
+        ConfigurationError: The emitted policies do not pass strict validation.
+    """
+
+    name = "cedar"
+
+    def __init__(self, program: Program) -> None:
+        self._check = AnswerCheck(self.name, program)
+        self._entities = cedarpy.Entities.from_json_str("[]")
+        try:
+            self._slices = {action: _load(program, action) for action in program.actions}
+        except ValueError as error:
+            raise ConfigurationError(f"Cedar does not accept the policies: {error}") from error
+
+    async def ask(self, question: Question) -> Answer:
+        part = self._slices.get(question.action)
+        if part is None:
+            # No rule can apply to an action that no rule names.
+            return self._check.answer(RawAnswer((), (), broken=(), open=()))
+        context = self._context(part, question)
+        allowed, ids = self._authorise(part, part.decide, "", question.action, context)
+        if allowed:
+            _, duties = self._authorise(part, part.duties, DUTIES, question.action, context)
+            return self._check.answer(RawAnswer((), ids, duties=duties))
+        # Cedar names the prohibitions alone where one applies: its answer is in normal form.
+        _, named = self._authorise(part, part.why, WHY, question.action, context)
+        broken, possible = self._check.partition(named)
+        return self._check.answer(RawAnswer(ids, (), broken=broken, open=possible))
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+    def _context(self, part: _Slice, question: Question) -> str:
+        """The facts that the rules read and the days, as Cedar's JSON."""
+        context: dict[str, object] = {}
+        for path, is_fit in part.facts.items():
+            value = question.facts.get(path)
+            if value is not None:
+                if not is_fit(value):
+                    raise EngineAnswerError(self.name, f"`{path}` is not in its fit form")
+                context[path] = value
+        for zone in part.time_zones:
+            if zone in question.today:
+                context[TODAY + zone] = question.today[zone]
+        try:
+            return json.dumps(context)
+        except (TypeError, ValueError) as error:
+            raise EngineAnswerError(self.name, "a day is no number") from error
+
+    def _authorise(
+        self, part: _Slice, policies: cedarpy.PolicySet, prefix: str, action: str, context: str
+    ) -> tuple[bool, list[str]]:
+        """Whether Cedar allows, and the `@id` of every policy that determined it."""
+        result = cedarpy.is_authorized(
+            {
+                "principal": _PRINCIPAL,
+                "action": {"type": "Action", "id": prefix + action},
+                "resource": _RESOURCE,
+                "context": context,
+            },
+            policies,
+            self._entities,
+            part.schema,
+        )
+        diagnostics = result.diagnostics
+        if diagnostics.errors or result.decision is cedarpy.Decision.NoDecision:
+            detail = "; ".join(str(error) for error in diagnostics.errors) or "no decision"
+            raise EngineAnswerError(self.name, detail)
+        names = diagnostics.id_annotations_by_reason
+        try:
+            return result.allowed, [names[reason] for reason in diagnostics.reasons]
+        except KeyError as reason:
+            detail = f"the policy {reason} determined the answer and has no id"
+            raise EngineAnswerError(self.name, detail) from reason
+
+
+def _load(program: Program, action: str) -> _Slice:
+    part = slice_by_action(program, action)
+    schema_text = cedar_schema(part)
+    policies = cedar_policies(part)
+    schema = cedarpy.Schema.from_str(schema_text)
+    for text in (policies.decide, policies.why, policies.duties):
+        verdict = cedarpy.validate_policies(text, schema)
+        if not verdict.validation_passed:
+            raise ValueError("; ".join(str(error) for error in verdict.errors))
+    return _Slice(
+        schema=schema,
+        decide=cedarpy.PolicySet.from_str(policies.decide),
+        why=cedarpy.PolicySet.from_str(policies.why),
+        duties=cedarpy.PolicySet.from_str(policies.duties),
+        facts={path: _fitness(fact) for path, fact in part.facts.items()},
+        time_zones=part.time_zones(),
+    )
+
+
+def _fitness(fact: FactType) -> Callable[[object], bool]:
+    """A test that is true of every value `dsl.facts.fit` gives, and of no value out of
+    the vocabulary or not closed in the taxonomy; types alone are left to the schema."""
+    match fact.kind:
+        case Kind.TRUTH:
+            return lambda value: isinstance(value, bool)
+        case Kind.INTEGER:
+            return lambda value: isinstance(value, int) and abs(value) <= MAX_INTEGER
+        case Kind.TERM:
+            return _term_test(fact)
+        case Kind.TERMS:
+            return _terms_test(fact)
+
+
+def _term_test(fact: FactType) -> Callable[[object], bool]:
+    if fact.values is None:
+        return lambda value: (
+            isinstance(value, str) and 0 < len(value) <= MAX_TERM_LENGTH and value.isprintable()
+        )
+    vocabulary = frozenset(fact.values)
+    return lambda value: isinstance(value, str) and value in vocabulary
+
+
+def _terms_test(fact: FactType) -> Callable[[object], bool]:
+    is_term = _term_test(fact)
+    above = {term: frozenset(terms) for term, terms in fact.broader.items() if terms}
+
+    def is_fit(value: object) -> bool:
+        if not isinstance(value, (tuple, list)):
+            return False
+        terms = cast("Sequence[str]", value)
+        if not (terms or fact.may_be_empty) or not all(is_term(term) for term in terms):
+            return False
+        return not above or all(above[t].issubset(terms) for t in terms if t in above)
+
+    return is_fit

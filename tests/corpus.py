@@ -1,0 +1,262 @@
+"""A fixed table of programs and questions in which every faulty compiler shows.
+
+Small enough to read: one program per construct, and for each the questions around the
+point where its answer turns. `test_seeded_faults` damages the compiler in one place and
+expects a difference here; `test_agreement` asks every engine the same table.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+
+from dsl.core import (
+    And,
+    AtLeast,
+    Citation,
+    Condition,
+    Constant,
+    Duty,
+    Effect,
+    ExceptionNote,
+    FactType,
+    Holds,
+    InForce,
+    Kind,
+    Not,
+    OneOf,
+    Or,
+    Origin,
+    Place,
+    Program,
+    Rule,
+    Touches,
+    Within,
+    opposite,
+)
+from dsl.facts import Question, Value, fit_all
+from dsl.fold import paths_read
+
+BRUSSELS, TALLINN = "Europe/Brussels", "Europe/Tallinn"
+EEA = tuple(
+    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI "
+    "SK".split()
+)
+COUNTRIES = tuple(sorted({*EEA, "BR", "CH", "CN", "GB", "IN", "JP", "US"}))
+GDPR = "GDPR"
+
+FACTS = {
+    fact.path: fact
+    for fact in (
+        FactType(
+            "data.labels",
+            Kind.TERMS,
+            Origin.REQUEST,
+            ("context", "data", "labels"),
+            values=("financial", "health", "personal", "special-category", "technical"),
+            broader={
+                "financial": ("personal",),
+                "health": ("personal", "special-category"),
+                "special-category": ("personal",),
+            },
+        ),
+        FactType(
+            "destination.countries",
+            Kind.TERMS,
+            Origin.CATALOGUE,
+            ("resource", "properties", "countries"),
+            values=COUNTRIES,
+        ),
+        FactType(
+            "destination.site", Kind.TERM, Origin.CATALOGUE, ("resource", "properties", "site")
+        ),
+        FactType(
+            "provider.foreign_owners",
+            Kind.TERMS,
+            Origin.CATALOGUE,
+            ("resource", "properties", "foreign_owners"),
+            may_be_empty=True,
+        ),
+        FactType(
+            "training.compute",
+            Kind.INTEGER,
+            Origin.REQUEST,
+            ("context", "training", "compute"),
+            unit="TFLOP",
+        ),
+        FactType(
+            "transfer.encrypted", Kind.TRUTH, Origin.VERIFIER, ("context", "transfer", "encrypted")
+        ),
+        FactType(
+            "transfer.impact_assessment",
+            Kind.TERM,
+            Origin.REQUEST,
+            ("context", "transfer", "impact_assessment"),
+            values=("favourable", "unfavourable"),
+        ),
+        FactType(
+            "transfer.mechanism",
+            Kind.TERM,
+            Origin.REQUEST,
+            ("context", "transfer", "mechanism"),
+            values=("bcr", "none", "scc-m1", "scc-m2", "scc-m3"),
+        ),
+    )
+}
+PLACES = (Place("destination", "site", ("resource",), ("place", "flow")),)
+
+
+def program(*rules: Rule) -> Program:
+    return Program(
+        facts=dict(sorted(FACTS.items())),
+        places=PLACES,
+        actions=("flow", "place"),
+        rules=tuple(sorted(rules, key=lambda rule: rule.id)),
+    )
+
+
+def rule(
+    name: str,
+    effect: Effect,
+    formula: Condition,
+    *,
+    actions: tuple[str, ...] = ("place",),
+    duties: Mapping[str, Condition] | None = None,
+) -> Rule:
+    identity = f"test.charter/{name}"
+    cites = (Citation(GDPR, "Regulation (EU) 2016/679", "art 44", celex="32016R0679"),)
+    return Rule(
+        id=identity,
+        effect=effect,
+        actions=actions,
+        formula=formula,
+        title=f'The rule "{name}": with \\ and é',
+        citations=cites,
+        because="Because the law says so.",
+        remedies=("Choose another site.",),
+        exceptions=(ExceptionNote("adequacy", "The destination is adequate", cites),),
+        duties=tuple(
+            Duty(f"{identity}/{duty}", duty, f"Duty {duty}", identity, condition, cites)
+            for duty, condition in (duties or {}).items()
+        ),
+    )
+
+
+ALWAYS = Constant(True)
+
+
+def permit(
+    formula: Condition = ALWAYS,
+    *,
+    actions: tuple[str, ...] = ("place",),
+    duties: Mapping[str, Condition] | None = None,
+) -> Rule:
+    return rule("permission", Effect.PERMIT, formula, actions=actions, duties=duties)
+
+
+def forbid(
+    formula: Condition,
+    *,
+    actions: tuple[str, ...] = ("place",),
+    duties: Mapping[str, Condition] | None = None,
+) -> Rule:
+    return rule("prohibition", Effect.FORBID, formula, actions=actions, duties=duties)
+
+
+PERSONAL = Touches("data.labels", ("personal",))
+IN_EEA = Within("destination.countries", EEA)
+CLAUSES = OneOf("transfer.mechanism", ("scc-m1", "scc-m2", "scc-m3"))
+FAVOURABLE = OneOf("transfer.impact_assessment", ("favourable",))
+FOREIGN = Touches("provider.foreign_owners", ("CN", "IN", "JP", "KR", "US"))
+ENCRYPTED = Holds("transfer.encrypted")
+LARGE = AtLeast("training.compute", 10**13)
+SINCE = InForce(BRUSSELS, 17_676, None)
+DURING = InForce(TALLINN, 20_000, 20_010)
+
+TRANSFERS = And(
+    (
+        SINCE,
+        PERSONAL,
+        Not(IN_EEA),
+        opposite(And((CLAUSES, FAVOURABLE))),
+        Or((Not(ENCRYPTED), DURING, LARGE)),
+    )
+)
+
+PROGRAMS: dict[str, Program] = {
+    "holds": program(permit(), forbid(ENCRYPTED)),
+    "not-holds": program(permit(), forbid(Not(ENCRYPTED))),
+    "one-of": program(permit(), forbid(CLAUSES)),
+    "not-one-of": program(permit(), forbid(Not(FAVOURABLE))),
+    "within": program(permit(), forbid(IN_EEA)),
+    "require-within": program(permit(), forbid(Not(IN_EEA))),
+    "touches": program(permit(), forbid(PERSONAL)),
+    "not-touches": program(permit(), forbid(Not(FOREIGN))),
+    "open-vocabulary": program(permit(Not(FOREIGN)), forbid(OneOf("destination.site", ("x",)))),
+    "at-least": program(permit(), forbid(LARGE)),
+    "less-than": program(permit(), forbid(Not(LARGE))),
+    "since": program(permit(), forbid(SINCE)),
+    "during": program(permit(DURING), forbid(Not(DURING), actions=("flow",))),
+    "conditional-permission": program(permit(And((PERSONAL, Or((ENCRYPTED, CLAUSES)))))),
+    "negative-permission": program(permit(And((Not(PERSONAL), Not(LARGE), Not(ENCRYPTED))))),
+    "exceptions": program(
+        permit(actions=("flow", "place")),
+        forbid(TRANSFERS, actions=("flow", "place"), duties={"keep-record": And((SINCE, CLAUSES))}),
+    ),
+    "duties": program(
+        permit(duties={"always": Constant(True), "if-large": LARGE, "never": Constant(False)}),
+        rule("oblige", Effect.OBLIGE, Constant(False), duties={"if-not": Not(FAVOURABLE)}),
+    ),
+    "no-rule": program(),
+    "other-action": program(permit(actions=("flow",)), forbid(ENCRYPTED, actions=("flow",))),
+    "no-values": program(
+        permit(),
+        forbid(
+            Or(
+                (
+                    Within("provider.foreign_owners", ()),
+                    Touches("data.labels", ()),
+                    And((Not(OneOf("transfer.mechanism", ())), ENCRYPTED)),
+                )
+            )
+        ),
+    ),
+    "constant": program(permit(), forbid(Constant(True), actions=("flow",))),
+}
+
+# For every fact the values around which answers turn; None hides the fact.
+POINTS: dict[str, tuple[Value | None, ...]] = {
+    "data.labels": (None, ("technical",), ("health",), ("technical", "personal")),
+    "destination.countries": (None, ("DE",), ("DE", "US"), ("US",)),
+    "destination.site": (None, "x", 'y "\\ é'),
+    "provider.foreign_owners": (None, (), ("US", "BE"), ("BE",)),
+    "training.compute": (None, 10**13 - 1, 10**13),
+    "transfer.encrypted": (None, False, True),
+    "transfer.impact_assessment": (None, "favourable", "unfavourable"),
+    "transfer.mechanism": (None, "none", "scc-m2"),
+}
+DAYS = (17_675, 17_676, 19_999, 20_000, 20_010, 20_011)
+
+
+def questions(subject: Program) -> Iterator[Question]:
+    """The questions of one program: all combinations of the facts it reads where those
+    are few, otherwise each fact turned alone against a background of all the others."""
+    read = sorted(paths_read(subject))
+    zones = subject.time_zones()
+    for action in ("flow", "place", "unheard-of"):
+        for day in DAYS if zones else DAYS[:1]:
+            for facts in _assignments(read):
+                yield Question(
+                    action, fit_all(subject.facts, facts), dict.fromkeys((BRUSSELS, TALLINN), day)
+                )
+
+
+def _assignments(paths: list[str]) -> Iterator[dict[str, object]]:
+    choices = [POINTS[path] for path in paths]
+    if len(paths) <= 3:
+        for values in product(*choices):
+            yield dict(zip(paths, values, strict=True))
+        return
+    for number in range(max(map(len, choices))):
+        background = {p: c[number % len(c)] for p, c in zip(paths, choices, strict=True)}
+        for path, options in zip(paths, choices, strict=True):
+            for option in options:
+                yield {**background, path: option}
