@@ -360,6 +360,7 @@ def test_every_key_that_is_made_is_registered(seed: bytes) -> None:
 
 
 PUBLIC = CheckpointKey.generate(NAME).public
+_WITNESS_KEY = base64.b64encode(b"\x04" + bytes(32)).decode()
 _ID, _ENCODED = PUBLIC.key_id, PUBLIC.vkey.split("+", 2)[2]
 
 WRONG_VKEYS: dict[str, str] = {
@@ -372,7 +373,7 @@ WRONG_VKEYS: dict[str, str] = {
     "id of another key": f"{NAME}+{int(_ID, 16) ^ 1:08x}+{_ENCODED}",
     "id in capitals": f"{NAME}+{'ABCDEF01'}+{_ENCODED}",
     "id cut": f"{NAME}+{_ID[:7]}+{_ENCODED}",
-    "type of a witness": f"{NAME}+{_ID}+{base64.b64encode(b'\x04' + bytes(32)).decode()}",
+    "type of a witness": f"{NAME}+{_ID}+{_WITNESS_KEY}",
     "key cut": f"{NAME}+{_ID}+{_ENCODED[:-4]}",
     "url-safe base64": f"{NAME}+{_ID}+____{_ENCODED[4:]}",
     "trailing newline": f"{PUBLIC.vkey}\n",

@@ -1,0 +1,272 @@
+"""JSON with one meaning and one spelling: a strict reader, and the bytes of RFC 8785.
+
+What parsers disagree about is refused: duplicate keys, numbers beyond +-(2^53 - 1),
+fractions, lone surrogates, control characters, a byte order mark (RFC 8259 and RFC 7493).
+"""
+
+import json
+import math
+import re
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any, cast
+
+import rfc8785
+
+from gateway.errors import CanonicalFormError, JsonError
+
+MAX_INTEGER = 2**53 - 1
+MAX_DEPTH = 32
+MAX_KEYS = 10_000
+MAX_STRING = 64 * 1024
+_MAX_FLOAT = 32
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+
+# --- writing -------------------------------------------------------------------------
+
+# The standard encoder spells strings and integers as RFC 8785 does, eight times as fast as
+# `rfc8785`. It sorts by code point and not by UTF-16 unit: the same for ASCII keys alone.
+_FAST = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
+
+
+def canonicalise(value: object, *, max_depth: int = MAX_DEPTH) -> bytes:
+    """The bytes of RFC 8785 of a JSON value; tuples count as lists.
+
+    Raises:
+        CanonicalFormError: A float, an integer beyond +-(2^53 - 1), a key that is no string,
+            a lone surrogate, deeper than `max_depth`, or no JSON value at all.
+    """
+    ascii_keys = _check_value(value, max_depth)
+    try:
+        if ascii_keys:
+            return _FAST.encode(value).encode()
+        return rfc8785.dumps(cast("Any", value))
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise CanonicalFormError("a string has a lone surrogate") from error
+
+
+def _check_value(value: object, depth: int) -> bool:
+    """Refuse what has no canonical form; whether all keys are ASCII."""
+    # Exact types: a subclass may print itself otherwise.
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        if not -MAX_INTEGER <= cast("int", value) <= MAX_INTEGER:
+            raise CanonicalFormError("an integer is beyond +-(2^53 - 1)")
+        return True
+    if depth == 0:
+        raise CanonicalFormError("the value is nested too deeply")
+    if kind is dict:
+        ascii_keys = True
+        for key, member in cast("dict[object, object]", value).items():
+            if type(key) is not str:
+                raise CanonicalFormError("a key is not a string")
+            if not key.isascii():
+                ascii_keys = False
+            if not _check_value(member, depth - 1):
+                ascii_keys = False
+        return ascii_keys
+    if kind is list or kind is tuple:
+        ascii_keys = True
+        for element in cast("Sequence[object]", value):
+            if not _check_value(element, depth - 1):
+                ascii_keys = False
+        return ascii_keys
+    raise CanonicalFormError(f"a value of type {kind.__name__} has no canonical form")
+
+
+def check_canonical(
+    data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH, max_string: int = MAX_STRING
+) -> Json:
+    """Read bytes that must be in the form of RFC 8785 already.
+
+    Raises:
+        JsonError: Not JSON that we read.
+        CanonicalFormError: The same value, spelled otherwise.
+    """
+    value = load_strict(data, max_bytes=max_bytes, max_depth=max_depth, max_string=max_string)
+    if canonicalise(value, max_depth=max_depth) != data:
+        raise CanonicalFormError("the bytes are not in the form of RFC 8785")
+    return value
+
+
+# --- reading -------------------------------------------------------------------------
+
+# A string ends at its quote or, where that is missing, at the end: linear for any input.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+# Raw control characters below U+0020 never get here; the others only come by an escape,
+# as DEL, or as U+0080 to U+009F in UTF-8.
+_SUSPECT = re.compile(rb"[\\\x7f]|\xc2[\x80-\x9f]")
+_BAD_CHARACTER = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def load_strict(
+    data: bytes,
+    *,
+    max_bytes: int,
+    max_depth: int = MAX_DEPTH,
+    max_keys: int = MAX_KEYS,
+    max_string: int = MAX_STRING,
+    floats: bool = False,
+) -> Json:
+    """Read one JSON text (RFC 8259) of integers, strings, lists and objects.
+
+    Args:
+        max_bytes: Of the whole text.
+        max_depth: Of lists and objects inside each other.
+        max_keys: Of all objects together.
+        max_string: Of each string or key, in bytes of UTF-8.
+        floats: Also read numbers with a fraction or an exponent, where finite. They have
+            no canonical form here.
+
+    Raises:
+        JsonError: With the RFC 6901 pointer of the place, where one member is at fault.
+    """
+    if len(data) > max_bytes:
+        raise JsonError(f"the text is longer than {max_bytes} bytes")
+    if data.startswith(BOM_UTF8):
+        raise JsonError("the text begins with a byte order mark")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise JsonError("the text is not UTF-8") from error
+    _check_depth(data, max_depth)
+    try:
+        value = cast("Json", _decoder(keep=False, floats=floats).decode(text))
+    except _RefusedError as refused:
+        raise _located(text, floats, refused) from None
+    except json.JSONDecodeError as error:
+        raise JsonError(f"not JSON: {error.msg.lower()}, at character {error.pos}") from error
+    # Every key has its colon; fewer colons than keys allowed need no count.
+    if data.count(b":") > max_keys and _count_keys(value) > max_keys:
+        raise JsonError(f"more than {max_keys} keys")
+    if len(data) > max_string or _SUSPECT.search(data):
+        _check_strings(value, "", max_string)
+    return value
+
+
+def _check_depth(data: bytes, max_depth: int) -> None:
+    # Before parsing, which is recursive: deep nesting must not reach the stack.
+    if data.count(b"[") + data.count(b"{") <= max_depth:
+        return
+    depth = 0
+    for bracket in _STRING.sub(b"", data).translate(None, _NOT_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > max_depth:
+            raise JsonError(f"nested more than {max_depth} levels deep")
+
+
+class _RefusedError(Exception):
+    """A token was refused inside the C scanner, which does not say where."""
+
+
+class _Token:
+    """A value that was refused, kept in its place to find where that is."""
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+
+
+class _Hooks:
+    """What the scanner calls. Refuses tokens at once or, to find them, in their place."""
+
+    def __init__(self, *, keep: bool, floats: bool) -> None:
+        self._keep = keep
+        self._floats = floats
+
+    def _refuse(self, detail: str) -> _Token:
+        if not self._keep:
+            raise _RefusedError(detail)
+        return _Token(detail)
+
+    def members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            seen: set[str] = set()
+            twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+            result[twice] = self._refuse("duplicate key")
+        return result
+
+    def integer(self, digits: str) -> object:
+        # The length first: making a number of a million digits is slow.
+        if len(digits) > 17 or not -MAX_INTEGER <= int(digits) <= MAX_INTEGER:
+            return self._refuse("an integer beyond +-(2^53 - 1)")
+        return int(digits)
+
+    def fraction(self, digits: str) -> object:
+        if self._floats and len(digits) <= _MAX_FLOAT and math.isfinite(float(digits)):
+            return float(digits)
+        return self._refuse("a number with a fraction or an exponent")
+
+    def constant(self, name: str) -> object:
+        return self._refuse(f"{name} is not JSON")
+
+
+@cache
+def _decoder(*, keep: bool, floats: bool) -> json.JSONDecoder:
+    hooks = _Hooks(keep=keep, floats=floats)
+    return json.JSONDecoder(
+        object_pairs_hook=hooks.members,
+        parse_int=hooks.integer,
+        parse_float=hooks.fraction,
+        parse_constant=hooks.constant,
+    )
+
+
+def _located(text: str, floats: bool, refused: _RefusedError) -> JsonError:
+    try:
+        value = _decoder(keep=True, floats=floats).decode(text)
+    except json.JSONDecodeError:
+        return JsonError(str(refused))  # broken further on: no tree to look in
+    places = ((pointer, found) for pointer, found in _walk(value, "") if type(found) is _Token)
+    pointer, token = next(places)
+    return JsonError(token.detail, pointer=pointer)
+
+
+def _walk(value: object, pointer: str) -> Iterator[tuple[str, object]]:
+    yield pointer, value
+    if isinstance(value, dict):
+        for key, member in cast("dict[str, object]", value).items():
+            yield from _walk(member, f"{pointer}/{escape_pointer(key)}")
+    elif isinstance(value, list):
+        for index, element in enumerate(cast("list[object]", value)):
+            yield from _walk(element, f"{pointer}/{index}")
+
+
+def _count_keys(value: Json) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(map(_count_keys, value.values()))
+    return sum(map(_count_keys, value)) if isinstance(value, list) else 0
+
+
+def escape_pointer(key: str) -> str:
+    """One reference token of a JSON pointer (RFC 6901 section 3), safe to print."""
+    escaped = key[:256].replace("~", "~0").replace("/", "~1")
+    return _BAD_CHARACTER.sub("\ufffd", escaped)
+
+
+def _check_strings(value: Json, pointer: str, max_string: int) -> None:
+    if isinstance(value, str):
+        _check_string(value, pointer, max_string)
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            below = f"{pointer}/{escape_pointer(key)}"
+            _check_string(key, below, max_string)
+            _check_strings(member, below, max_string)
+    elif isinstance(value, list):
+        for index, element in enumerate(value):
+            _check_strings(element, f"{pointer}/{index}", max_string)
+
+
+def _check_string(text: str, pointer: str, max_string: int) -> None:
+    if _BAD_CHARACTER.search(text):
+        raise JsonError("a control character or a lone surrogate", pointer=pointer)
+    if len(text) > max_string or (4 * len(text) > max_string < len(text.encode())):
+        raise JsonError(f"a string longer than {max_string} bytes", pointer=pointer)
