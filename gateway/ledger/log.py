@@ -1,0 +1,240 @@
+"""The ledger: an append-only log in one folder, with one writer.
+
+Appends are durable before they are answered. Reads go through a connection of their own
+and never make the writer wait. At start the right edge is rebuilt and compared with the
+last signed checkpoint; what contradicts itself is not opened.
+"""
+
+import os
+import sqlite3
+import threading
+from concurrent.futures import Future
+from contextlib import ExitStack
+from functools import lru_cache
+from pathlib import Path
+
+from gateway.errors import LedgerError
+from gateway.keys import CheckpointSigner
+from gateway.ledger import storage
+from gateway.ledger.head import Head, Receipt, check_record, make_head, restore_head
+from gateway.ledger.lock import lock_folder
+from gateway.ledger.merkle import consistency_path
+from gateway.ledger.storage import Connect, StoredRecord
+from gateway.ledger.tree import GrowingTree
+from gateway.ledger.writer import Clock, Pending, Random, Writer, rfc3339
+
+MAX_ID = 256
+MAX_BODY = 4 * 1024 * 1024
+_TILES_KEPT = 256
+
+
+class Log:
+    """An open ledger; see `open`. Methods may be called from any thread."""
+
+    def __init__(self, writer: Writer, reader: sqlite3.Connection, resources: ExitStack) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._resources = resources
+        self._reading = threading.Lock()
+        self._read_tile = lru_cache(_TILES_KEPT)(self._read_tile_from_disk)
+
+    @staticmethod
+    def open(
+        folder: Path,
+        *,
+        origin: str,
+        signer: CheckpointSigner,
+        clock: Clock,
+        random: Random = os.urandom,
+        connect: Connect = storage.open_connection,
+    ) -> "Log":
+        """Open the ledger in a folder, or start one there.
+
+        Args:
+            origin: The name of the log in its checkpoints.
+            clock: Gives the instant that entries are marked with.
+
+        Raises:
+            LedgerUnavailableError: Another process has it open.
+            LedgerError: It is of another origin or key, of a newer version, or damaged.
+        """
+        with ExitStack() as resources:
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                resources.enter_context(lock_folder(folder))
+                path = _private_file(folder / storage.DATABASE)
+                connection = _connect(resources, connect, path)
+                reader = _connect(resources, connect, path)
+                reader.execute("PRAGMA query_only=ON")
+                if storage.is_empty(connection):
+                    _start(connection, origin, signer, rfc3339(clock()))
+                    _sync(folder)
+                _check_identity(storage.read_meta(connection), origin, signer.public.vkey)
+                tree, head = restore_head(connection, origin, signer.public)
+            except (sqlite3.Error, OSError) as error:
+                raise LedgerError(f"the ledger in {folder} cannot be opened: {error}") from error
+            writer = Writer(connection, tree, head, signer=signer, clock=clock, random=random)
+            resources.callback(writer.close)
+            return Log(writer, reader, resources.pop_all())
+        raise AssertionError("unreachable: the stack suppresses nothing")
+
+    def close(self) -> None:
+        """Finish what is queued, then close. Later appends are refused."""
+        self._resources.close()
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- appending -------------------------------------------------------------------
+
+    def append(self, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
+        """Log a body under an id; the future is done once it is on disk.
+
+        The same id with the same body and tenant again gives the entry that exists.
+
+        The future raises:
+            EntryConflictError: The id exists with another body or tenant.
+            LedgerUnavailableError: Closed, or the write failed: then the entry may or may
+                not be there, and asking again with the same id tells.
+            LedgerError: The id or the body is none that can be stored.
+        """
+        answer: Future[Receipt] = Future()
+        refusal = _refuse(entry_id, tenant, body)
+        if refusal is None:
+            self._writer.submit(Pending(entry_id, tenant, body, answer))
+        else:
+            answer.set_exception(LedgerError(refusal))
+        return answer
+
+    # --- reading ---------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """The number of entries that the latest checkpoint covers."""
+        return self._writer.head.size
+
+    def latest_checkpoint(self) -> str:
+        """The latest signed checkpoint (C2SP tlog-checkpoint)."""
+        return self._writer.head.note
+
+    def get(self, entry_id: str) -> StoredRecord | None:
+        """The entry of an id, or None.
+
+        Raises:
+            LedgerError: It is not on disk as it was logged.
+        """
+        return self._find(self._writer.head, "id = ?", entry_id)
+
+    def get_at(self, index: int) -> StoredRecord | None:
+        """The entry at an index, or None; raises as `get`."""
+        return self._find(self._writer.head, "idx = ?", index)
+
+    def proof(self, entry_id: str) -> str | None:
+        """The proof of an entry against the latest checkpoint, or None.
+
+        Raises:
+            LedgerError: The disk gave back something else than was logged.
+        """
+        head = self._writer.head
+        record = self._find(head, "id = ?", entry_id)
+        return None if record is None else head.checked_receipt(record, self._read_tile).proof_text
+
+    def consistency(self, old_size: int, new_size: int) -> list[bytes]:
+        """The path from the tree of `old_size` to that of `new_size` (RFC 6962, 2.1.2).
+
+        Raises:
+            ConsistencyProofError: No such sizes.
+            LedgerError: `new_size` is not reached yet, or a tile is damaged.
+        """
+        head = self._writer.head
+        if new_size > head.size:
+            raise LedgerError(f"the ledger has {head.size} entries, not {new_size}")
+        return consistency_path(old_size, new_size, head.view.nodes(self._read_tile))
+
+    def _find(self, head: Head, where: str, key: str | int) -> StoredRecord | None:
+        try:
+            with self._reading:
+                found = storage.read_records(self._reader, where, [key])
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger cannot be read: {error}") from error
+        # What is committed and not published yet is not answered yet either.
+        if not found or found[0].index >= head.size:
+            return None
+        check_record(found[0])
+        return found[0]
+
+    def _read_tile_from_disk(self, level: int, index: int) -> bytes:
+        try:
+            with self._reading:
+                return storage.read_tile(self._reader, level, index)
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger cannot be read: {error}") from error
+
+
+def _refuse(entry_id: str, tenant: str, body: bytes) -> str | None:
+    for name, text in (("id", entry_id), ("tenant", tenant)):
+        if not 0 < len(text) <= MAX_ID or not text.isprintable():
+            return f"the {name} of an entry has 1 to {MAX_ID} printable characters"
+    if not 0 < len(body) <= MAX_BODY:
+        return f"the body of an entry has 1 to {MAX_BODY} bytes"
+    return None
+
+
+# --- opening -------------------------------------------------------------------------
+
+
+def _private_file(path: Path) -> Path:
+    # SQLite gives its side files the mode of this one.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    return path
+
+
+def _connect(resources: ExitStack, connect: Connect, path: Path) -> sqlite3.Connection:
+    connection = connect(path)
+    resources.callback(connection.close)
+    storage.make_durable(connection)
+    return connection
+
+
+def _start(
+    connection: sqlite3.Connection, origin: str, signer: CheckpointSigner, logged_at: str
+) -> None:
+    # An empty log has a checkpoint too, so that one without is always a damaged one.
+    head = make_head(GrowingTree.restore(0, _no_tile, []), origin, _no_tile, signer)
+    connection.execute("BEGIN IMMEDIATE")
+    storage.create_schema(connection)
+    identity = {"origin": origin, "vkey": signer.public.vkey}
+    version = {"schema_version": str(storage.SCHEMA_VERSION)}
+    storage.insert_meta(connection, identity | version)
+    storage.insert_checkpoint(connection, 0, head.note, logged_at)
+    connection.execute("COMMIT")
+
+
+def _no_tile(_level: int, _index: int) -> bytes:
+    raise LedgerError("an empty log has no tiles")
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _check_identity(meta: dict[str, str], origin: str, vkey: str) -> None:
+    version = meta.get("schema_version", "")
+    if version != str(storage.SCHEMA_VERSION):
+        raise LedgerError(
+            f"the ledger is of schema version {version or 'unknown'}, and this program "
+            f"knows {storage.SCHEMA_VERSION}: use the version of Charter that wrote it"
+        )
+    if meta.get("origin") != origin:
+        raise LedgerError(f"the ledger is of origin {meta.get('origin')!r}, not {origin!r}")
+    if meta.get("vkey") != vkey:
+        raise LedgerError(
+            f"the ledger is signed by {meta.get('vkey')}, and the configured key is {vkey}"
+        )

@@ -1,0 +1,222 @@
+"""The one writer of a ledger: group commit, one signed checkpoint per group.
+
+ 1. Take everything that waits, up to a cap; never wait for more to come.
+ 2. Salt, hash, and sign the tree that results.
+ 3. BEGIN IMMEDIATE; entries, full tiles, checkpoint; COMMIT, which syncs.
+ 4. Only then publish the new head and answer each caller with its own proof.
+
+What fails before the commit is rolled back and leaves the ledger usable. After a failed
+commit nobody knows what is on disk, and a second sync that succeeds proves nothing, so
+the writer stops for good; a restart reads what the disk really holds.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
+
+from gateway.errors import EntryConflictError, LedgerError, LedgerUnavailableError
+from gateway.keys import CheckpointSigner
+from gateway.ledger import storage
+from gateway.ledger.entry import SALT_SIZE, commit, entry_leaf
+from gateway.ledger.head import Head, Receipt, make_head
+from gateway.ledger.storage import StoredRecord
+from gateway.ledger.tree import GrowingTree, Tile
+
+MAX_GROUP = 512
+
+_BROKEN = (
+    "the ledger is read-only since a write to its disk failed; "
+    "check the disk and restart the gateway"
+)
+
+Clock = Callable[[], datetime]
+Random = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An append that waits for its answer."""
+
+    id: str
+    tenant: str
+    body: bytes
+    answer: "Future[Receipt]"
+
+
+class Writer:
+    """Owns a connection and the growing tree; `head` is what is durable and published."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        tree: GrowingTree,
+        head: Head,
+        *,
+        signer: CheckpointSigner,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self.head = head
+        self._connection = connection
+        self._tree = tree
+        self._origin = head.checkpoint.origin
+        self._signer = signer
+        self._clock = clock
+        self._random = random
+        self._refusal: str | None = None
+        self._broken = False
+        self._gate = threading.Lock()
+        self._queue: SimpleQueue[Pending | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, pending: Pending) -> None:
+        """Queue an append; it is answered through its future, whatever happens."""
+        with self._gate:
+            if self._refusal is None:
+                self._queue.put(pending)
+                return
+        pending.answer.set_exception(LedgerUnavailableError(self._refusal))
+
+    def close(self) -> None:
+        """Finish what is queued and stop."""
+        with self._gate:
+            self._refusal = self._refusal or "the ledger is closed"
+            self._queue.put(None)
+        self._thread.join()
+
+    # --- the thread ------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group, last = self._take(first)
+            try:
+                self._append(group)
+            except Exception as error:  # nobody above could answer the callers
+                self._fail(group, error)
+            if last:
+                return
+
+    def _take(self, first: Pending) -> tuple[list[Pending], bool]:
+        group = [first]
+        try:
+            while len(group) < MAX_GROUP:
+                following = self._queue.get_nowait()
+                if following is None:
+                    return _started(group), True
+                group.append(following)
+        except Empty:
+            pass
+        return _started(group), False
+
+    def _append(self, group: list[Pending]) -> None:
+        if self._broken:
+            raise LedgerUnavailableError(_BROKEN)
+        known = self._find([pending.id for pending in group])
+        logged_at = rfc3339(self._clock())
+        salts = self._random(SALT_SIZE * len(group))
+        if len(salts) != SALT_SIZE * len(group):
+            raise LedgerError("the source of randomness gave too little")
+        fresh: list[StoredRecord] = []
+        commitments: dict[str, bytes] = {}
+        for number, pending in enumerate(group):
+            if pending.id in known:
+                continue
+            salt = salts[SALT_SIZE * number : SALT_SIZE * (number + 1)]
+            commitment = commit(salt, pending.body)
+            record = StoredRecord(
+                self._tree.size + len(fresh),
+                pending.id,
+                pending.tenant,
+                entry_leaf(commitment),
+                salt,
+                pending.body,
+                logged_at,
+            )
+            known[pending.id] = record
+            commitments[pending.id] = commitment
+            fresh.append(record)
+        if fresh:
+            self._write(fresh, logged_at)
+        for pending in group:
+            self._answer(pending, known[pending.id], commitments.get(pending.id))
+
+    def _find(self, ids: list[str]) -> dict[str, StoredRecord]:
+        marks = ",".join("?" * len(ids))
+        found = storage.read_records(self._connection, f"id IN ({marks})", ids)
+        return {record.id: record for record in found}
+
+    def _write(self, fresh: list[StoredRecord], logged_at: str) -> None:
+        size = self._tree.size
+        self._tree.forget_full_tiles()
+        try:
+            tiles: list[Tile] = []
+            for record in fresh:
+                tiles += self._tree.append(record.leaf_hash)
+            head = make_head(self._tree, self._origin, self._read_tile, self._signer)
+            self._connection.execute("BEGIN IMMEDIATE")
+            storage.insert_records(self._connection, fresh)
+            storage.insert_tiles(self._connection, tiles)
+            storage.insert_checkpoint(self._connection, head.size, head.note, logged_at)
+        except Exception:
+            self._roll_back(size)
+            raise
+        try:
+            self._connection.execute("COMMIT")
+        except Exception:
+            self._stop()
+            raise
+        self.head = head
+
+    def _read_tile(self, level: int, index: int) -> bytes:
+        return storage.read_tile(self._connection, level, index)
+
+    def _answer(self, pending: Pending, record: StoredRecord, commitment: bytes | None) -> None:
+        try:
+            if record.body != pending.body or record.tenant != pending.tenant:
+                raise EntryConflictError(entry_id=record.id, index=record.index)
+            if commitment is None:
+                receipt = self.head.checked_receipt(record, self._read_tile)
+            else:
+                receipt = self.head.receipt(record, commitment, self._read_tile)
+        except LedgerError as error:
+            pending.answer.set_exception(error)
+        else:
+            pending.answer.set_result(receipt)
+
+    # --- failing ---------------------------------------------------------------------
+
+    def _roll_back(self, size: int) -> None:
+        self._tree.cut_back(size)
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._broken = True
+        with self._gate:
+            self._refusal = _BROKEN
+
+    def _fail(self, group: list[Pending], error: Exception) -> None:
+        words = _BROKEN if self._broken else f"the ledger could not append: {error}"
+        for pending in group:
+            if not pending.answer.done():
+                refused = LedgerUnavailableError(words)
+                refused.__cause__ = error
+                pending.answer.set_exception(refused)
+
+
+def _started(group: list[Pending]) -> list[Pending]:
+    """Those whose caller still waits; from here on they cannot be cancelled."""
+    return [pending for pending in group if pending.answer.set_running_or_notify_cancel()]
+
+
+def rfc3339(instant: datetime) -> str:
+    """The instant in UTC, to the millisecond."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
