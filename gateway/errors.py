@@ -39,12 +39,14 @@ class KeyMalformedError(GatewayError):
 
 
 class RequestError(GatewayError):
-    """The question is malformed. `pointer` is the RFC 6901 pointer of the field."""
+    """The question is malformed. `pointer` is the RFC 6901 pointer of the field; `kind` is
+    the stable name of what is wrong, one of the problem types of the wire."""
 
-    def __init__(self, detail: str, *, pointer: str = "") -> None:
+    def __init__(self, detail: str, *, pointer: str = "", kind: str = "malformed-question") -> None:
         super().__init__(detail)
         self.detail = detail
         self.pointer = pointer
+        self.kind = kind
 
 
 class AuthenticationError(GatewayError):

@@ -1,0 +1,151 @@
+"""Bundle: charters compiled, content-addressed, with everything the engines load.
+
+The digest is over the digests of all files, so one changed byte of source, core, Rego,
+Cedar or schema is another bundle. Agreement vectors are questions from the charters'
+own examples with the answer of the reference evaluator; a gateway puts them to its
+engines before it serves.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsl.compile import Compiled, compile_charters
+from dsl.core import Program
+from dsl.core_json import program_digest, program_to_json
+from dsl.evaluate import Answer, evaluate
+from dsl.examples import Fixtures, cases
+from dsl.facts import Question
+from dsl.model import Model
+from dsl.source import SourceText
+from dsl.to_cedar import cedar_policies, cedar_schema
+from dsl.to_rego import opa_bundle, tarball
+from dsl.to_schema import vocabulary_schema
+from gateway.errors import ConfigurationError
+
+MAX_FILES = 1000
+PACK = Path(__file__).resolve().parent.parent / "policies"
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A question and the answer every engine must give."""
+
+    question: Question
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A compiled bundle. `files` maps paths to bytes; `digest` is `sha256:<hex>`."""
+
+    program: Program
+    model: Model
+    files: Mapping[str, bytes]
+    vectors: tuple[Vector, ...]
+    digest: str
+
+    def manifest(self) -> bytes:
+        """`bundle.json`: the digest of the bundle and of each file."""
+        listed = {path: _sha256(data) for path, data in self.files.items()}
+        manifest = {"format": "charter-bundle/v1", "digest": self.digest, "files": listed}
+        return (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode()
+
+    def opa_tarball(self) -> bytes:
+        """The part that a stock Open Policy Agent loads."""
+        prefix = "opa/"
+        return tarball(
+            {
+                path.removeprefix(prefix): data
+                for path, data in self.files.items()
+                if path.startswith(prefix)
+            }
+        )
+
+
+def read_sources(folder: Path) -> list[SourceText]:
+    """Every `*.charter` below a folder, named by its path from there; or one file.
+
+    Raises:
+        ConfigurationError: There is none, or one cannot be read as UTF-8.
+    """
+    paths = sorted(folder.rglob("*.charter")) if folder.is_dir() else [folder]
+    if not paths:
+        raise ConfigurationError(f"{folder}: there is no file that ends in .charter")
+    if len(paths) > MAX_FILES:
+        raise ConfigurationError(f"{folder}: more than {MAX_FILES} charters")
+    base = folder if folder.is_dir() else folder.parent
+    sources: list[SourceText] = []
+    for path in paths:
+        try:
+            text = path.read_bytes().decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path}: cannot read it as UTF-8 text: {error}") from error
+        sources.append(SourceText(path.relative_to(base).as_posix(), text))
+    return sources
+
+
+def compile_folder(folder: Path) -> Compiled:
+    """The charters below a folder, compiled; see `read_sources` for what it raises."""
+    return compile_charters(read_sources(folder))
+
+
+def build(compiled: Compiled, fixtures: Fixtures) -> Bundle:
+    """The bundle of charters that compiled.
+
+    Raises:
+        CompilationFailedError: They did not compile.
+        UnknownFixtureError: An example names an entity that `fixtures` does not hold.
+    """
+    model, program = compiled.require()
+    vectors = tuple(_vectors(model, program, fixtures))
+    policies = cedar_policies(program)
+    files = {
+        "core.json": program_to_json(program),
+        "cedar/charter.cedarschema": cedar_schema(program).encode(),
+        "cedar/decide.cedar": policies.decide.encode(),
+        "cedar/why.cedar": policies.why.encode(),
+        "cedar/duties.cedar": policies.duties.encode(),
+        "vocabulary.schema.json": vocabulary_schema(program),
+        "vectors.json": _vectors_json(vectors),
+    }
+    files |= {f"sources/{source.name}": source.text.encode() for source in compiled.sources}
+    opa = opa_bundle(program, program_digest(program))
+    files |= {f"opa/{path}": data for path, data in opa.items()}
+    return Bundle(program, model, files, vectors, _digest(files))
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    listed = {path: _sha256(data) for path, data in files.items()}
+    return _sha256(json.dumps(listed, sort_keys=True, separators=(",", ":")).encode())
+
+
+def _sha256(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _vectors(model: Model, program: Program, fixtures: Fixtures) -> list[Vector]:
+    questions = {
+        json.dumps(c.question.document()): c.question for c in cases(model, program, fixtures)
+    }
+    return [Vector(q, evaluate(program, q)) for _, q in sorted(questions.items())]
+
+
+def _vectors_json(vectors: Sequence[Vector]) -> bytes:
+    listed = [
+        {"question": v.question.document(), "answer": answer_document(v.answer)} for v in vectors
+    ]
+    return (json.dumps(listed, ensure_ascii=False, sort_keys=True, indent=1) + "\n").encode()
+
+
+def answer_document(answer: Answer) -> dict[str, list[str]]:
+    """An answer as JSON; every set sorted."""
+    return {
+        "denied": sorted(answer.denied),
+        "granted": sorted(answer.granted),
+        "broken": sorted(answer.broken),
+        "open": sorted(answer.open),
+        "duties": sorted(answer.duties),
+    }

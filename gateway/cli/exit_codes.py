@@ -1,0 +1,7 @@
+"""Exit codes; each means one thing, whatever the command."""
+
+OK = 0  # permitted, verified, nothing wrong
+FAILED = 1  # could not do it
+REFUSED = 2  # denied, not verified, an example that does not hold
+POLICY_ERRORS = 3  # the charters have errors
+INDETERMINATE = 4

@@ -1,0 +1,122 @@
+"""How answers read: for people, for screen readers and logs (plain), for programs (JSON)."""
+
+import json
+import textwrap
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+FORMATS = ("human", "plain", "json")
+_WIDTH = 88
+_HEADS = {"permit": "PERMITTED", "deny": "DENIED", "indeterminate": "UNDETERMINED, so refused"}
+
+Json = Mapping[str, Any]
+
+
+def to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def decision(answer: Json, *, style: str) -> str:
+    """An answer of `POST /v1/decisions` as text."""
+    if style == "json":
+        return to_json(answer)
+    return _plain(answer) if style == "plain" else _human(answer)
+
+
+def _plain(answer: Json) -> str:
+    lines = [f"decision {answer['decision']} {answer['action']} id {answer.get('id', 'none')}"]
+    for reason in answer["reasons"]:
+        lines.append(f"reason {reason['status']} {reason['rule']}: {reason['title']}")
+        lines.extend(f"cites {_cited(citation)}" for citation in reason["citations"])
+        lines.extend(f"fact {_fact(fact)}" for fact in reason["facts"])
+        lines.extend(f"remedy {remedy}" for remedy in reason["remedies"])
+    lines.extend(f"missing {item['path']}" for item in answer["missing"])
+    lines.extend(f"obligation {_obligation(o)}" for o in answer["obligations"])
+    if answer["incident"]:
+        lines.append(f"incident {answer['incident']['description']}")
+    return "\n".join(lines) + "\n"
+
+
+def _human(answer: Json) -> str:
+    out = [f"{_HEADS[answer['decision']]}: {answer['action']}{_where(answer)}"]
+    if answer["incident"]:
+        out += _block("The engines do not agree or one failed", answer["incident"]["description"])
+    for reason in answer["reasons"]:
+        out += ["", *_reason(reason)]
+    if answer["missing"]:
+        out += ["", "  Nobody has stated:"]
+        out += [f"    - {_missing(item)}" for item in answer["missing"]]
+    if answer["obligations"]:
+        out += ["", "  On condition that you:"]
+        out += [f"    - {_obligation(obligation)}" for obligation in answer["obligations"]]
+    if "id" in answer:
+        engines = ", ".join(f"{name} says {said}" for name, said in answer["engines"].items())
+        out += ["", f"  Decision {answer['id']}, valid until {answer['valid_until']}; {engines}."]
+    return "\n".join(out) + "\n"
+
+
+def _where(answer: Json) -> str:
+    days = sorted(set(answer["today"].values()))
+    return f" on {' / '.join(days)}" if days else ""
+
+
+def _reason(reason: Json) -> list[str]:
+    words = {
+        "forbidden": "Forbidden by",
+        "undetermined": "Perhaps forbidden by",
+        "uncovered": "Not permitted by",
+    }
+    cited = "; ".join(_cited(citation) for citation in reason["citations"])
+    out = [f"  {words[reason['status']]} {reason['rule']}"]
+    out += _wrapped(f"{reason['title']} ({cited}).")
+    if reason["because"]:
+        out += _wrapped(reason["because"])
+    if reason["facts"]:
+        out += _wrapped("Known: " + "; ".join(_fact(fact) for fact in reason["facts"]) + ".")
+    for remedy in reason["remedies"]:
+        out += _wrapped(f"What would help: {remedy}")
+    return out
+
+
+def _block(title: str, text: str) -> list[str]:
+    return ["", f"  {title}:", *_wrapped(text)]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
+    )
+
+
+def _cited(citation: Json) -> str:
+    celex = f", CELEX {citation['celex']}" if citation["celex"] else ""
+    return f"{citation['law']} {citation['locator']}, {citation['title']}{celex}"
+
+
+def _fact(fact: Json) -> str:
+    return f"{fact['path']} = {_value(fact['value'])} (from the {fact['origin']})"
+
+
+def _missing(item: Json) -> str:
+    if item["origin"] == "request":
+        return f"{item['path']}, which the request gives at {item['pointer']}"
+    return f"{item['path']}, which the {item['origin']} would have to state"
+
+
+def _value(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return "{" + ", ".join(str(item) for item in _items(value)) + "}"  # pyright: ignore[reportUnknownArgumentType]
+        case _:
+            return str(value)
+
+
+def _items(value: Iterable[object]) -> Iterable[object]:
+    return value
+
+
+def _obligation(obligation: Json) -> str:
+    due = f", by {obligation['due']}" if obligation["due"] else ""
+    return f"{obligation['title']} [{obligation['id']}]{due}"

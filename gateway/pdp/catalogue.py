@@ -1,0 +1,179 @@
+"""Catalogue: what is known of the places a question may name, and who says so.
+
+TOML with the shape of `CatalogueFile`; fields are those the vocabulary declares for the
+entity. A fact nobody vouches for is left out and is unknown. A row counts on the days
+from `valid_from` until `valid_until`.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dsl.core import FactType, Program
+from dsl.facts import fit
+from gateway.errors import ConfigurationError
+
+MAX_CATALOGUE_BYTES = 64 * 1024 * 1024
+
+
+class Row(BaseModel):
+    """One row as it stands in the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    id: str = Field(min_length=1, max_length=256)
+    title: str = ""
+    valid_from: date
+    valid_until: date | None = None
+    source: str = Field(min_length=1)
+    facts: dict[str, bool | int | str | list[str]]
+
+
+class CatalogueFile(BaseModel):
+    """The file: a head, then one table of rows per entity type (`[[site]]`)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    format: Literal["charter-catalogue/v1"]
+    title: str
+    as_of: date
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row, with the source of its statements."""
+
+    id: str
+    title: str
+    valid_from: date
+    valid_until: date | None
+    source: str
+    facts: Mapping[str, object]
+
+    def holds_on(self, day: date) -> bool:
+        return self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Entries by entity type and id. `digest` is `sha256:` of the RFC 8785 form of all
+    that the file states, so that layout and comments do not change it."""
+
+    title: str
+    as_of: date
+    entries: Mapping[str, Mapping[str, Entry]]
+    digest: str
+
+    def find(self, entity: str, entity_id: str, day: date) -> Entry | None:
+        """The entry that holds on a day, or None."""
+        entry = self.entries.get(entity, {}).get(entity_id)
+        return entry if entry is not None and entry.holds_on(day) else None
+
+    def raw_facts(self) -> dict[str, dict[str, dict[str, object]]]:
+        """Entity type, id and field to value, for inline examples."""
+        return {
+            entity: {entry.id: dict(entry.facts) for entry in entries.values()}
+            for entity, entries in self.entries.items()
+        }
+
+
+def entity_fields(program: Program) -> dict[str, dict[str, FactType]]:
+    """The fields the catalogue may state, by entity type and field name."""
+    fields: dict[str, dict[str, FactType]] = {}
+    for place in program.places:
+        prefix = f"{place.record}."
+        fields[place.entity] = {
+            path.removeprefix(prefix): fact
+            for path, fact in program.facts.items()
+            if path.startswith(prefix)
+        }
+    return fields
+
+
+def load(path: Path, program: Program) -> Catalogue:
+    """Read a catalogue file.
+
+    Raises:
+        ConfigurationError: The file is missing, malformed, or states something that the
+            vocabulary does not know; the message names the row and the field.
+    """
+    try:
+        if path.stat().st_size > MAX_CATALOGUE_BYTES:
+            raise ConfigurationError(f"{path}: the catalogue is larger than 64 MiB")
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: cannot read the catalogue: {error}") from error
+    return build(raw, program, name=str(path))
+
+
+def build(raw: dict[str, object], program: Program, *, name: str) -> Catalogue:
+    """A catalogue from the parsed file; errors as for `load`."""
+    try:
+        head = CatalogueFile.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigurationError(f"{name}: {_first(error)}") from error
+    known = entity_fields(program)
+    entries: dict[str, dict[str, Entry]] = {}
+    for entity, rows in (head.model_extra or {}).items():
+        if entity not in known:
+            raise ConfigurationError(
+                f"{name}: there is no entity `{entity}`; the vocabulary declares "
+                f"{', '.join(sorted(known)) or 'none'}"
+            )
+        entries[entity] = _rows(rows, entity, known[entity], name)
+    canonical = rfc8785.dumps(_plain(raw))
+    digest = f"sha256:{hashlib.sha256(canonical).hexdigest()}"
+    return Catalogue(head.title, head.as_of, entries, digest)
+
+
+def _rows(rows: object, entity: str, fields: Mapping[str, FactType], name: str) -> dict[str, Entry]:
+    if not isinstance(rows, list):
+        raise ConfigurationError(f"{name}: `{entity}` is not a list of rows; write [[{entity}]]")
+    entries: dict[str, Entry] = {}
+    for index, row in enumerate(cast("list[object]", rows)):
+        entry = _entry(row, f"{name}: {entity} {index + 1}", fields)
+        if entry.id in entries:
+            raise ConfigurationError(f"{name}: the {entity} `{entry.id}` is listed twice")
+        entries[entry.id] = entry
+    return entries
+
+
+def _entry(raw: object, where: str, fields: Mapping[str, FactType]) -> Entry:
+    try:
+        row = Row.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigurationError(f"{where}: {_first(error)}") from error
+    where = f"{where} `{row.id}`"
+    if row.valid_until is not None and row.valid_until < row.valid_from:
+        raise ConfigurationError(f"{where}: valid_until lies before valid_from")
+    for field, value in row.facts.items():
+        if field not in fields:
+            raise ConfigurationError(
+                f"{where}: the vocabulary declares no field `{field}`; it declares "
+                f"{', '.join(sorted(fields))}"
+            )
+        if fit(fields[field], value) is None:
+            raise ConfigurationError(f"{where}: `{field}` cannot be {value!r}")
+    return Entry(row.id, row.title, row.valid_from, row.valid_until, row.source, dict(row.facts))
+
+
+def _plain(value: object) -> Any:
+    """TOML values as JSON values; days and times in RFC 3339 form."""
+    if isinstance(value, dict):
+        table = cast("dict[str, object]", value)
+        return {key: _plain(item) for key, item in table.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in cast("list[object]", value)]
+    return value if isinstance(value, bool | int | str) else str(value)
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"`{'.'.join(str(part) for part in first['loc'])}`: {first['msg']}"

@@ -1,0 +1,81 @@
+"""Routes, and the one place where errors become answers."""
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.callers import Callers
+from gateway.errors import GatewayError
+from gateway.service import Service
+from gateway.web.decisions import DecisionDoor
+from gateway.web.problem import INTERNAL, NO_METHOD, NOT_FOUND, of_error
+from gateway.web.public import PublicDoor
+
+log = logging.getLogger("charter")
+
+
+def create_app(
+    service: Service,
+    callers: Callers,
+    trust: Mapping[str, object],
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Starlette:
+    """The gateway as an ASGI application. It closes the service when it stops."""
+    decisions = DecisionDoor(service, callers, clock)
+    public = PublicDoor(service, trust)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        yield
+        await service.close()
+
+    return Starlette(
+        routes=[
+            Route("/v1/decisions", decisions.create, methods=["POST"]),
+            Route("/v1/decisions/{id}", decisions.read, methods=["GET"]),
+            Route("/v1/decisions/{id}/proof", decisions.proof, methods=["GET"]),
+            Route("/v1/bundle", public.bundle, methods=["GET"]),
+            Route("/v1/trust", public.trust, methods=["GET"]),
+            Route("/bundles/charter.tar.gz", public.opa_bundle, methods=["GET"]),
+            Route("/checkpoint", public.checkpoint, methods=["GET"]),
+            Route("/healthz", public.health, methods=["GET"]),
+        ],
+        lifespan=lifespan,
+        exception_handlers={
+            GatewayError: _gateway_error,
+            HTTPException: _http_error,
+            Exception: _unforeseen,
+        },
+    )
+
+
+def _gateway_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, GatewayError)  # noqa: S101 - registered for it alone
+    problem = of_error(error)
+    if problem.status >= 500:
+        log.error("%s: %s", type(error).__name__, error)
+    return problem.response()
+
+
+def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
+    if error.status_code == 404:
+        return NOT_FOUND.response()
+    if error.status_code == 405:
+        response = NO_METHOD.response()
+        response.headers.update(error.headers or {})
+        return response
+    return INTERNAL.response()
+
+
+def _unforeseen(_: Request, error: Exception) -> Response:
+    log.error("unforeseen: %s", type(error).__name__, exc_info=error)
+    return INTERNAL.response()
