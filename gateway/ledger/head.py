@@ -138,6 +138,11 @@ def restore_head(
         )
     first = size - size % TILE_WIDTH
     records = storage.read_records(connection, "idx >= ?", [first])
+    if [record.index for record in records] != list(range(first, size)):
+        raise LedgerError(
+            f"the ledger is damaged: an entry after {first} is missing; "
+            "restore the ledger from a replica"
+        )
     for record in records:
         check_record(record)
     tree = GrowingTree.restore(size, read_tile, [record.leaf_hash for record in records])
