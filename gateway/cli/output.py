@@ -44,11 +44,11 @@ def _human(answer: Json) -> str:
     for reason in answer["reasons"]:
         out += ["", *_reason(reason)]
     if answer["missing"]:
-        out += ["", "  Nobody has stated:"]
-        out += [f"    - {_missing(item)}" for item in answer["missing"]]
+        out += ["", "    Nobody has stated:"]
+        out += [line for item in answer["missing"] for line in _item(_missing(item))]
     if answer["obligations"]:
-        out += ["", "  On condition that you:"]
-        out += [f"    - {_obligation(obligation)}" for obligation in answer["obligations"]]
+        out += ["", "    On condition that you:"]
+        out += [line for duty in answer["obligations"] for line in _item(_obligation(duty))]
     if "id" in answer:
         engines = ", ".join(f"{name} says {said}" for name, said in answer["engines"].items())
         out += ["", f"  Decision {answer['id']}, valid until {answer['valid_until']}; {engines}."]
@@ -66,16 +66,40 @@ def _reason(reason: Json) -> list[str]:
         "undetermined": "Perhaps forbidden by",
         "uncovered": "Not permitted by",
     }
-    cited = "; ".join(_cited(citation) for citation in reason["citations"])
     out = [f"  {words[reason['status']]} {reason['rule']}"]
-    out += _wrapped(f"{reason['title']} ({cited}).")
+    out += _wrapped(f"{reason['title']}.")
+    for law, places in _by_law(reason["citations"]).items():
+        out += _wrapped(f"{', '.join(places)} of {law}")
     if reason["because"]:
-        out += _wrapped(reason["because"])
+        out += ["", *_wrapped(reason["because"])]
     if reason["facts"]:
-        out += _wrapped("Known: " + "; ".join(_fact(fact) for fact in reason["facts"]) + ".")
-    for remedy in reason["remedies"]:
-        out += _wrapped(f"What would help: {remedy}")
+        out += ["", "    What is known:"]
+        out += [line for fact in reason["facts"] for line in _item(_fact(fact))]
+    if reason["remedies"]:
+        out += ["", "    What would help:"]
+        out += [line for remedy in reason["remedies"] for line in _item(remedy)]
     return out
+
+
+def _by_law(citations: Iterable[Json]) -> dict[str, list[str]]:
+    """The places cited, by law, in the order of the rule."""
+    laws: dict[str, list[str]] = {}
+    for citation in citations:
+        celex = f", CELEX {citation['celex']}" if citation["celex"] else ""
+        laws.setdefault(f"{citation['law']}, {citation['title']}{celex}", []).append(
+            citation["locator"]
+        )
+    return laws
+
+
+def _item(text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent="      - ",
+        subsequent_indent="        ",
+        break_on_hyphens=False,
+    )
 
 
 def _block(title: str, text: str) -> list[str]:
