@@ -5,7 +5,7 @@ PYTHON      ?= python3.11
 OPA_VERSION := 1.22.2
 
 BIN  := .venv/bin
-OPA  := .tools/opa-$(OPA_VERSION)
+OPA  := .tools/opa
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 \
         --generate-hashes --no-header --no-emit-index-url
 
@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-setup: .venv/.stamp $(OPA) ## create .venv, install the pins, find or build OPA
+setup: .venv/.stamp $(OPA).$(OPA_VERSION) ## create .venv, install the pins, find or build OPA
 
 test: lint types ## lint, types and all tests
 	$(BIN)/python -m pytest
@@ -60,5 +60,6 @@ clean: ## remove all that was built or installed here
 	$(BIN)/python -m pip install --quiet --no-input --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(OPA):
-	.ci/install-opa $(OPA_VERSION) $@
+$(OPA).$(OPA_VERSION):
+	.ci/install-opa $(OPA_VERSION) $(OPA)
+	touch $@

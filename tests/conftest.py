@@ -1,12 +1,9 @@
-"""What every test sees: no network beyond this machine, OPA, and steady examples."""
+"""What every test sees: no network beyond this machine, and steady examples."""
 
 import os
-import shutil
 import sys
-from pathlib import Path
 from typing import Any, cast
 
-import pytest
 from hypothesis import settings
 
 LOOPBACK = ("127.", "::1", "localhost")
@@ -26,12 +23,3 @@ def _refuse_the_network(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_refuse_the_network)
-
-
-@pytest.fixture(scope="session")
-def opa() -> Path:
-    """The OPA that `make setup` chose, or the one on the PATH."""
-    chosen = os.environ.get("CHARTER_OPA") or shutil.which("opa")
-    if chosen is None or not Path(chosen).exists():
-        pytest.fail("no OPA: run `make setup`, or set CHARTER_OPA")
-    return Path(chosen)

@@ -53,7 +53,7 @@ def metadata(wheel: Path, file: str) -> str:
         return archive.read(name).decode()
 
 
-@pytest.mark.parametrize("package", ["dsl", "gateway", "conformance"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_every_file_of_a_package_is_in_the_wheel(package: str, content: set[str]) -> None:
     files = project_files(package)
     assert files != []
@@ -91,7 +91,12 @@ def test_the_wheel_installs_the_command(wheel: Path, tmp_path: Path) -> None:
 
     where = run(python, "-c", "import gateway; print(gateway.__file__)", cwd=elsewhere)
     assert where.stdout.startswith(str(environment))
-    assert (environment / "bin" / "charter").exists()
+    charter = environment / "bin" / "charter"
+    shown = run(charter, "--help", cwd=elsewhere)
+    assert "usage: charter" in shown.stdout
+    assert shown.stderr == ""
+    # The charters that come with it are found and compile.
+    assert run(charter, "check", cwd=elsewhere).stdout.startswith("OK: ")
 
 
 def pins(lock: str) -> dict[str, str]:
