@@ -13,6 +13,7 @@ from dsl.core import (
     AtLeast,
     Condition,
     Constant,
+    Effect,
     Holds,
     InForce,
     Not,
@@ -73,7 +74,9 @@ def fold_program(program: Program) -> Program:
 
 def _fold_rule(rule: Rule) -> Rule:
     duties = tuple(replace(duty, condition=fold(duty.condition)) for duty in rule.duties)
-    return replace(rule, formula=fold(rule.formula), duties=duties)
+    # A rule that only carries duties neither breaks nor grants, whatever its formula.
+    formula = Constant(False) if rule.effect is Effect.OBLIGE else fold(rule.formula)
+    return replace(rule, formula=formula, duties=duties)
 
 
 def slice_by_action(program: Program, action: str) -> Program:

@@ -25,7 +25,7 @@ from dsl.core import (
     Touches,
     Within,
 )
-from dsl.facts import MAX_INTEGER
+from dsl.facts import MAX_INTEGER, MAX_TERMS
 from dsl.names import Names, describe_values
 from dsl.rego_text import clause, comment, quote, quote_all
 
@@ -33,20 +33,22 @@ from dsl.rego_text import clause, comment, quote, quote_all
 # which in one engine takes time quadratic in its size.
 INLINE_VALUES = 4
 
-VALUES = "data.charter.values"
 EPOCH = date(1970, 1, 1).toordinal()
 
 
 class FactRules:
     """The rules about facts that the formulas of a program refer to, as they are asked
-    for; `conditions`, `guards` and `values` hold what to emit."""
+    for; `conditions`, `guards` and `values` hold what to emit. `needs_data` says whether
+    anything looks at the data document."""
 
-    def __init__(self, program: Program, names: Names) -> None:
+    def __init__(self, program: Program, names: Names, package: str) -> None:
         self.conditions: list[str] = []
         self.guards: list[str] = []
         self.values: dict[str, dict[str, object]] = {}
+        self.needs_data = False
         self._facts = program.facts
         self._names = names
+        self._document = f"data.{package}.values"
         self._named: dict[object, str] = {}
         self._sets: dict[tuple[str, ...], str] = {}
         self._compared_with_data = {
@@ -123,12 +125,13 @@ class FactRules:
             return "false"
         if len(values) <= INLINE_VALUES:
             return f"{term} in {{{quote_all(values)}}}"
-        return f"{VALUES}.{self._value_set(values)}[{term}]"
+        return f"{self._document}.{self._value_set(values)}[{term}]"
 
     def _value_set(self, values: tuple[str, ...]) -> str:
         if values not in self._sets:
             name = self._names.fresh(describe_values(values))
             self._sets[values] = name
+            self.needs_data = True
             self.values[name] = dict.fromkeys(values, True)
         return self._sets[values]
 
@@ -170,13 +173,15 @@ class FactRules:
         # be certain. A large vocabulary is in the document itself and needs no test.
         in_data = fact.values is not None and len(fact.values) > INLINE_VALUES
         if fact.path in self._compared_with_data and not in_data:
-            yield f"is_object({VALUES})"
+            self.needs_data = True
+            yield f"is_object({self._document})"
 
     def _fit_term(self, fact: FactType, term: str) -> str:
         return f'{term} != ""' if fact.values is None else self._membership(term, fact.values)
 
     def _fit_terms(self, fact: FactType) -> Iterator[str]:
         terms = self._terms(fact.path)
+        yield f"count(input.facts[{quote(fact.path)}]) <= {MAX_TERMS}"
         if not fact.may_be_empty:
             yield f"count({terms}) > 0"
         if fact.values is None:
@@ -190,8 +195,10 @@ class FactRules:
             # written for: `health` without `personal` would slip past them.
             name = self._names.fresh("above", fact.path)
             self.values[name] = above
+            self.needs_data = True
+            listed = f"object.get({self._document}.{name}, term, [])"
             yield f"every term in {terms} {{"
-            yield (f"\tevery above in object.get({VALUES}.{name}, term, []) {{ above in {terms} }}")
+            yield f"\tevery above in {listed} {{ above in {terms} }}"
             yield "}"
 
     def _terms(self, path: str) -> str:

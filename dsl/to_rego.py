@@ -47,6 +47,8 @@ from dsl.rego_facts import FactRules
 from dsl.rego_text import RESERVED, cited, clause, comment, heading, metadata, quote, quote_all
 from dsl.wellformed import check_program
 
+PACKAGE = "charter"
+
 ENTRY_POINTS = """\
 # METADATA
 # description: "Prohibitions that are not certainly clear, and permissions that certainly grant."
@@ -103,20 +105,24 @@ def rego_module(program: Program) -> str:
     return rego_policy(program).module
 
 
-def rego_policy(program: Program) -> RegoPolicy:
-    """The module of package `charter`, and its data document.
+def rego_policy(program: Program, *, package: str = PACKAGE) -> RegoPolicy:
+    """The module and its data document.
+
+    Args:
+        program: What to compile.
+        package: The Rego package; one below `charter` lets programs share a server.
 
     Raises:
         CoreFormatError: The program is not well-formed.
     """
     check_program(program)
-    return _Module(program).policy()
+    return _Module(program, package).policy()
 
 
 def opa_bundle(program: Program, revision: str) -> dict[str, bytes]:
     """The files of an OPA bundle by path (Open Policy Agent documentation, "Bundles")."""
     policy = rego_policy(program)
-    manifest = {"revision": revision, "roots": ["charter"], "rego_version": 1}
+    manifest = {"revision": revision, "roots": [PACKAGE], "rego_version": 1}
     files = {
         ".manifest": _json(manifest),
         "charter/charter.rego": policy.module.encode("utf-8"),
@@ -146,11 +152,12 @@ def _json(document: object) -> bytes:
 class _Module:
     """One module in the making; names and shared booleans are kept here."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, package: str) -> None:
+        self._package = package
         self._digest = program_digest(program)
         self._program = fold_program(program)
         self._names = Names(RESERVED.union(_OWN_NAMES))
-        self._facts = FactRules(self._program, self._names)
+        self._facts = FactRules(self._program, self._names, package)
         self._action_tests: dict[tuple[str, ...], str] = {}
         self._helpers: dict[Condition, str] = {}
         self._pending: list[str] = []
@@ -167,8 +174,15 @@ class _Module:
             *_section("conditions", self._facts.conditions),
             *_section("facts", self._facts.guards),
         ]
-        data = {"charter": {"values": self._facts.values}} if self._facts.values else {}
-        return RegoPolicy("\n\n".join(parts) + "\n", dict(data))
+        return RegoPolicy("\n\n".join(parts) + "\n", self._data())
+
+    def _data(self) -> dict[str, object]:
+        if not self._facts.needs_data:
+            return {}
+        document: dict[str, object] = {"values": self._facts.values}
+        for name in reversed(self._package.split(".")):
+            document = {name: document}
+        return document
 
     def _header(self) -> str:
         annotation = metadata(
@@ -178,7 +192,7 @@ class _Module:
                 "custom": {"program": self._digest},
             }
         )
-        return f"{annotation}\npackage charter\n\nprogram := {quote(self._digest)}"
+        return f"{annotation}\npackage {self._package}\n\nprogram := {quote(self._digest)}"
 
     @staticmethod
     def _empty_sets(rules: Sequence[str]) -> list[str]:

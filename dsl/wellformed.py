@@ -54,6 +54,10 @@ def _problems(program: Program) -> Iterator[str]:
         yield from _problems_of_fact(path, fact)
     if len(set(program.actions)) != len(program.actions):
         yield "an action is declared twice"
+    for action in program.actions:
+        # The colon sets apart the actions that Cedar's policies for reasons stand under.
+        if not _is_fit(action) or ":" in action:
+            yield f"`{action}` is no name of an action"
     if not _ascending([rule.id for rule in program.rules]):
         yield "rules are not sorted by id, or an id is used twice"
     duties = [duty.id for rule in program.rules for duty in rule.duties]
@@ -69,6 +73,9 @@ def _problems(program: Program) -> Iterator[str]:
 def _problems_of_fact(path: str, fact: FactType) -> Iterator[str]:
     if fact.path != path:
         yield f"fact `{path}` is filed under another path"
+    if not _is_fit(path) or " " in path:
+        # The space sets apart the attributes that hold the days.
+        yield f"`{path}` is no path of a fact"
     if not fact.wire:
         yield f"fact `{path}` has no place on the wire"
     has_terms = fact.kind in (Kind.TERM, Kind.TERMS)

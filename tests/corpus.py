@@ -7,6 +7,7 @@ expects a difference here; `test_agreement` asks every engine the same table.
 
 from collections.abc import Iterator, Mapping
 from itertools import product
+from typing import Any
 
 from dsl.core import (
     And,
@@ -140,6 +141,7 @@ def rule(
     )
 
 
+ODD = 'y "\\ é'  # an identifier that wants to be escaped
 ALWAYS = Constant(True)
 
 
@@ -166,6 +168,7 @@ IN_EEA = Within("destination.countries", EEA)
 CLAUSES = OneOf("transfer.mechanism", ("scc-m1", "scc-m2", "scc-m3"))
 FAVOURABLE = OneOf("transfer.impact_assessment", ("favourable",))
 FOREIGN = Touches("provider.foreign_owners", ("CN", "IN", "JP", "KR", "US"))
+SITES = OneOf("destination.site", ("a", "b", "c", "x", ODD))
 ENCRYPTED = Holds("transfer.encrypted")
 LARGE = AtLeast("training.compute", 10**13)
 SINCE = InForce(BRUSSELS, 17_676, None)
@@ -205,6 +208,10 @@ PROGRAMS: dict[str, Program] = {
         permit(duties={"always": Constant(True), "if-large": LARGE, "never": Constant(False)}),
         rule("oblige", Effect.OBLIGE, Constant(False), duties={"if-not": Not(FAVOURABLE)}),
     ),
+    "duties-alone": program(
+        rule("oblige", Effect.OBLIGE, ALWAYS, duties={"always": ALWAYS, "if-large": LARGE})
+    ),
+    "large-open-set": program(permit(Not(SITES)), forbid(SITES, actions=("flow",))),
     "no-rule": program(),
     "other-action": program(permit(actions=("flow",)), forbid(ENCRYPTED, actions=("flow",))),
     "no-values": program(
@@ -226,7 +233,7 @@ PROGRAMS: dict[str, Program] = {
 POINTS: dict[str, tuple[Value | None, ...]] = {
     "data.labels": (None, ("technical",), ("health",), ("technical", "personal")),
     "destination.countries": (None, ("DE",), ("DE", "US"), ("US",)),
-    "destination.site": (None, "x", 'y "\\ é'),
+    "destination.site": (None, "x", ODD),
     "provider.foreign_owners": (None, (), ("US", "BE"), ("BE",)),
     "training.compute": (None, 10**13 - 1, 10**13),
     "transfer.encrypted": (None, False, True),
@@ -247,6 +254,31 @@ def questions(subject: Program) -> Iterator[Question]:
                 yield Question(
                     action, fit_all(subject.facts, facts), dict.fromkeys((BRUSSELS, TALLINN), day)
                 )
+
+
+# What no fact may be; a stock engine gets such things, for nobody normalised its input.
+UNFIT: tuple[Any, ...] = (
+    *(None, True, 0, 1.5, 2**53, 2**63, "", "nowhere", {"DE": True}),
+    *([], ["nowhere"], ["DE", "nowhere"], ["health"], ["technical", 1], ["US"] * 1001, [["US"]]),
+)
+UNFIT_DAYS: tuple[Any, ...] = (None, "20000", 20_000.5, True, 2**63)
+
+
+def raw_questions(subject: Program) -> Iterator[Question]:
+    """Questions with one fact, or one day, that is not as it must be. The rest is such
+    that the program would often permit."""
+    read = sorted(paths_read(subject))
+    days: dict[str, Any] = dict.fromkeys((BRUSSELS, TALLINN), 20_000)
+    for facts in _assignments(read):
+        fitted = fit_all(subject.facts, facts)
+        for path in read:
+            for unfit in UNFIT:
+                yield Question("place", {**fitted, path: unfit}, days)
+        for zone in subject.time_zones():
+            others: dict[str, Any] = {z: day for z, day in days.items() if z != zone}
+            yield Question("place", fitted, others)
+            for unfit in UNFIT_DAYS:
+                yield Question("place", fitted, {**others, zone: unfit})
 
 
 def _assignments(paths: list[str]) -> Iterator[dict[str, object]]:

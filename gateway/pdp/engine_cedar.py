@@ -21,7 +21,7 @@ import cedarpy
 
 from dsl.core import FactType, Kind, Program
 from dsl.evaluate import Answer
-from dsl.facts import MAX_INTEGER, MAX_TERM_LENGTH, Question
+from dsl.facts import MAX_INTEGER, MAX_TERM_LENGTH, MAX_TERMS, Question
 from dsl.fold import slice_by_action
 from dsl.to_cedar import DUTIES, TODAY, WHY, cedar_policies, cedar_schema
 from gateway.errors import ConfigurationError, EngineAnswerError
@@ -33,7 +33,7 @@ _RESOURCE = {"type": "Resource", "id": "resource"}
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """What bears on one action. `facts` has a test of fitness for each fact read."""
+    """Policies, parsed. `facts` has a test of fitness for each fact read."""
 
     schema: cedarpy.Schema
     decide: cedarpy.PolicySet
@@ -46,17 +46,25 @@ class _Slice:
 class CedarEngine:
     """Cedar with one program loaded.
 
+    Args:
+        program: What to load.
+        sliced: Whether to load a slice for each action, which is faster, or the whole
+            program, as it is published. The answers are the same.
+
     Raises:
         ConfigurationError: The emitted policies do not pass strict validation.
     """
 
     name = "cedar"
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, sliced: bool = True) -> None:
         self._check = AnswerCheck(self.name, program)
         self._entities = cedarpy.Entities.from_json_str("[]")
         try:
-            self._slices = {action: _load(program, action) for action in program.actions}
+            if sliced:
+                self._slices = {a: _load(slice_by_action(program, a)) for a in program.actions}
+            else:
+                self._slices = dict.fromkeys(program.actions, _load(program))
         except ValueError as error:
             raise ConfigurationError(f"Cedar does not accept the policies: {error}") from error
 
@@ -122,8 +130,7 @@ class CedarEngine:
             raise EngineAnswerError(self.name, detail) from reason
 
 
-def _load(program: Program, action: str) -> _Slice:
-    part = slice_by_action(program, action)
+def _load(part: Program) -> _Slice:
     schema_text = cedar_schema(part)
     policies = cedar_policies(part)
     schema = cedarpy.Schema.from_str(schema_text)
@@ -172,7 +179,8 @@ def _terms_test(fact: FactType) -> Callable[[object], bool]:
         if not isinstance(value, (tuple, list)):
             return False
         terms = cast("Sequence[str]", value)
-        if not (terms or fact.may_be_empty) or not all(is_term(term) for term in terms):
+        enough = len(terms) > 0 or fact.may_be_empty
+        if not enough or len(terms) > MAX_TERMS or not all(is_term(term) for term in terms):
             return False
         return not above or all(above[t].issubset(terms) for t in terms if t in above)
 

@@ -17,8 +17,8 @@ class ReferenceEngine:
     async def ask(self, question: Question) -> Answer:
         try:
             return evaluate(self._program, question)
-        except KeyError as missing:
-            raise EngineAnswerError(self.name, f"the day in {missing} is missing") from missing
+        except (KeyError, TypeError) as error:
+            raise EngineAnswerError(self.name, "a day is missing or no number") from error
 
     async def close(self) -> None:
         """There is nothing to close."""

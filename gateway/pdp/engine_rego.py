@@ -35,7 +35,7 @@ _ENTRY_POINT = "charter/answer"
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """What bears on one action, prepared. `digest` is that of the sliced program."""
+    """A module, prepared. `digest` is that of the program it was compiled from."""
 
     interpreter: Interpreter
     bundle: Bundle
@@ -43,7 +43,12 @@ class _Slice:
 
 
 class RegoEngine:
-    """regopy with one program loaded, one prepared bundle for each action.
+    """regopy with one program loaded.
+
+    Args:
+        program: What to load.
+        sliced: Whether to prepare a slice for each action, which is faster, or the
+            whole program, as it is published. The answers are the same.
 
     Raises:
         ConfigurationError: regopy cannot build the emitted module.
@@ -51,9 +56,12 @@ class RegoEngine:
 
     name = "rego"
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, sliced: bool = True) -> None:
         self._check = AnswerCheck(self.name, program)
-        self._slices = {action: _load(program, action) for action in program.actions}
+        if sliced:
+            self._slices = {a: _load(slice_by_action(program, a)) for a in program.actions}
+        else:
+            self._slices = dict.fromkeys(program.actions, _load(program))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="charter-rego")
 
     async def ask(self, question: Question) -> Answer:
@@ -85,8 +93,7 @@ class RegoEngine:
         return rego_answer(self.name, results[0].expressions[0], part.digest)
 
 
-def _load(program: Program, action: str) -> _Slice:
-    part = slice_by_action(program, action)
+def _load(part: Program) -> _Slice:
     policy = rego_policy(part)
     interpreter = Interpreter()
     interpreter.log_level = LogLevel.NONE
