@@ -26,7 +26,7 @@ from conformance.suite import HERE, load_suite
 from conformance.verdict import Verdict
 from tests.conformance.minimal_gateway import minimal
 from tests.conformance.serving import PROBLEM, TOKEN, Handler, send, serve
-from tests.conformance.wrong_gateways import hangs
+from tests.conformance.wrong_gateways import INCONCLUSIVE, hangs
 
 SUITE = load_suite()
 STEPS = sum(len(case.steps) for case in SUITE.cases)
@@ -147,6 +147,12 @@ def test_a_line_that_breaks_twice_is_not_tried_a_third_time(tmp_path: Path) -> N
 def test_a_timeout_is_not_tried_again(tmp_path: Path) -> None:
     with serve(hangs, tmp_path) as gateway:
         assert gateway.run("--timeout", "0.1", "--case", "CT-GDPR-0044-001") == 2
+    assert len(gateway.bodies) == 1
+
+
+def test_a_line_that_breaks_within_an_answer_is_not_tried_again(tmp_path: Path) -> None:
+    with serve(INCONCLUSIVE["cut-body"][0], tmp_path) as gateway:
+        assert gateway.run("--case", "CT-GDPR-0044-001") == 2
     assert len(gateway.bodies) == 1
 
 
