@@ -24,7 +24,7 @@ setup: .venv/.stamp $(OPA).$(OPA_VERSION) ## create .venv, install the pins, fin
 test: lint types ## lint, types and all tests
 	$(BIN)/python -m pytest
 
-demo: setup ## one permit, one denial, one proof, from a gateway started for the purpose
+demo: setup ## a real gateway, eight questions, one proof checked offline
 	$(BIN)/python tests/demo/run.py
 
 bench: setup ## decisions per second, beside an echo server and stock OPA
