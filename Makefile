@@ -3,9 +3,11 @@
 
 PYTHON      ?= python3.11
 OPA_VERSION := 1.22.2
+HEY_VERSION := 0.1.5
 
 BIN  := .venv/bin
 OPA  := .tools/opa
+HEY  := .tools/hey
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 \
         --generate-hashes --no-header --no-emit-index-url
 
@@ -27,8 +29,8 @@ test: lint types ## lint, types and all tests
 demo: setup ## a real gateway, eight questions, one proof checked offline
 	$(BIN)/python tests/demo/run.py
 
-bench: setup ## decisions per second, beside an echo server and stock OPA
-	$(BIN)/python tests/bench/run.py
+bench: setup $(HEY).$(HEY_VERSION) ## decisions per second, beside an echo server and stock OPA
+	$(BIN)/python tests/bench/run.py --hey $(CURDIR)/$(HEY)
 
 lint: setup ## formatting and lint, changing nothing
 	$(BIN)/ruff format --check .
@@ -62,4 +64,8 @@ clean: ## remove all that was built or installed here
 
 $(OPA).$(OPA_VERSION):
 	.ci/install-opa $(OPA_VERSION) $(OPA)
+	touch $@
+
+$(HEY).$(HEY_VERSION):
+	GOBIN=$(CURDIR)/.tools go install github.com/rakyll/hey@v$(HEY_VERSION)
 	touch $@
