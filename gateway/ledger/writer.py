@@ -119,8 +119,6 @@ class Writer:
         known = self._find([pending.id for pending in group])
         logged_at = rfc3339(self._clock())
         salts = self._random(SALT_SIZE * len(group))
-        if len(salts) != SALT_SIZE * len(group):
-            raise LedgerError("the source of randomness gave too little")
         fresh: list[StoredRecord] = []
         commitments: dict[str, bytes] = {}
         for number, pending in enumerate(group):

@@ -127,12 +127,14 @@ def test_a_disk_that_refuses_a_commit_makes_the_ledger_read_only(tmp_path: Path)
 
 
 class Faulty(sqlite3.Connection):
-    """A connection whose commits can be made to fail."""
+    """A connection of which the next commits can be made to fail."""
 
-    fail_commit = False
+    failing_commits = 0
 
     def execute(self, sql: str, *arguments: object) -> sqlite3.Cursor:  # type: ignore[override]
-        if sql == "COMMIT" and self.fail_commit:
+        if sql == "COMMIT" and self.failing_commits:
+            self.failing_commits -= 1
+            super().execute("ROLLBACK")  # as SQLite itself does after a failed write
             raise sqlite3.OperationalError("disk I/O error")
         return super().execute(sql, *arguments)  # type: ignore[arg-type]
 
@@ -151,12 +153,11 @@ def test_a_failed_commit_fails_the_group_and_every_later_append(tmp_path: Path) 
     with open_log(tmp_path, connect=connections) as log:
         append_many(log, 0, 10)
         note = log.latest_checkpoint()
-        connections[0].fail_commit = True
+        connections[0].failing_commits = 1
         doomed = [log.append(f"doomed-{number}", "clinic-a", b"x") for number in range(5)]
         for answer in doomed:
             with pytest.raises(LedgerUnavailableError, match="restart"):
                 answer.result(timeout=10)
-        connections[0].fail_commit = False
         with pytest.raises(LedgerUnavailableError, match="read-only") as caught:
             log.append("late", "clinic-a", b"x").result(timeout=10)
         assert caught.value.reason == "ledger-unavailable"
@@ -173,7 +174,7 @@ def test_a_failed_commit_fails_the_group_and_every_later_append(tmp_path: Path) 
 def test_what_was_queued_behind_a_failed_commit_is_never_written(tmp_path: Path) -> None:
     connections = Connections()
     with open_log(tmp_path, connect=connections) as log:
-        connections[0].fail_commit = True
+        connections[0].failing_commits = 1
         answers = [log.append(f"entry-{number}", "clinic-a", b"x") for number in range(2000)]
         for answer in answers:
             with pytest.raises(LedgerUnavailableError):

@@ -423,6 +423,19 @@ def test_a_ledger_that_lacks_something_is_not_opened(whole: Path, name: str) -> 
         open_log(whole)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM record WHERE idx = 599",
+        "UPDATE checkpoint SET tree_size = 601 WHERE tree_size = 600",
+    ],
+)
+def test_a_ledger_shorter_or_longer_than_was_signed_says_so(whole: Path, damage: str) -> None:
+    tamper(whole, damage)
+    with pytest.raises(LedgerError, match="entries, and the last checkpoint is of 600"):
+        open_log(whole)
+
+
 def test_a_checkpoint_that_the_key_did_not_sign_is_not_opened(whole: Path) -> None:
     forged = CheckpointKey.generate(ORIGIN)
     with open_log(whole) as log:

@@ -191,6 +191,7 @@ def test_damaged_inclusion_proof_is_refused(name: str) -> None:
         merkle.verify_inclusion(
             index=index, tree_size=size, leaf=LEAVES[INDEX], path=path, root=naive_root(LEAVES)
         )
+    assert type(caught.value) is error
     assert caught.value.reason == "inclusion-proof"
 
 
