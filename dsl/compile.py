@@ -12,11 +12,13 @@ from dsl.check import check
 from dsl.core import Program
 from dsl.diagnostics import Diagnostic, Severity
 from dsl.errors import CompilationFailedError
+from dsl.found import MAX_DIAGNOSTICS, Found
 from dsl.lower import lower
 from dsl.model import Model
-from dsl.parse import parse
+from dsl.parse import Parsed, parse
 from dsl.resolve import resolve
 from dsl.source import SourceText
+from dsl.tree import Charter
 
 PASSES = ("parse", "build_tree", "resolve", "check", "lower")
 
@@ -49,20 +51,41 @@ class Compiled:
 def compile_charters(sources: Sequence[SourceText]) -> Compiled:
     """All charters of a bundle together, in any order; every independent mistake in them,
     in the order of the sources' names and places."""
-    ordered = tuple(sorted(sources, key=lambda source: source.name))
+    ordered = tuple(sorted(sources, key=lambda source: (source.name, source.text)))
     parsed = [parse(source) for source in ordered]
-    found = [diagnostic for result in parsed for diagnostic in result.diagnostics]
+    unread = [diagnostic for result in parsed for diagnostic in result.diagnostics]
+    found = Found()
+    resolved = resolve(_complete(parsed), found)
+    checked = check(resolved, found)
+    if unread:
+        # A warning of the others would hide among errors, and may not even be true.
+        found.diagnostics = [d for d in found.diagnostics if d.severity is Severity.ERROR]
+    diagnostics = _sorted([*unread, *found.diagnostics])
+    if unread or found.errors:
+        return Compiled(ordered, diagnostics, None, None)
+    return Compiled(ordered, diagnostics, checked, lower(checked))
+
+
+def _complete(parsed: Sequence[Parsed]) -> list[Charter]:
+    """The charters that import, directly or not, nothing that could not be read. Names
+    from a file with syntax errors would all seem unknown: one cause, one message."""
     charters = [result.charter for result in parsed if result.charter is not None]
-    if found:
-        # Names of a file that cannot be read would all seem unknown: one cause, one message.
-        return Compiled(ordered, _sorted(found), None, None)
-    resolved = resolve(charters)
-    checked, more = check(resolved)
-    found = [*resolved.diagnostics, *more]
-    if any(diagnostic.severity is Severity.ERROR for diagnostic in found):
-        return Compiled(ordered, _sorted(found), None, None)
-    return Compiled(ordered, _sorted(found), checked, lower(checked))
+    if len(charters) == len(parsed):
+        return charters
+    importers: dict[str, list[Charter]] = {}
+    names = {charter.name.text for charter in charters}
+    for charter in charters:
+        for word in charter.imports:
+            importers.setdefault(word.text, []).append(charter)
+    lost = [name for name in importers if name not in names]
+    incomplete: set[str] = set()
+    while lost:
+        for charter in importers.get(lost.pop(), []):
+            if charter.name.text not in incomplete:
+                incomplete.add(charter.name.text)
+                lost.append(charter.name.text)
+    return [charter for charter in charters if charter.name.text not in incomplete]
 
 
 def _sorted(found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
-    return tuple(sorted(set(found), key=Diagnostic.sort_key))
+    return tuple(sorted(set(found), key=Diagnostic.sort_key)[:MAX_DIAGNOSTICS])

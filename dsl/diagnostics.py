@@ -10,6 +10,9 @@ from enum import Enum
 
 from dsl.source import Span
 
+MAX_QUOTED = 60
+MAX_SHOWN = 140  # characters of a source line
+
 
 class Severity(Enum):
     ERROR = "error"
@@ -57,8 +60,25 @@ class Diagnostic:
     def span(self) -> Span:
         return self.labels[0].span
 
-    def sort_key(self) -> tuple[str, int, str]:
-        return (self.span.source.name, self.span.start, self.code)
+    def sort_key(self) -> tuple[str, int, str, str]:
+        return (self.span.source.name, self.span.start, self.code, self.message)
+
+
+def quoted(text: str) -> str:
+    """The author's words in backticks, shortened, and printable whatever they hold."""
+    line = printable(text)
+    return f"`{line if len(line) <= MAX_QUOTED else line[: MAX_QUOTED - 1] + '…'}`"
+
+
+def printable(text: str) -> str:
+    """The text without what would move the cursor, hide text or break an encoder."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _stand_in(char) for char in text)
+
+
+def _stand_in(char: str) -> str:
+    return " " if char.isspace() else "\N{REPLACEMENT CHARACTER}"
 
 
 def render_human(diagnostics: Sequence[Diagnostic]) -> str:
@@ -86,10 +106,11 @@ def _human(diagnostic: Diagnostic) -> str:
             out.append(f"{' ' * margin} |")
             shown = None
         if number != shown:
-            text = label.span.source.line(number).replace("\t", " ")
-            out.append(f"{number:>{margin}} | {text}".rstrip())
+            if shown is not None and number > shown + 1:
+                out.append("...")
+            out.append(f"{number:>{margin}} | {_source_line(label, rows)}".rstrip())
             shown = number
-        out.append(f"{' ' * margin} | {_carets(label, diagnostic.labels[0])}".rstrip())
+        out.append(f"{' ' * margin} | {_carets(label, diagnostic.labels[0], rows)}".rstrip())
     if diagnostic.notes or diagnostic.help:
         out.append(f"{' ' * margin} |")
     out.extend(f"{' ' * margin} = note: {note}" for note in diagnostic.notes)
@@ -111,12 +132,34 @@ def _rows(diagnostic: Diagnostic) -> list[tuple[int, Label]]:
     )
 
 
-def _carets(label: Label, primary: Label) -> str:
+def _window(label: Label, rows: Sequence[tuple[int, Label]]) -> int:
+    """How many characters at the start of a line too long to show are left out; the same
+    for all labels of that line."""
+    number, _ = label.span.position
+    source = label.span.source
+    if len(source.line(number)) <= MAX_SHOWN:
+        return 0
+    first = next(row for row in rows if row[0] == number and row[1].span.source is source)
+    return max(0, first[1].span.position[1] - 1 - MAX_SHOWN // 2)
+
+
+def _source_line(label: Label, rows: Sequence[tuple[int, Label]]) -> str:
+    line = label.span.source.line(label.span.position[0])
+    start = _window(label, rows)
+    before, after = "…" if start else "", "…" if len(line) > start + MAX_SHOWN else ""
+    return before + printable(line[start : start + MAX_SHOWN]) + after
+
+
+def _carets(label: Label, primary: Label, rows: Sequence[tuple[int, Label]]) -> str:
     line, column = label.span.position
-    room = len(label.span.source.line(line)) - column + 1
-    width = max(1, min(label.span.end - label.span.start, max(room, 1)))
+    start = _window(label, rows)
+    length = len(label.span.source.line(line))
+    column -= start
+    room = min(length - start, MAX_SHOWN) - column + 1
+    width = max(1, min(label.span.end - label.span.start, room))
     mark = "^" if label is primary else "-"
-    return f"{' ' * (column - 1)}{mark * width} {label.text}"
+    indent = min(column - 1, MAX_SHOWN) + (1 if start else 0)
+    return f"{' ' * indent}{mark * width} {label.text}"
 
 
 def render_plain(diagnostics: Sequence[Diagnostic]) -> str:

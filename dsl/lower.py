@@ -49,7 +49,12 @@ def _rule(rule: model.Rule) -> core.Rule:
     reach = [rule.in_force, *([] if rule.when is None else [condition(rule.when)])]
     broken = reach + ([] if rule.require is None else [opposite(condition(rule.require))])
     excepted = [conjunction([e.in_force, condition(e.when)]) for e in rule.exceptions]
-    duties = [_duty(rule.id, rule.id, o, conjunction(reach), rule.citations) for o in rule.obliges]
+    formula = conjunction([*broken, *(opposite(holds) for holds in excepted)])
+    # A refusal that is excepted still leaves its duty to those it reaches. A permission or
+    # a mere duty that is excepted is as if it were not there.
+    refuses = _EFFECTS[rule.effect] is core.Effect.FORBID
+    owed = conjunction(reach) if refuses else formula
+    duties = [_duty(rule.id, rule.id, o, owed, rule.citations) for o in rule.obliges]
     for exception, holds in zip(rule.exceptions, excepted, strict=True):
         # The duty of an exception binds whoever needs the exception: the rule would
         # otherwise be broken, and the exception is what saves.
@@ -62,7 +67,7 @@ def _rule(rule: model.Rule) -> core.Rule:
         id=rule.id,
         effect=_EFFECTS[rule.effect],
         actions=rule.actions,
-        formula=conjunction([*broken, *(opposite(holds) for holds in excepted)]),
+        formula=formula,
         title=rule.title,
         citations=rule.citations,
         because=rule.because,

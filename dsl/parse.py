@@ -1,7 +1,7 @@
 """Stage 1: text → tree. Syntax errors become diagnostics, several per file.
 
-Bounded: a source of more than `MAX_SOURCE_BYTES` and conditions nested deeper than
-`MAX_DEPTH` are refused; parsing is linear in the length of the text.
+Bounded: longer sources, deeper brackets and longer runs of `not` are refused before Lark
+sees them; parsing is linear in the length of the text.
 """
 
 import re
@@ -17,19 +17,29 @@ from lark.lexer import Token
 from lark.tree import Tree
 
 from dsl import syntax_errors
-from dsl.build_tree import NestingError, build
+from dsl.build_condition import MAX_DEPTH
+from dsl.build_tree import build
 from dsl.codes import Code
-from dsl.diagnostics import Diagnostic, Label
+from dsl.diagnostics import Diagnostic, Fix, Label
 from dsl.source import SourceText
 from dsl.syntax_errors import Unexpected
 from dsl.tree import Charter
 
-MAX_SOURCE_BYTES = 4 * 1024 * 1024
+MAX_SOURCE_CHARACTERS = 512 * 1024
 MAX_SYNTAX_ERRORS = 20
+# After each syntax error the text is read again without the declaration it is in.
+MAX_REREAD_CHARACTERS = 2 * 1024 * 1024
 
 _DECLARATION = re.compile(
     r"^[ \t]*(action|enumeration|taxonomy|entity|record|zone|obligation|rule)\b", re.MULTILINE
 )
+# Control characters, halves of surrogate pairs and non-characters cannot be shown or
+# written to a file; bidirectional controls show a rule as another than it is (CVE-2021-42574).
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+    "\ud800-\udfff\ufffe\uffff]"
+)
+_NESTING = re.compile(rf'"[^"\n]*"|#[^\n]*|(?P<nots>(?:\bnot\s+){{{MAX_DEPTH + 1},}})|[()]')
 
 
 @dataclass(frozen=True)
@@ -53,29 +63,67 @@ def _read(text: str) -> Tree[Token]:
 
 def parse(source: SourceText) -> Parsed:
     """The tree of a charter file, with everything wrong in its syntax."""
-    if len(source.text) > MAX_SOURCE_BYTES:
-        return Parsed(None, (_too_large(source),))
+    refused = _refusal(source)
+    if refused is not None:
+        return Parsed(None, (refused,))
     found: list[Diagnostic] = []
     text = source.text
-    while len(found) < MAX_SYNTAX_ERRORS:
+    rereads = max(1, MAX_REREAD_CHARACTERS // max(1, len(text)))
+    for _ in range(min(MAX_SYNTAX_ERRORS, rereads)):
         try:
             root = _read(text)
         except UnexpectedInput as error:
             unexpected = _unexpected(error, len(text))
             found.append(syntax_errors.explain(source, unexpected))
             rest = _without_declaration(text, unexpected.start)
-            if rest is None:
+            # Without a head the first declaration is no declaration to leave out.
+            if rest is None or "CHARTER" in unexpected.expected:
                 break
             text = rest
             continue
-        if found:
-            break
-        try:
-            return Parsed(build(source, root), ())
-        except NestingError as error:
-            found.append(error.diagnostic)
-            break
+        charter = build(source, root, found)
+        if not found:
+            return Parsed(charter, ())
+        break
     return Parsed(None, tuple(sorted(found, key=Diagnostic.sort_key)))
+
+
+def _refusal(source: SourceText) -> Diagnostic | None:
+    """Why the text is not even read."""
+    if len(source.text) > MAX_SOURCE_CHARACTERS:
+        return Diagnostic(
+            Code.TOO_LARGE,
+            f"the file is longer than {MAX_SOURCE_CHARACTERS:,} characters",
+            (Label(source.span(0, 0)),),
+            help="split the charter into several files and import them",
+        )
+    forbidden = _FORBIDDEN.search(source.text)
+    if forbidden is not None:
+        span = source.span(*forbidden.span())
+        return Diagnostic(
+            Code.CHARACTER,
+            f"the file contains the invisible character U+{ord(forbidden[0]):04X}",
+            (Label(span),),
+            ("what is shown and what is meant could differ",),
+            "remove it, and save the file as UTF-8 text",
+            Fix(span, ""),
+        )
+    return _too_deep(source)
+
+
+def _too_deep(source: SourceText) -> Diagnostic | None:
+    depth = 0
+    for match in _NESTING.finditer(source.text):
+        depth += (match[0] == "(") - (match[0] == ")")
+        if depth > MAX_DEPTH or match["nots"]:
+            return Diagnostic(
+                Code.NESTING,
+                f"the condition is nested more than {MAX_DEPTH} deep",
+                (Label(source.span(match.start(), match.start() + 1)),),
+                help="split the rule into several",
+            )
+        depth = max(depth, 0)
+    return None
 
 
 def _unexpected(error: UnexpectedInput, end: int) -> Unexpected:
@@ -103,12 +151,3 @@ def _without_declaration(text: str, offset: int) -> str | None:
     end = min((other for other in starts if other > offset), default=len(text))
     blank = re.sub(r"[^\n]", " ", text[start:end])
     return text[:start] + blank + text[end:]
-
-
-def _too_large(source: SourceText) -> Diagnostic:
-    return Diagnostic(
-        Code.TOO_LARGE,
-        f"the file is larger than {MAX_SOURCE_BYTES // 1024 // 1024} MiB",
-        (Label(source.span(0, 0)),),
-        help="split the charter into several files and import them",
-    )

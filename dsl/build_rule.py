@@ -1,0 +1,116 @@
+"""Lark's parse tree → `dsl.tree`: rules, their exceptions and their examples."""
+
+from typing import cast
+
+from lark.lexer import Token
+
+from dsl import tree
+from dsl.build_condition import ConditionBuilder
+from dsl.codes import Code
+from dsl.tree_reader import Branch, TreeReader, branches
+
+_OF_EXCEPTIONS = (tree.Cites, tree.InForce, tree.When, tree.Oblige)
+_OF_RULES = (tree.On, tree.Require, tree.Permit, tree.Forbid)
+
+
+class RuleBuilder:
+    def __init__(self, reader: TreeReader) -> None:
+        self._reader = reader
+        self._conditions = ConditionBuilder(reader)
+
+    def rule(self, node: Branch) -> tree.Rule:
+        """A rule. Once an exception has begun, `cites`, `in force`, `when` and `oblige` are
+        the exception's."""
+        clauses: list[tree.RuleClause] = []
+        exceptions: list[tree.Exceptional] = []
+        for child in branches(node):
+            if child.data == "exception":
+                name, title = self._reader.words(child)
+                exceptions.append(tree.Exceptional(name, title, ()))
+                continue
+            clause = self._clause(child)
+            if exceptions and isinstance(clause, _OF_EXCEPTIONS):
+                last = exceptions[-1]
+                exceptions[-1] = tree.Exceptional(last.name, last.title, (*last.clauses, clause))
+            elif exceptions and isinstance(clause, _OF_RULES):
+                self._misplaced(clause)
+            else:
+                clauses.append(clause)
+        name, title = (self._reader.word(word) for word in node.children[:2])
+        return tree.Rule(name, title, tuple(clauses), tuple(exceptions))
+
+    def _misplaced(self, clause: tree.RuleClause) -> None:
+        self._reader.report(
+            Code.MISPLACED_CLAUSE,
+            f"`{clause.span.text.split()[0]}` belongs to the rule, not to an exception",
+            clause.span,
+            "move it above the first `except`",
+        )
+
+    def _clause(self, node: Branch) -> tree.RuleClause:
+        span = self._reader.span(node)
+        match str(node.data):
+            case "cites":
+                return self._cites(node)
+            case "in_force":
+                return tree.InForce(self._reader.period(list(branches(node))), span)
+            case "on":
+                return tree.On(self._reader.words(node), span)
+            case "when":
+                return tree.When(self._conditions.condition(node.children[0]), span)
+            case "require":
+                return tree.Require(self._conditions.condition(node.children[0]), span)
+            case "oblige":
+                return self._oblige(node)
+            case "because":
+                return tree.Because(self._prose(node), span)
+            case "remedy":
+                return tree.Remedy(self._prose(node), span)
+            case "example":
+                return self._example(node)
+            case name:
+                return tree.Permit(span) if name == "permit" else tree.Forbid(span)
+
+    def _cites(self, node: Branch) -> tree.Cites:
+        locators = list(branches(node))
+        text = " ".join(
+            f"{cast('Branch', part.children[0]).children[0]} {part.children[1]}"
+            for part in locators
+        )
+        place = self._reader.span(locators[0])
+        end = self._reader.span(locators[-1]).end
+        where = tree.Word(text, place.source.span(place.start, end))
+        return tree.Cites(self._reader.word(node.children[0]), where, self._reader.span(node))
+
+    def _oblige(self, node: Branch) -> tree.Oblige:
+        due = None
+        for part in branches(node):
+            due = self._reader.number(cast("Token", part.children[0]))
+        return tree.Oblige(self._reader.word(node.children[0]), due, self._reader.span(node))
+
+    def _prose(self, node: Branch) -> str:
+        return " ".join(word.text for word in self._reader.words(node) if word.text)
+
+    # --- examples ---
+
+    def _example(self, node: Branch) -> tree.Example:
+        title, outcome, *rest = node.children
+        parts = [cast("Branch", part) for part in rest]
+        wanted = cast("Branch", outcome)
+        return tree.Example(
+            self._reader.word(title),
+            tree.Expected(str(wanted.data)),
+            self._reader.words(wanted) if wanted.data == "permitted" else (),
+            tuple(self._given(part) for part in parts if part.data == "fact"),
+            self._reader.once(parts, "as_of", self._reader.day),
+            self._reader.first_word(parts, "doing"),
+            self._reader.span(node),
+        )
+
+    def _given(self, node: Branch) -> tree.Given:
+        path, value = node.children
+        span = self._reader.span(node)
+        if isinstance(value, Token):
+            known = None if value.type == "UNKNOWN" else self._reader.literal(value)
+            return tree.Given(self._reader.word(path), known, span)
+        return tree.Given(self._reader.word(path), self._conditions.value_set(value), span)

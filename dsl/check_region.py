@@ -1,0 +1,158 @@
+"""Stage 3, what stands at the right of a relation: values, sets and zones."""
+
+from collections.abc import Iterator, Set
+
+from dsl import model, tree
+from dsl.codes import Code
+from dsl.core import FactType, InForce, Kind
+from dsl.diagnostics import Fix, quoted
+from dsl.found import Found
+from dsl.scope import Scope, Vocabulary
+from dsl.tree import Relation
+
+# A value with the periods in which it belongs to a region; empty means always.
+Member = tuple[str, tuple[InForce, ...]]
+
+
+class RegionChecker:
+    """Checks values and regions of one charter; mistakes go to `found`."""
+
+    def __init__(self, scope: Scope, found: Found) -> None:
+        self._scope = scope
+        self._found = found
+        self._vocabularies = dict(scope.vocabularies)
+
+    def value(self, literal: tree.Literal, fact: FactType) -> str | None:
+        """The value a literal names in the vocabulary of a TERM or TERMS fact."""
+        known = self._vocabulary(fact)
+        if isinstance(literal, tree.Word) and (known is None or literal.text in known.known):
+            return literal.text
+        if known is not None and isinstance(literal, tree.Word):
+            if literal.text in self._scope.zones and not literal.quoted:
+                self._zone_as_value(literal, fact)
+            else:
+                self._found.unknown(Code.UNKNOWN_VALUE, known.name, literal, known.values)
+            return None
+        some = ", ".join(known.values[:6]) if known else "a name, or a text in quotes"
+        self._found.report(
+            Code.TYPE_MISMATCH,
+            f"{quoted(literal.span.text)} is no value of {quoted(fact.path)}",
+            literal.span,
+            f"write a value such as {some}" if known else f"write {some}",
+        )
+        return None
+
+    def _zone_as_value(self, word: tree.Word, fact: FactType) -> None:
+        words = "`within` or `touches`" if fact.kind is Kind.TERMS else "`in`"
+        self._found.report(
+            Code.TYPE_MISMATCH,
+            f"{quoted(word.text)} is a zone, and one value goes here",
+            word.span,
+            f"use {words} with a zone",
+        )
+
+    def _vocabulary(self, fact: FactType) -> Vocabulary | None:
+        if fact.vocabulary is None:
+            return None
+        # A record can have fields of a vocabulary that this charter does not import.
+        if fact.vocabulary not in self._vocabularies:
+            made = Vocabulary(fact.vocabulary, fact.values or (), fact.broader)
+            self._vocabularies[fact.vocabulary] = made
+        return self._vocabularies[fact.vocabulary]
+
+    def region(self, operand: object, fact: FactType, relation: Relation) -> model.Region | None:
+        parts = operand.parts if isinstance(operand, tree.Region) else (operand,)
+        before = self._found.errors
+        members: dict[str, list[InForce] | None] = {}
+        for part in parts:
+            for value, periods in self._part(part, fact, relation):
+                for one in self._narrower(value, fact, relation):
+                    _join(members, one, periods)
+        if self._found.errors == before and relation is Relation.WITHIN:
+            self._check_closed(operand, fact, members.keys())
+        if self._found.errors > before:
+            return None
+        return model.Region(
+            {value: tuple(periods or ()) for value, periods in sorted(members.items())}
+        )
+
+    def _part(self, part: object, fact: FactType, relation: Relation) -> Iterator[Member]:
+        match part:
+            case tree.ValueSet(values, span):
+                if not values:
+                    help_ = "write at least one value between the braces"
+                    message = "nothing can be in an empty set"
+                    self._found.report(Code.EMPTY_SET, message, span, help_)
+                for literal in values:
+                    value = self.value(literal, fact)
+                    if value is not None:
+                        yield value, ()
+            case tree.Word() if relation in (Relation.IN, Relation.WITHIN, Relation.TOUCHES):
+                yield from self._zone(part, fact)
+            case tree.Word() | tree.Number() | tree.YesNo():
+                value = self.value(part, fact)
+                if value is not None:
+                    yield value, ()
+            case _:
+                pass
+
+    def _zone(self, word: tree.Word, fact: FactType) -> Iterator[Member]:
+        zone = self._scope.zones.get(word.text)
+        known = self._vocabulary(fact)
+        if zone is None and known is not None and word.text in known.known:
+            self._found.report(
+                Code.UNKNOWN_ZONE,
+                f"{quoted(word.text)} is a value, and a zone or a set goes here",
+                word.span,
+                f"write `{{{word.text}}}`",
+                fix=Fix(word.span, f"{{{word.text}}}"),
+            )
+        elif zone is None:
+            self._found.unknown(Code.UNKNOWN_ZONE, "zone", word, self._scope.zones)
+        elif zone.vocabulary != fact.vocabulary:
+            holds = f"values of `{fact.vocabulary}`" if fact.vocabulary else "identifiers"
+            self._found.report(
+                Code.TYPE_MISMATCH,
+                f"{quoted(word.text)} is a zone of `{zone.vocabulary}`, but {quoted(fact.path)} "
+                f"holds {holds}",
+                word.span,
+                f"name a zone of `{fact.vocabulary}`" if fact.vocabulary else "write a set",
+            )
+        else:
+            yield from zone.members.items()
+
+    def _narrower(self, value: str, fact: FactType, relation: Relation) -> tuple[str, ...]:
+        # Sets arrive closed upward, so a broader term is found in them as it is; for one
+        # value, and for "all of them are", the terms below have to be named.
+        known = self._vocabulary(fact)
+        if known is None or not fact.broader or relation in (Relation.HAS, Relation.TOUCHES):
+            return (value,)
+        return known.with_narrower(value)
+
+    def _check_closed(self, operand: object, fact: FactType, inside: Set[str]) -> None:
+        """Sets arrive with all that lies above their values, so a region without that
+        could never hold one of them."""
+        assert isinstance(operand, tree.Region)  # noqa: S101 - `within` takes nothing else
+        for value in sorted(inside):
+            missing = sorted(set(fact.broader.get(value, ())) - inside)
+            if missing:
+                self._found.report(
+                    Code.BROADER_LEFT_OUT,
+                    f"nothing is ever within this set: whatever is {quoted(value)} is also "
+                    f"{quoted(missing[0])}",
+                    operand.span,
+                    f"add {', '.join(missing)}, or use `has` or `touches`",
+                )
+                return
+
+
+def _join(
+    members: dict[str, list[InForce] | None], value: str, periods: tuple[InForce, ...]
+) -> None:
+    """Add the periods of one part; None stands for always, which absorbs every period."""
+    if not periods:
+        members[value] = None
+        return
+    known = members.setdefault(value, [])
+    if known is not None:
+        known.extend(period for period in periods if period not in known)

@@ -1,0 +1,128 @@
+"""Mistakes as they are found: every independent one, and none that another explains."""
+
+from collections.abc import Iterable, Sequence
+
+from dsl.codes import Code
+from dsl.diagnostics import Diagnostic, Fix, Label, Severity, quoted
+from dsl.near import nearest
+from dsl.source import Span
+from dsl.tree import Word
+
+# Beyond these a file has one cause that nobody mends line by line.
+MAX_SUGGESTIONS = 100
+MAX_DIAGNOSTICS = 500
+
+
+class Found:
+    """Collects diagnostics. `errors` counts all errors, also those that are not shown
+    because another explains them or because there are too many."""
+
+    def __init__(self) -> None:
+        self.diagnostics: list[Diagnostic] = []
+        self.errors = 0
+        self._doubtful: set[str] = set()
+        self._blind: set[str] = set()
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        if diagnostic.severity is Severity.ERROR:
+            self.errors += 1
+        if len(self.diagnostics) < MAX_DIAGNOSTICS:
+            self.diagnostics.append(diagnostic)
+
+    def report(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        help_: str,
+        *labels: Label,
+        note: str | None = None,
+        fix: Fix | None = None,
+        severity: Severity = Severity.ERROR,
+    ) -> None:
+        """Add a diagnostic that points to `span` and, besides, to `labels`."""
+        notes = (note,) if note else ()
+        self.add(Diagnostic(code, message, (Label(span), *labels), notes, help_, fix, severity))
+
+    def twice(self, what: str, words: Sequence[Word], *, verb: str = "declared") -> None:
+        """Report every word that repeats an earlier one."""
+        seen: dict[str, Word] = {}
+        for word in words:
+            if word.text in seen:
+                self.repeats(what, word, seen[word.text], verb=verb)
+            seen.setdefault(word.text, word)
+
+    def repeats(self, what: str, word: Word, earlier: Word, *, verb: str = "declared") -> None:
+        self.report(
+            Code.DECLARED_TWICE,
+            f"the {what} {quoted(word.text)} is {verb} twice",
+            word.span,
+            "rename one of them, or remove it" if verb == "declared" else "remove one of them",
+            Label(earlier.span, f"first {verb} here"),
+        )
+
+    # --- names ---
+
+    def doubt(self, name: str) -> None:
+        """From now on nobody is told that `name` is unknown: its declaration is there, with
+        a mistake that has been reported."""
+        self._doubtful.add(name)
+
+    def blind(self, source: str) -> None:
+        """The same for every name in one file: it imports what cannot be read."""
+        self._blind.add(source)
+
+    def unknown(self, code: str, what: str, word: Word, known: Iterable[str]) -> None:
+        """`word` names nothing, unless another mistake explains why."""
+        if self._explained(word):
+            return
+        guess = nearest(word.text, known) if self.errors < MAX_SUGGESTIONS else None
+        self.add(unknown(code, what, word, guess))
+
+    def unknown_elements(self, zone: Word, first: Word) -> None:
+        """No vocabulary in sight holds a member of a zone."""
+        if self._explained(first) or self._doubtful:
+            # An enumeration with a mistake may be the one that holds them.
+            return
+        self.report(
+            Code.ZONE_ELEMENTS,
+            f"no enumeration in sight has the members of the zone {quoted(zone.text)}",
+            zone.span,
+            "import the charter that declares their enumeration",
+            Label(first.span, "such as this one"),
+        )
+
+    def _explained(self, word: Word) -> bool:
+        names = (word.text, word.text.partition(".")[0])
+        explained = word.span.source.name in self._blind or not self._doubtful.isdisjoint(names)
+        if explained:
+            self.errors += 1
+        return explained
+
+
+def unknown(code: str, what: str, word: Word, guess: str | None) -> Diagnostic:
+    """`word` names nothing; the help offers the nearest known name."""
+    return Diagnostic(
+        code,
+        f"there is no {what} {quoted(word.text)}",
+        (Label(word.span),),
+        help=f"write `{guess}`" if guess else _declare(code, what),
+        fix=Fix(word.span, _spelling(guess)) if guess else None,
+    )
+
+
+def _declare(code: str, what: str) -> str:
+    if code == Code.UNKNOWN_VALUE:
+        return f"choose one of the declared values of {what}, or declare this one"
+    if code in (Code.UNIT_MISMATCH, Code.UNKNOWN_ORIGIN):
+        return f"{what}s are a closed list; docs/language.md has it"
+    if code == Code.UNKNOWN_LAW:
+        return "declare it with `law` in the head of this charter"
+    return f"declare the {what}, or import the charter that does"
+
+
+def _spelling(name: str) -> str:
+    # Only values can be other than plain words, and those are written in quotes.
+    return (
+        name if name.replace("-", "").replace("_", "").replace(".", "").isalnum() else f'"{name}"'
+    )

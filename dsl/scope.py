@@ -1,0 +1,141 @@
+"""What a charter may name: its own declarations and those of the charters it imports."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Generic, TypeVar
+
+from dsl import tree
+from dsl.codes import Code
+from dsl.core import FactType, InForce, Place
+from dsl.diagnostics import Label
+from dsl.found import Found
+from dsl.tree import Word
+
+UNITS = {
+    "day": "days",
+    "days": "days",
+    "hour": "hours",
+    "hours": "hours",
+    "minute": "minutes",
+    "minutes": "minutes",
+    "person": "persons",
+    "persons": "persons",
+    "megawatt": "megawatts",
+    "megawatts": "megawatts",
+    "teraflop": "teraflop",
+}
+IDENTIFIER = "identifier"
+_EPOCH_ORDINAL = 719163  # date(1970, 1, 1).toordinal()
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The values of an enumeration or taxonomy; `broader` as in `core.FactType`."""
+
+    name: str
+    values: tuple[str, ...]
+    broader: Mapping[str, tuple[str, ...]]
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        return frozenset(self.values)
+
+    @cached_property
+    def _narrower(self) -> Mapping[str, tuple[str, ...]]:
+        below: dict[str, list[str]] = {}
+        for value, above in self.broader.items():
+            for other in above:
+                below.setdefault(other, []).append(value)
+        return {value: tuple(sorted([value, *others])) for value, others in below.items()}
+
+    def with_narrower(self, value: str) -> tuple[str, ...]:
+        """The value and all below it."""
+        return self._narrower.get(value, (value,))
+
+
+@dataclass(frozen=True)
+class Zone:
+    """`members` maps a value to the periods in which it belongs; empty means always."""
+
+    vocabulary: str
+    members: Mapping[str, tuple[InForce, ...]]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a charter may name."""
+
+    charter: tree.Charter
+    laws: Mapping[str, tree.Law]
+    vocabularies: Mapping[str, Vocabulary]
+    zones: Mapping[str, Zone]
+    facts: Mapping[str, FactType]
+    places: Mapping[str, Place]
+    obligations: Mapping[str, str]
+    actions: Mapping[str, str]
+
+    @property
+    def time_zone(self) -> str:
+        return time_zone(self.charter)
+
+
+class Table(Generic[T]):
+    """What is declared of one kind. Names are unique in a bundle, so that a fact path or a
+    zone means one thing wherever it is read."""
+
+    def __init__(self, what: str, found: Found) -> None:
+        self._what = what
+        self._found = found
+        self._words: dict[str, Word] = {}
+        self._rows: dict[str, dict[str, T]] = {}
+
+    def put(self, charter: tree.Charter, word: Word, value: T | None) -> None:
+        """Declare `word`; a value of None is a declaration with a mistake in it."""
+        known = self._words.setdefault(word.text, word)
+        if known is not word:
+            self._found.repeats(self._what, word, known)
+        elif value is None:
+            self._found.doubt(word.text)
+        else:
+            self._rows.setdefault(charter.name.text, {})[word.text] = value
+
+    def visible(self, charter: tree.Charter) -> dict[str, T]:
+        """What a charter sees, by name."""
+        seen: dict[str, T] = {}
+        for owner in dict.fromkeys([charter.name.text, *(word.text for word in charter.imports)]):
+            seen.update(self._rows.get(owner, {}))
+        return seen
+
+
+def each(charters: Sequence[tree.Charter], kind: type[D]) -> Iterator[tuple[tree.Charter, D]]:
+    """The declarations of one kind, with their charters."""
+    for charter in charters:
+        for declaration in charter.declarations:
+            if isinstance(declaration, kind):
+                yield charter, declaration
+
+
+def time_zone(charter: tree.Charter) -> str:
+    return charter.time_zone.text if charter.time_zone else "UTC"
+
+
+def day_number(day: tree.Day | None) -> int | None:
+    """Days since 1970-01-01."""
+    return None if day is None else day.day.toordinal() - _EPOCH_ORDINAL
+
+
+def in_force(period: tree.Period, zone: str, found: Found) -> InForce:
+    """The days of a period; a last day before the first is reported."""
+    if period.first and period.last and period.first.day > period.last.day:
+        found.report(
+            Code.NEVER_IN_FORCE,
+            "the last day lies before the first, so this never applies",
+            period.last.span,
+            "put the earlier day after `from`",
+            Label(period.first.span, "the first day"),
+        )
+    return InForce(zone, day_number(period.first), day_number(period.last))

@@ -1,0 +1,114 @@
+"""Lark's parse tree → `dsl.tree`: leaves and places, shared by all that reads branches."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import TypeVar, cast
+
+from lark.lexer import Token
+from lark.tree import Tree
+
+from dsl import tree
+from dsl.codes import Code
+from dsl.diagnostics import Diagnostic, Fix, Label, quoted
+from dsl.source import SourceText, Span
+
+MAX_NAME = 100
+MAX_DIGITS = 16  # 2**53 - 1 has sixteen
+
+Branch = Tree[Token]
+T = TypeVar("T")
+
+_CLAUSE_NAMES = {
+    "time_zone": "time zone",
+    "as_of": "as of",
+    "first": "from",
+    "last": "until",
+    "basis": "cites",
+    "doing": "for",
+}
+
+
+def branches(node: Branch, *, start: int = 0) -> Iterator[Branch]:
+    for child in node.children[start:]:
+        if isinstance(child, Tree):
+            yield child
+
+
+class TreeReader:
+    """Reads leaves. What the grammar takes but cannot stand is added to `found`, with
+    something harmless in its place, so that the rest of the file is still read."""
+
+    def __init__(self, source: SourceText, found: list[Diagnostic]) -> None:
+        self._source = source
+        self._found = found
+
+    def report(
+        self, code: str, message: str, span: Span, help_: str, *, fix: Fix | None = None
+    ) -> None:
+        self._found.append(Diagnostic(code, message, (Label(span),), help=help_, fix=fix))
+
+    def span(self, node: Branch | Token) -> Span:
+        if isinstance(node, Token):
+            return self._source.span(node.start_pos or 0, node.end_pos or 0)
+        if node.meta.empty:
+            return self._source.span(0, 0)
+        return self._source.span(node.meta.start_pos, node.meta.end_pos)
+
+    def word(self, node: object) -> tree.Word:
+        token = cast("Token", node)
+        span = self.span(token)
+        if token.type == "STRING":
+            return tree.Word(re.sub(r"\s+", " ", token[1:-1]).strip(), span, quoted=True)
+        if len(token) > MAX_NAME:
+            message = f"the name {quoted(token)} is longer than {MAX_NAME} letters"
+            self.report(Code.TOO_LARGE, message, span, "choose a shorter name")
+        return tree.Word(str(token), span)
+
+    def words(self, node: Branch) -> tuple[tree.Word, ...]:
+        return tuple(self.word(child) for child in node.children)
+
+    def literal(self, node: object) -> tree.Literal:
+        token = cast("Token", node)
+        match token.type:
+            case "YES" | "NO":
+                return tree.YesNo(token.type == "YES", self.span(token))
+            case "INTEGER" | "QUANTITY":
+                return self.number(token)
+            case _:
+                return self.word(token)
+
+    def number(self, token: Token) -> tree.Number:
+        digits, *unit = token.split()
+        digits = digits.lstrip("0") or "0"
+        # int() of a megabyte of digits takes quadratic time.
+        if len(digits) > MAX_DIGITS:
+            message = f"the number {quoted(token)} is too large"
+            self.report(Code.NUMBER_RANGE, message, self.span(token), "write a smaller number")
+            digits = "0"
+        return tree.Number(int(digits), unit[0] if unit else None, self.span(token))
+
+    def day(self, node: Branch) -> tree.Day:
+        token = cast("Token", node.children[-1])
+        try:
+            return tree.Day(date.fromisoformat(str(token)), self.span(token))
+        except ValueError:
+            message = f"there is no day {quoted(token)}"
+            help_ = "write a day of the calendar as year-month-day"
+            self.report(Code.DATE_IMPOSSIBLE, message, self.span(token), help_)
+            return tree.Day(date(1970, 1, 1), self.span(token))
+
+    def once(self, nodes: list[Branch], name: str, read: Callable[[Branch], T]) -> T | None:
+        """What the only branch of a name says; a second one is reported."""
+        found = [node for node in nodes if node.data == name]
+        for node in found[1:]:
+            message = f"`{_CLAUSE_NAMES.get(name, name)}` is written twice"
+            self.report(Code.REPEATED_CLAUSE, message, self.span(node), "keep one of them")
+        return read(found[0]) if found else None
+
+    def first_word(self, nodes: list[Branch], name: str) -> tree.Word | None:
+        """The word of the only branch of a name."""
+        return self.once(nodes, name, lambda node: self.word(node.children[-1]))
+
+    def period(self, parts: list[Branch]) -> tree.Period:
+        return tree.Period(self.once(parts, "first", self.day), self.once(parts, "last", self.day))

@@ -1,0 +1,115 @@
+"""Stage 2, vocabularies: enumerations, and taxonomies closed upward."""
+
+from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import cast
+
+from dsl import tree
+from dsl.codes import Code
+from dsl.diagnostics import Label, quoted
+from dsl.facts import MAX_TERM_LENGTH, MAX_TERMS
+from dsl.found import Found
+from dsl.imports import shown_circle, turned
+from dsl.scope import Vocabulary
+from dsl.tree import Word
+
+MAX_VALUES = 2_000
+MAX_LEVELS = 32
+
+
+def enumeration(declared: tree.Enumeration, found: Found) -> Vocabulary | None:
+    """The vocabulary of an enumeration, or None where it cannot be one."""
+    found.twice("value", declared.values, verb="listed")
+    if not _fit(declared.name, declared.values, found):
+        return None
+    return Vocabulary(
+        declared.name.text, tuple(sorted({word.text for word in declared.values})), {}
+    )
+
+
+def taxonomy(declared: tree.Taxonomy, found: Found) -> Vocabulary | None:
+    """The vocabulary of a taxonomy, or None where its terms have no order."""
+    words = [term.name for term in declared.terms]
+    found.twice("term", words, verb="listed")
+    if not _fit(declared.name, words, found):
+        return None
+    parents = _parents(declared, found)
+    order = _order(declared, parents, found)
+    if order is None:
+        return None
+    above: dict[str, frozenset[str]] = {}
+    levels: dict[str, int] = {}
+    for name in order:
+        above[name] = frozenset(parents[name]).union(*(above[parent] for parent in parents[name]))
+        levels[name] = 1 + max((levels[parent] for parent in parents[name]), default=0)
+        if levels[name] > MAX_LEVELS or len(above[name]) > MAX_TERMS // 2:
+            _too_deep(declared, name, found)
+            return None
+    broader = {name: tuple(sorted(terms)) for name, terms in sorted(above.items()) if terms}
+    return Vocabulary(declared.name.text, tuple(sorted(parents)), broader)
+
+
+def _fit(owner: Word, words: Sequence[Word], found: Found) -> bool:
+    if len(words) > MAX_VALUES:
+        found.report(
+            Code.TOO_LARGE,
+            f"{quoted(owner.text)} has {len(words):,} values, and {MAX_VALUES:,} is the limit",
+            owner.span,
+            "use `identifier` for what is not a closed list",
+        )
+        return False
+    unfit = [word for word in words if not is_value(word.text)]
+    for word in unfit:
+        found.report(
+            Code.UNFIT_VALUE,
+            f"{quoted(word.span.text)} cannot be a value",
+            word.span,
+            f"write between 1 and {MAX_TERM_LENGTH} letters, digits, signs and spaces",
+        )
+    return not unfit
+
+
+def is_value(text: str) -> bool:
+    """Whether a fact could ever have this value (`dsl.facts`)."""
+    return 0 < len(text) <= MAX_TERM_LENGTH and text.isprintable()
+
+
+def _parents(declared: tree.Taxonomy, found: Found) -> dict[str, set[str]]:
+    parents: dict[str, set[str]] = {term.name.text: set() for term in declared.terms}
+    for term in declared.terms:
+        for word in term.under:
+            if word.text in parents:
+                parents[term.name.text].add(word.text)
+            else:
+                what = f"term of {declared.name.text}"
+                found.unknown(Code.UNKNOWN_VALUE, what, word, parents)
+    return parents
+
+
+def _order(
+    declared: tree.Taxonomy, parents: Mapping[str, set[str]], found: Found
+) -> tuple[str, ...] | None:
+    try:
+        graph = {name: sorted(parents[name]) for name in sorted(parents)}
+        return tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        circle = cast("list[str]", error.args[1])
+    word = next(term.name for term in declared.terms if term.name.text in circle)
+    found.report(
+        Code.TAXONOMY_CYCLE,
+        f"terms lie under each other in a circle: {shown_circle(turned(circle, word.text))}",
+        word.span,
+        "remove one `under`",
+    )
+    return None
+
+
+def _too_deep(declared: tree.Taxonomy, name: str, found: Found) -> None:
+    word = next(term.name for term in declared.terms if term.name.text == name)
+    found.report(
+        Code.TOO_LARGE,
+        f"{quoted(name)} lies under more terms than a taxonomy may have",
+        word.span,
+        f"keep to {MAX_LEVELS} levels and {MAX_TERMS // 2} terms above each",
+        Label(declared.name.span, "the taxonomy"),
+    )
