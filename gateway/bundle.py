@@ -8,7 +8,8 @@ engines before it serves.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,13 @@ from dsl.to_schema import vocabulary_schema
 from gateway.errors import ConfigurationError
 
 MAX_FILES = 1000
+MAX_BYTES = 16 * 1024 * 1024  # of all sources together
 PACK = Path(__file__).resolve().parent.parent / "policies"
+# Before the names of sources that were not given, but imported from the pack.
+FROM_PACK = "charter-pack/"
+
+_NAME = re.compile(r"^\s*charter\s+([a-z0-9._-]+)", re.MULTILINE)
+_IMPORT = re.compile(r"^\s*import\s+([a-z0-9._-]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -77,19 +84,60 @@ def read_sources(folder: Path) -> list[SourceText]:
     if len(paths) > MAX_FILES:
         raise ConfigurationError(f"{folder}: more than {MAX_FILES} charters")
     base = folder if folder.is_dir() else folder.parent
-    sources: list[SourceText] = []
-    for path in paths:
-        try:
-            text = path.read_bytes().decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{path}: cannot read it as UTF-8 text: {error}") from error
-        sources.append(SourceText(path.relative_to(base).as_posix(), text))
+    sources = [SourceText(path.relative_to(base).as_posix(), _read(path)) for path in paths]
+    if sum(len(source.text) for source in sources) > MAX_BYTES:
+        raise ConfigurationError(f"{folder}: more than 16 MiB of charters")
     return sources
 
 
+def _read(path: Path) -> str:
+    try:
+        # Not so for a device or a pipe, which has no end.
+        if path.exists() and not path.is_file():
+            raise ConfigurationError(f"{path}: this is no file")
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1).decode("utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot read it: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: this is not UTF-8 text") from error
+
+
+def with_imports(sources: Sequence[SourceText]) -> list[SourceText]:
+    """The sources, with the charters of the installed pack that they import and do not
+    contain, and what those import. A name that the pack has not either is left to the
+    compiler, which knows what to say about it."""
+    found = list(sources)
+    pack: dict[str, SourceText] | None = None
+    known = {name for source in found for name in _NAME.findall(source.text)}
+    wanted = [name for source in found for name in _IMPORT.findall(source.text)]
+    while wanted:
+        name = wanted.pop()
+        if name in known:
+            continue
+        known.add(name)
+        pack = dict(_pack()) if pack is None else pack
+        if name in pack:
+            found.append(pack[name])
+            wanted += _IMPORT.findall(pack[name].text)
+    return found
+
+
+def _pack() -> Iterator[tuple[str, SourceText]]:
+    for source in read_sources(PACK):
+        for name in _NAME.findall(source.text):
+            yield name, SourceText(f"{FROM_PACK}{source.name}", source.text)
+
+
 def compile_folder(folder: Path) -> Compiled:
-    """The charters below a folder, compiled; see `read_sources` for what it raises."""
-    return compile_charters(read_sources(folder))
+    """The charters below a folder or in a file, compiled together with what they import
+    from the installed pack; see `read_sources` for what it raises."""
+    return compile_charters(with_imports(read_sources(folder)))
+
+
+def uses_pack(compiled: Compiled) -> bool:
+    """Whether charters of the installed pack were imported."""
+    return any(source.name.startswith(FROM_PACK) for source in compiled.sources)
 
 
 def build(compiled: Compiled, fixtures: Fixtures) -> Bundle:

@@ -16,12 +16,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gateway.errors import AuthenticationError, AuthorisationError, ConfigurationError
 
 _TOKEN = re.compile(r"charter_([a-z0-9]{8,32})_([A-Za-z0-9_-]{43})")
 _MODEL = ConfigDict(extra="forbid", frozen=True)
+MAX_FILE_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,14 @@ class TokenRow(BaseModel):
     actions: frozenset[str] | None = None
     expires: AwareDatetime | None = None
 
+    @field_validator("tenant")
+    @classmethod
+    def _is_printable(cls, tenant: str) -> str:
+        # It goes into the ledger and into logs.
+        if not tenant.isprintable():
+            raise ValueError("a tenant is printable text")
+        return tenant
+
 
 class TokenFile(BaseModel):
     model_config = _MODEL
@@ -72,13 +81,17 @@ class Callers:
                 twice, or holds no token.
         """
         try:
-            if path.stat().st_mode & 0o077:
-                raise ConfigurationError(f"{path} is readable by others: run chmod 600 {path}")
-            file = TokenFile.model_validate_json(path.read_bytes())
+            with path.open("rb") as opened:
+                if os.fstat(opened.fileno()).st_mode & 0o077:
+                    raise ConfigurationError(f"{path} is readable by others: run chmod 600 {path}")
+                file = TokenFile.model_validate_json(opened.read(MAX_FILE_BYTES))
         except OSError as error:
             raise ConfigurationError(f"{path}: cannot read the tokens: {error.strerror}") from error
         except ValidationError as error:
-            raise ConfigurationError(f"{path}: this is no token file") from error
+            # The place alone: the text of the error would quote what stands there.
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise ConfigurationError(f"{path}: this is no token file: see {where}") from None
         if not file.tokens:
             raise ConfigurationError(f"{path} holds no token, so nobody could ask")
         if len({row.id for row in file.tokens}) != len(file.tokens):
@@ -110,7 +123,11 @@ class Callers:
 
 
 def issue(path: Path, *, tenant: str, actions: frozenset[str] | None = None) -> str:
-    """Make a token file with one new token, whose text is returned and kept nowhere."""
+    """Make a token file with one new token, whose text is returned and kept nowhere.
+
+    Raises:
+        OSError: The file exists, or cannot be written.
+    """
     token_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     digest = sha256(secret.encode()).hexdigest()
     row = TokenRow(id=token_id, sha256=digest, tenant=tenant, actions=actions)

@@ -6,40 +6,29 @@ No answer leaves before its record is durable and proven.
 """
 
 import asyncio
-import json
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from time import perf_counter
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from dsl.evaluate import Answer, verdict
 from gateway.bundle import Bundle
 from gateway.callers import Caller
-from gateway.errors import AuthorisationError, ConfigurationError
+from gateway.errors import AuthorisationError, RequestError, StatementMalformedError
 from gateway.identifiers import uuid7
 from gateway.keys import DecisionSigner
 from gateway.ledger.log import Log, Receipt
 from gateway.pdp.catalogue import Catalogue
-from gateway.pdp.combine import Combined, ask_all
-from gateway.pdp.decision import (
-    OUTCOMES,
-    UNANSWERED,
-    Decider,
-    Decision,
-    Fact,
-    boundaries,
-    day_of,
-)
+from gateway.pdp.combine import DEFAULT_TIMEOUT_S
+from gateway.pdp.decision import boundaries, day_of
 from gateway.pdp.engine import Engine
+from gateway.pdp.judge import Judge, Judged
 from gateway.pdp.memo import Memo
-from gateway.pdp.normalise import Joined, Normaliser
 from gateway.pdp.request import DecisionRequest
 from gateway.record.canonical import Json, canonicalise, load_strict
-from gateway.record.envelope import read_envelope, sign_envelope
+from gateway.record.envelope import MAX_ENVELOPE, read_envelope, sign_envelope
 from gateway.record.statement import (
     PAYLOAD_TYPE,
     Statement,
@@ -52,15 +41,6 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_VALIDITY = timedelta(hours=1)
 
 log = logging.getLogger("charter")
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A decision before it has an identity: what a dry run shows, and what is signed."""
-
-    joined: Joined
-    combined: Combined
-    decision: Decision
 
 
 class Service:
@@ -77,18 +57,18 @@ class Service:
         memo: Memo | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[int], bytes] = os.urandom,
+        engine_timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         self.bundle = bundle
         self.catalogue = catalogue
-        self.engines = tuple(engines)
         self.ledger = ledger
+        self._judge = Judge(
+            bundle.program, catalogue, engines, memo=memo, timeout_s=engine_timeout_s
+        )
         self._signer = signer
         self._clock = clock
         self._random = random
-        self._normaliser = Normaliser(bundle.program, catalogue)
-        self._decider = Decider(bundle.program)
         self._boundaries = boundaries(bundle.program)
-        self._memo = Memo() if memo is None else memo
 
     async def check_engines(self) -> None:
         """Put the bundle's agreement vectors to every engine.
@@ -96,33 +76,7 @@ class Service:
         Raises:
             ConfigurationError: An engine does not answer as the bundle says it must.
         """
-        for vector in self.bundle.vectors:
-            combined = await ask_all(self.engines, vector.question, timeout_s=5.0)
-            if combined.incident is not None:
-                raise ConfigurationError(f"engines: {combined.incident.description}")
-            if combined.answer != vector.answer:
-                asked = json.dumps(vector.question.document(), ensure_ascii=False)
-                raise ConfigurationError(f"the engines misjudge a vector of the bundle: {asked}")
-
-    async def judge(self, request: DecisionRequest, *, now: datetime) -> Judged:
-        """What the engines and the rules say to a question at an instant; nothing is signed
-        and nothing recorded.
-
-        Raises:
-            RequestError: The question is malformed; the error names the field.
-        """
-        joined = self._normaliser.join(request, now=now)
-        key = Memo.key(joined.question)
-        combined = self._memo.get(key)
-        if combined is None:
-            combined = await ask_all(self.engines, joined.question)
-            self._memo.put(key, combined)
-        if combined.answer is None:
-            return Judged(joined, combined, UNANSWERED)
-        decision = self._decider.decide(
-            combined.answer, joined.question, joined.origins, today=now.astimezone(UTC).date()
-        )
-        return Judged(joined, combined, decision)
+        await self._judge.check((vector.question, vector.answer) for vector in self.bundle.vectors)
 
     async def decide(self, body: bytes, caller: Caller) -> dict[str, object]:
         """The signed, recorded and proven answer to a question.
@@ -138,12 +92,10 @@ class Service:
         request = DecisionRequest.read(value)
         _authorise(request, caller)
         now = self._clock()
-        judged = await self.judge(request, now=now)
+        judged = await self._judge.judge(request, now=now)
         decision_id = uuid7(now, self._random)
         predicate = self._predicate(judged, decision_id, caller.tenant, now)
-        payload = write_statement(
-            Statement(digest_request(value), cast("Mapping[str, Json]", predicate))
-        )
+        payload = _payload(digest_request(value), predicate)
         record = sign_envelope(payload, PAYLOAD_TYPE, self._signer).to_json()
         pending = self.ledger.append(decision_id, caller.tenant, canonicalise(record))
         receipt: Receipt = await asyncio.wrap_future(pending)
@@ -152,12 +104,16 @@ class Service:
 
     async def find(self, decision_id: str, caller: Caller) -> dict[str, object] | None:
         """A recorded decision of the caller's own tenant, as it was answered, with a proof
-        against the newest checkpoint; None where the tenant has none of that id."""
+        against the newest checkpoint; None where the tenant has none of that id.
+
+        Raises:
+            LedgerError: The record is not on disk as it was logged.
+        """
         stored = await asyncio.to_thread(self.ledger.get, decision_id)
         if stored is None or stored.tenant != caller.tenant:
             return None
         proof = await asyncio.to_thread(self.ledger.proof, decision_id)
-        record = load_strict(stored.body, max_bytes=MAX_BODY_BYTES)
+        record = load_strict(stored.body, max_bytes=MAX_ENVELOPE, max_string=MAX_ENVELOPE)
         statement = read_statement(read_envelope(record).payload)
         return {**statement.predicate, "record": record, "proof": proof}
 
@@ -168,24 +124,27 @@ class Service:
         return {
             "id": decision_id,
             "tenant": tenant,
-            **describe(judged),
+            **judged.body(),
             "bundle": self.bundle.digest,
             "catalogue": self.catalogue.digest,
             "evidence": [],
             "decided_at": _instant(now),
-            "valid_until": _instant(self._valid_until(judged.joined.question.today, now)),
+            "valid_until": _instant(self._valid_until(judged, now)),
         }
 
-    def _valid_until(self, today: Mapping[str, int], now: datetime) -> datetime:
-        """At most `MAX_VALIDITY` ahead, and never past a midnight at which a date of the
-        bundle changes the law."""
-        until = now + MAX_VALIDITY
+    def _valid_until(self, judged: Judged, now: datetime) -> datetime:
+        """At most `MAX_VALIDITY` ahead; never past a midnight at which a date of the bundle
+        changes the law, nor past the last day for which the catalogue vouches. What came of
+        a fault is valid for no time at all."""
+        if judged.combined.incident is not None:
+            return now
+        ends = [now + MAX_VALIDITY]
         for zone, days in self._boundaries.items():
-            day = next((day for day in days if day > today[zone]), None)
-            if day is not None:
-                midnight = datetime.combine(day_of(day), datetime.min.time(), ZoneInfo(zone))
-                until = min(until, midnight.astimezone(UTC))
-        return until
+            today = judged.joined.question.today[zone]
+            ends += [_midnight(day_of(day), ZoneInfo(zone)) for day in days if day > today][:1]
+        if judged.joined.vouched_until is not None:
+            ends.append(_midnight(judged.joined.vouched_until + timedelta(days=1), UTC))
+        return min(ends)
 
     def _report(self, judged: Judged, decision_id: str, caller: Caller, seconds: float) -> None:
         incident = judged.combined.incident
@@ -206,26 +165,8 @@ class Service:
 
     async def close(self) -> None:
         """Finish what is queued, then let go of the engines and the ledger."""
-        for engine in self.engines:
-            await engine.close()
+        await self._judge.close()
         await asyncio.to_thread(self.ledger.close)
-
-
-def describe(judged: Judged) -> dict[str, object]:
-    """A judgement as JSON: decision, reasons, engines, and the facts it rests on."""
-    question, combined = judged.joined.question, judged.combined
-    incident = combined.incident
-    return {
-        "action": question.action,
-        **judged.decision.body(),
-        "engines": {name: _said(answer) for name, answer in combined.answers.items()},
-        "incident": incident and {"kind": incident.kind.value, "description": incident.description},
-        "facts": [
-            Fact(path, question.facts[path], judged.joined.origins[path]).body()
-            for path in sorted(question.facts)
-        ],
-        "today": {zone: day_of(day).isoformat() for zone, day in question.today.items()},
-    }
 
 
 def _authorise(request: DecisionRequest, caller: Caller) -> None:
@@ -235,8 +176,21 @@ def _authorise(request: DecisionRequest, caller: Caller) -> None:
         raise AuthorisationError("this token does not speak for that tenant")
 
 
-def _said(answer: object) -> str:
-    return OUTCOMES[verdict(answer)].value if isinstance(answer, Answer) else "error"
+def _payload(request_digest: str, predicate: Mapping[str, object]) -> bytes:
+    try:
+        return write_statement(Statement(request_digest, cast("Mapping[str, Json]", predicate)))
+    except StatementMalformedError as error:
+        # The facts are repeated in the record, so a question can be within its own limit and
+        # its record beyond that of records.
+        raise RequestError(
+            "the facts are too large to be recorded; state fewer values", pointer="/context"
+        ) from error
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    """The instant at which a day begins, in UTC. Where clocks jump over midnight, it is the
+    instant of the jump."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
 def _instant(moment: datetime) -> str:

@@ -5,22 +5,27 @@ checkpoint.key   private, Ed25519, mode 0600
 tokens.json      hashes of the tokens that count, mode 0600
 trust.json       public: what `charter verify` needs
 decision.pem     public: the decision key for stock tools
+origin           the name of the log; written last, so that without it a folder is half made
 ledger/          the log
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.callers import Callers, issue
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, KeyMalformedError
 from gateway.keys import CheckpointKey, DecisionKey
 from gateway.ledger.log import Log
 
 DEFAULT_ORIGIN = "charter.example/local"
 DEFAULT_TENANT = "default"
+
+_MARKER = "origin"
+_OURS = {"decision.key", "checkpoint.key", "tokens.json", "trust.json", "decision.pem"}
 
 
 @dataclass(frozen=True)
@@ -60,30 +65,74 @@ def open_state(folder: Path, *, origin: str | None = None) -> State:
         ConfigurationError: Something in the folder is missing, unsafe or malformed; what is
             there is never replaced.
     """
-    marker = folder / "origin"
-    if not marker.exists():
-        return _create(folder, origin or DEFAULT_ORIGIN)
-    known = marker.read_text(encoding="utf-8").strip()
+    try:
+        known = _origin_of(folder)
+        if known is None:
+            return _create(folder, origin or DEFAULT_ORIGIN)
+    except (OSError, UnicodeDecodeError) as error:
+        words = getattr(error, "strerror", None) or "it is not text"
+        raise ConfigurationError(f"{folder}: cannot use it as state folder: {words}") from error
     if origin is not None and origin != known:
         raise ConfigurationError(
             f"{folder} belongs to the log `{known}`; a log never changes its origin"
         )
     decision = DecisionKey.load(folder / "decision.key")
-    checkpoint = CheckpointKey.load(folder / "checkpoint.key", name=known)
+    try:
+        checkpoint = CheckpointKey.load(folder / "checkpoint.key", name=known)
+    except KeyMalformedError as error:
+        raise ConfigurationError(f"{folder / _MARKER} holds no name of a log: {error}") from error
     return State(folder, decision, checkpoint, None)
 
 
-def _create(folder: Path, origin: str) -> State:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if any(folder.iterdir()):
+def _origin_of(folder: Path) -> str | None:
+    """The name of the log in a folder, or None where the folder is missing or empty."""
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        return None
+    if _MARKER in names:
+        # Others could put their keys in the place of ours.
+        if folder.stat().st_mode & 0o022:
+            raise ConfigurationError(f"{folder} can be changed by others: run chmod 700 {folder}")
+        return (folder / _MARKER).read_text(encoding="utf-8").strip()
+    if names & _OURS:
+        raise ConfigurationError(
+            f"{folder} was not set up to its end; nothing was decided with the keys in it, "
+            "so remove it and start again"
+        )
+    if names:
         raise ConfigurationError(f"{folder} is not empty and holds no gateway; name another folder")
+    return None
+
+
+def _create(folder: Path, origin: str) -> State:
+    try:
+        checkpoint_name = CheckpointKey.generate(origin).public.name
+    except KeyMalformedError as error:
+        raise ConfigurationError(f"`{origin}` cannot name a log: {error}") from error
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
     decision = DecisionKey.create(folder / "decision.key")
-    checkpoint = CheckpointKey.create(folder / "checkpoint.key", name=origin)
+    checkpoint = CheckpointKey.create(folder / "checkpoint.key", name=checkpoint_name)
     token = issue(folder / "tokens.json", tenant=DEFAULT_TENANT)
     state = State(folder, decision, checkpoint, token)
-    (folder / "decision.pem").write_text(decision.public.pem, encoding="utf-8")
-    trust = json.dumps(state.trust(), indent=2) + "\n"
-    (folder / "trust.json").write_text(trust, encoding="utf-8")
-    # Written last: without it the folder counts as half made, and is not silently reused.
-    (folder / "origin").write_text(origin + "\n", encoding="utf-8")
+    _write(folder / "decision.pem", decision.public.pem)
+    _write(folder / "trust.json", json.dumps(state.trust(), indent=2) + "\n")
+    _write(folder / _MARKER, origin + "\n")
+    _sync(folder)
     return state
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

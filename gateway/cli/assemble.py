@@ -2,77 +2,104 @@
 
 import sys
 from argparse import Namespace
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from dsl.compile import Compiled
+from dsl.core import Program
 from dsl.diagnostics import Severity, render_human
 from gateway import bundle
-from gateway.cli.policy import fixtures
+from gateway.errors import ConfigurationError, LedgerUnavailableError
 from gateway.pdp import catalogue
-from gateway.pdp.combine import ask_all
-from gateway.pdp.decision import UNANSWERED, Decider
-from gateway.pdp.engines import make_engines
+from gateway.pdp.engine import Engine
+from gateway.pdp.engines import DEFAULT, make_engines
+from gateway.pdp.judge import Judge
 from gateway.pdp.memo import Memo
-from gateway.pdp.normalise import Normaliser
-from gateway.pdp.request import DecisionRequest
-from gateway.service import Judged, Service, describe
+from gateway.service import Service
 from gateway.state import State, open_state
 
-CATALOGUE = Path("catalogue") / "sites.toml"
+_SITES = "sites.toml"
 
 
-def load_bundle(args: Namespace) -> bundle.Bundle:
-    """The bundle of the charters named, compiled now.
+class Parts:
+    """What a service is made of, before there are keys and a ledger."""
 
-    Raises:
-        CompilationFailedError: They have errors.
-    """
-    result = bundle.compile_folder(args.policies)
-    warnings = [d for d in result.diagnostics if d.severity is Severity.WARNING]
-    if warnings and result.program is not None:
-        sys.stderr.write(render_human(warnings) + "\n")
-    _, program = result.require()
-    return bundle.build(result, fixtures(args, program))
+    def __init__(self, args: Namespace) -> None:
+        result = bundle.compile_folder(policies(args))
+        warnings = [d for d in result.diagnostics if d.severity is Severity.WARNING]
+        if warnings and result.program is not None:
+            sys.stderr.write(render_human(warnings) + "\n")
+        _, program = result.require()
+        self.bundle = bundle.build(result, fixtures(args, result, program))
+        self.catalogue = load_catalogue(args, result, program)
+        self.engines: Sequence[Engine] = make_engines(
+            args.engines or DEFAULT, program, opa_url=args.opa_url
+        )
+        self.memo = Memo(args.memo)
+
+    def judge(self) -> Judge:
+        return Judge(self.bundle.program, self.catalogue, self.engines, memo=self.memo)
+
+    def service(self, state: State) -> Service:
+        """A service with its ledger open; the caller closes it."""
+        try:
+            ledger = state.open_ledger()
+        except LedgerUnavailableError as error:
+            raise ConfigurationError(
+                f"{error}: a gateway runs on this state folder; ask it with `charter decide "
+                "--url`, or give another --state"
+            ) from error
+        return Service(
+            bundle=self.bundle,
+            catalogue=self.catalogue,
+            engines=self.engines,
+            signer=state.decision_key,
+            ledger=ledger,
+            memo=self.memo,
+        )
 
 
-def load_catalogue(args: Namespace, made: bundle.Bundle) -> catalogue.Catalogue:
+def policies(args: Namespace) -> Path:
+    """The folder or file of charters; the installed pack where none is named."""
+    return args.policies or bundle.PACK
+
+
+def fixtures(
+    args: Namespace, result: Compiled, program: Program
+) -> dict[str, dict[str, dict[str, object]]]:
+    """The catalogue against which the charters' examples run."""
+    path = args.fixtures or _beside(args, result, "fixtures")
+    return {} if path is None else catalogue.load(path, program).raw_facts()
+
+
+def load_catalogue(args: Namespace, result: Compiled, program: Program) -> catalogue.Catalogue:
     """The catalogue of the command line, or the one that comes with the charters."""
-    own: Path = args.policies / CATALOGUE
-    path: Path = args.catalogue or (own if own.exists() else bundle.PACK / CATALOGUE)
-    return catalogue.load(path, made.program)
+    path = args.catalogue or _beside(args, result, "catalogue")
+    if path is not None:
+        return catalogue.load(path, program)
+    if program.places:
+        raise ConfigurationError("these charters come without a catalogue: give --catalogue")
+    return catalogue.empty()
+
+
+def _beside(args: Namespace, result: Compiled, name: str) -> Path | None:
+    """`<name>/sites.toml` in the charters' folder, or the pack's where they speak of its
+    entities."""
+    place = policies(args)
+    own = (place if place.is_dir() else place.parent) / name / _SITES
+    if own.exists():
+        return own
+    return bundle.PACK / name / _SITES if bundle.uses_pack(result) else None
 
 
 def local_state(args: Namespace) -> State:
-    return open_state(args.state, origin=getattr(args, "origin", None))
-
-
-def assemble(args: Namespace, state: State) -> Service:
-    """A service with its ledger open; the caller closes it."""
-    made = load_bundle(args)
-    known = load_catalogue(args, made)
-    engines = make_engines(args.engines, made.program, opa_url=args.opa_url)
-    return Service(
-        bundle=made,
-        catalogue=known,
-        engines=engines,
-        signer=state.decision_key,
-        ledger=state.open_ledger(),
-        memo=Memo(args.memo),
-    )
-
-
-async def judge_only(args: Namespace, request: DecisionRequest, now: datetime) -> dict[str, Any]:
-    """What would be decided at an instant, without keys or ledger."""
-    made = load_bundle(args)
-    joined = Normaliser(made.program, load_catalogue(args, made)).join(request, now=now)
-    engines = make_engines(args.engines, made.program, opa_url=args.opa_url)
-    combined = await ask_all(engines, joined.question, timeout_s=5.0)
-    for engine in engines:
-        await engine.close()
-    decision = UNANSWERED
-    if combined.answer is not None:
-        decision = Decider(made.program).decide(
-            combined.answer, joined.question, joined.origins, today=now.date()
+    """The state folder. A token that was made with it is shown here, whatever happens next:
+    nobody can show it again."""
+    state = open_state(args.state, origin=getattr(args, "origin", None))
+    if state.new_token is not None:
+        sys.stderr.write(
+            f"A new gateway in {state.folder}. A token for its tenant `default`, shown this "
+            f"once:\n  export CHARTER_TOKEN={state.new_token}\n"
         )
-    return describe(Judged(joined, combined, decision))
+        sys.stderr.flush()
+    return state

@@ -3,55 +3,82 @@
 import asyncio
 import ipaddress
 import json
-import logging
+import signal
+import socket
+import ssl
 import sys
 from argparse import Namespace
-from datetime import UTC, datetime
 
 import uvicorn
+import uvloop
 
+from gateway.callers import Callers
 from gateway.cli import exit_codes
-from gateway.cli.assemble import assemble, local_state
+from gateway.cli.assemble import Parts, local_state
+from gateway.cli.logs import log_as_json
 from gateway.errors import ConfigurationError
+from gateway.pdp.engines import DEFAULT
+from gateway.service import Service
 from gateway.state import State
 from gateway.web.app import create_app
+from gateway.web.protocol import BoundedProtocol
 
-_HEADER_BYTES = 16 * 1024
+GRACE_S = 10
 
 
 def serve(args: Namespace) -> int:
     """Serve until told to stop; what is in flight is answered first."""
     _check_address(args)
-    _log_as_json()
-    state = local_state(args)
-    callers = state.callers()
-    service = assemble(args, state)
+    log_as_json()
+    # Whatever else can be wrong is tried before the state folder is touched.
+    with _listener(args.host, args.port) as listener:
+        parts = Parts(args)
+        state = local_state(args)
+        callers = state.callers()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_run(args, listener, parts.service(state), state, callers))
+
+
+async def _run(
+    args: Namespace, listener: socket.socket, service: Service, state: State, callers: Callers
+) -> int:
+    """Check and serve in one event loop: a client of an engine belongs to the loop in which
+    it was opened."""
     try:
-        asyncio.run(service.check_engines())
+        await service.check_engines()
+        config = _config(args, service, state, callers)
+        config.load()
     except BaseException:
-        asyncio.run(service.close())
+        await service.close()
         raise
-    _greet(args, state, service.bundle.digest)
-    config = uvicorn.Config(
+    _greet(args, listener, state, service.bundle.digest)
+    server = uvicorn.Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn takes the signal, stops in order, and then raises it again, for us.
+        signal.signal(number, _stopped)
+    await server.serve(sockets=[listener])
+    return exit_codes.OK if server.started else exit_codes.FAILED
+
+
+def _stopped(_number: int, _frame: object) -> None:
+    """There is nothing left to do."""
+
+
+def _config(args: Namespace, service: Service, state: State, callers: Callers) -> uvicorn.Config:
+    return uvicorn.Config(
         create_app(service, callers, state.trust()),
-        host=args.host,
-        port=args.port,
-        http="httptools",
-        loop="uvloop",
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
-        date_header=True,
-        lifespan="on",
+        proxy_headers=False,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=10,
-        h11_max_incomplete_event_size=_HEADER_BYTES,
+        timeout_graceful_shutdown=GRACE_S,
         ssl_certfile=args.tls_cert,
         ssl_keyfile=args.tls_key,
     )
-    server = uvicorn.Server(config)
-    server.run()
-    return exit_codes.OK if server.started else exit_codes.FAILED
 
 
 def _check_address(args: Namespace) -> None:
@@ -67,45 +94,53 @@ def _check_address(args: Namespace) -> None:
         )
     if (args.tls_cert is None) != (args.tls_key is None):
         raise ConfigurationError("give both --tls-cert and --tls-key")
+    if args.tls_cert is not None:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+                args.tls_cert, args.tls_key, password=""
+            )
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(
+                f"{args.tls_cert} and {args.tls_key} are no certificate with its key in PEM: "
+                f"{getattr(error, 'strerror', None) or error}"
+            ) from error
 
 
-def _greet(args: Namespace, state: State, digest: str) -> None:
+def _listener(host: str, port: int) -> socket.socket:
+    """The socket to serve on, bound and not listening yet."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {host}: {error.strerror}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.set_inheritable(False)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {error.strerror}; give another --port"
+        ) from error
+    return listener
+
+
+def _greet(args: Namespace, listener: socket.socket, state: State, digest: str) -> None:
+    host, port = listener.getsockname()[:2]
     scheme = "https" if args.tls_cert else "http"
-    lines = [
-        f"Charter listens on {scheme}://{args.host}:{args.port}",
-        f"  bundle   {digest}",
-        f"  engines  {', '.join(args.engines)}",
-        f"  verify   charter verify ANSWER.json --trust {state.folder / 'trust.json'}",
-    ]
-    if state.new_token is not None:
-        lines += [
-            "  A token for the tenant `default`, shown this once:",
-            f"    export CHARTER_TOKEN={state.new_token}",
-        ]
-    sys.stderr.write("\n".join(lines) + "\n")
+    url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    engines = list(args.engines or DEFAULT)
+    trust = str(state.folder / "trust.json")
+    if args.format == "json":
+        line = {"event": "listening", "url": url, "bundle": digest, "engines": engines}
+        sys.stderr.write(json.dumps({**line, "trust": trust}) + "\n")
+    else:
+        sys.stderr.write(
+            f"Charter listens on {url}\n"
+            f"  bundle   {digest}\n"
+            f"  engines  {', '.join(engines)}\n"
+            f"  verify   charter verify ANSWER.json --trust {trust}\n"
+        )
     sys.stderr.flush()
-
-
-class _JsonFormatter(logging.Formatter):
-    """One line of JSON for each event, for a log collector."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line: dict[str, object] = {
-            "at": moment,
-            "level": record.levelname.lower(),
-            "event": record.getMessage(),
-        }
-        line.update(getattr(record, "charter", {}))
-        if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
-
-
-def _log_as_json() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonFormatter())
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("charter").setLevel(logging.INFO)

@@ -6,6 +6,7 @@ from `valid_from` until `valid_until`.
 """
 
 import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,6 +77,11 @@ class Catalogue:
         entry = self.entries.get(entity, {}).get(entity_id)
         return entry if entry is not None and entry.holds_on(day) else None
 
+    def valid_ids(self, entity: str, day: date) -> list[str]:
+        """The ids of the entries that hold on a day."""
+        entries = self.entries.get(entity, {})
+        return [entry_id for entry_id, entry in entries.items() if entry.holds_on(day)]
+
     def raw_facts(self) -> dict[str, dict[str, dict[str, object]]]:
         """Entity type, id and field to value, for inline examples."""
         return {
@@ -107,10 +113,20 @@ def load(path: Path, program: Program) -> Catalogue:
     try:
         if path.stat().st_size > MAX_CATALOGUE_BYTES:
             raise ConfigurationError(f"{path}: the catalogue is larger than 64 MiB")
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: cannot read the catalogue: {error}") from error
+        raw = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot read it: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: the catalogue is not UTF-8 text") from error
+    except (ValueError, RecursionError) as error:
+        # A ValueError: tomllib lets impossible dates through as one.
+        raise ConfigurationError(f"{path}: the catalogue is not TOML: {error}") from error
     return build(raw, program, name=str(path))
+
+
+def empty() -> Catalogue:
+    """The catalogue of charters that know no places."""
+    return Catalogue("", date.min, {}, f"sha256:{hashlib.sha256(b'{}').hexdigest()}")
 
 
 def build(raw: dict[str, object], program: Program, *, name: str) -> Catalogue:
@@ -160,8 +176,13 @@ def _entry(raw: object, where: str, fields: Mapping[str, FactType]) -> Entry:
                 f"{', '.join(sorted(fields))}"
             )
         if fit(fields[field], value) is None:
-            raise ConfigurationError(f"{where}: `{field}` cannot be {value!r}")
+            raise ConfigurationError(f"{where}: `{field}` cannot be {_short(value)}")
     return Entry(row.id, row.title, row.valid_from, row.valid_until, row.source, dict(row.facts))
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:80] + "…"
 
 
 def _plain(value: object) -> Any:

@@ -78,7 +78,8 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A fact nobody stated that could settle the rules named."""
+    """A fact nobody stated that could settle the rules named. `pointer` (RFC 6901) is where
+    a request states it, None where another than the caller would have to."""
 
     fact: FactType
     rules: tuple[str, ...]
@@ -88,7 +89,9 @@ class Missing:
             "path": self.fact.path,
             "rules": list(self.rules),
             "origin": self.fact.origin.value,
-            "pointer": "/" + "/".join(self.fact.wire),
+            "pointer": "/" + "/".join(self.fact.wire)
+            if self.fact.origin is Origin.REQUEST
+            else None,
         }
 
 

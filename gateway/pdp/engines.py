@@ -1,4 +1,7 @@
-"""The engines by name, as configuration and command line choose them."""
+"""The engines by name, as configuration and command line choose them.
+
+An engine is imported where it is made: nobody pays for one that is not asked.
+"""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -6,10 +9,6 @@ from urllib.parse import urlsplit
 from dsl.core import Program
 from gateway.errors import ConfigurationError
 from gateway.pdp.engine import Engine
-from gateway.pdp.engine_cedar import CedarEngine
-from gateway.pdp.engine_opa import OpaEngine
-from gateway.pdp.engine_reference import ReferenceEngine
-from gateway.pdp.engine_rego import RegoEngine
 
 NAMES = ("cedar", "rego", "opa", "reference")
 DEFAULT = ("cedar", "rego")
@@ -32,10 +31,16 @@ def make_engines(
 def _make(name: str, program: Program, opa_url: str | None) -> Engine:
     match name:
         case "cedar":
+            from gateway.pdp.engine_cedar import CedarEngine
+
             return CedarEngine(program)
         case "rego":
+            from gateway.pdp.engine_rego import RegoEngine
+
             return RegoEngine(program)
         case "reference":
+            from gateway.pdp.engine_reference import ReferenceEngine
+
             return ReferenceEngine(program)
         case "opa":
             return _opa(program, opa_url)
@@ -43,12 +48,26 @@ def _make(name: str, program: Program, opa_url: str | None) -> Engine:
             raise ConfigurationError(f"there is no engine `{name}`; there are: {', '.join(NAMES)}")
 
 
-def _opa(program: Program, url: str | None) -> OpaEngine:
-    parts = urlsplit(url or "")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+def _opa(program: Program, url: str | None) -> Engine:
+    from gateway.pdp.engine_opa import OpaEngine
+
+    host, port, tls = _address(url)
+    return OpaEngine(program, host=host, port=port, tls=tls)
+
+
+def _address(url: str | None) -> tuple[str, int, bool]:
+    """Host, port and whether to speak TLS."""
+    example = "such as http://127.0.0.1:8181"
+    if not url:
         raise ConfigurationError(
-            "the engine `opa` needs the address of its server, such as http://127.0.0.1:8181"
+            f"the engine `opa` needs the address of its server: give --opa-url, {example}"
         )
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = parts = None
+    if parts is None or parts.scheme not in ("http", "https") or not host:
+        raise ConfigurationError(f"--opa-url must be the address of a server, {example}")
     tls = parts.scheme == "https"
-    port = parts.port or (443 if tls else 80)
-    return OpaEngine(program, host=parts.hostname, port=port, tls=tls)
+    return host, port or (443 if tls else 80), tls

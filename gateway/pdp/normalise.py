@@ -8,26 +8,46 @@ evidence.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
 from dsl.core import FactType, Kind, Origin, Place, Program
 from dsl.facts import Question, Value, fit
-from dsl.resolve import nearest
+from dsl.near import nearest
 from gateway.errors import RequestError
-from gateway.pdp.catalogue import Catalogue
+from gateway.pdp.catalogue import Catalogue, Entry
 from gateway.pdp.request import DecisionRequest
 
 _EPOCH = date(1970, 1, 1)
+_SHOWN = 64  # characters of a name that a message repeats
+
+
+@dataclass(frozen=True)
+class Days:
+    """One instant as days: the day number in each time zone of the program, and the day
+    of UTC, by which rows of the catalogue are vouched for."""
+
+    today: Mapping[str, int]
+    utc: date
+
+    @property
+    def earliest(self) -> date:
+        """The day from which deadlines count: no time zone makes them later."""
+        return min(self.utc, *(_EPOCH + timedelta(days=day) for day in self.today.values()))
 
 
 @dataclass(frozen=True)
 class Joined:
-    """A question ready for the engines, and where each of its facts came from."""
+    """A question ready for the engines, and where each of its facts came from.
+
+    `vouched_until` is the last day of UTC on which the catalogue states these facts, None
+    where it names no end.
+    """
 
     question: Question
     origins: Mapping[str, Origin]
+    vouched_until: date | None = None
 
 
 class Normaliser:
@@ -43,8 +63,21 @@ class Normaliser:
         self._places = {place.wire: place for place in program.places}
         self._zones = {zone: ZoneInfo(zone) for zone in program.time_zones()}
 
+    def days_at(self, now: datetime) -> Days:
+        """The days of an instant; it carries its time zone."""
+        today = {name: _number(now.astimezone(zone).date()) for name, zone in self._zones.items()}
+        return Days(today, now.astimezone(UTC).date())
+
+    def everywhere(self, day: date) -> Days:
+        """One calendar day in every time zone."""
+        return Days(dict.fromkeys(self._zones, _number(day)), day)
+
     def join(self, request: DecisionRequest, *, now: datetime) -> Joined:
-        """The facts of a request at an instant.
+        """The facts of a request at an instant; raises as `join_on`."""
+        return self.join_on(request, self.days_at(now))
+
+    def join_on(self, request: DecisionRequest, days: Days) -> Joined:
+        """The facts of a request on given days.
 
         Raises:
             RequestError: The action or a place is unknown, an attribute is undeclared, of
@@ -54,22 +87,17 @@ class Normaliser:
         if action not in self._program.actions:
             known = ", ".join(f"`{name}`" for name in self._program.actions)
             raise RequestError(
-                f"there is no action `{action}`; write {known}",
+                f"there is no action `{_short(action)}`; write {known}",
                 pointer="/action/name",
                 kind="unknown-action",
             )
-        facts: dict[str, Value] = {}
-        origins: dict[str, Origin] = {}
-        stated = self._stated_facts(request)
-        for path, value in (*stated, *self._catalogue_facts(request, now)):
-            facts[path] = value
-            origins[path] = self._program.facts[path].origin
-        return Joined(Question(action, facts, self._today(now)), origins)
-
-    def _today(self, now: datetime) -> dict[str, int]:
-        return {
-            name: (now.astimezone(zone).date() - _EPOCH).days for name, zone in self._zones.items()
-        }
+        facts = dict(self._stated_facts(request))
+        ends: list[date] = []
+        for place, entry in self._entries(request, days.utc):
+            facts.update(self._entity_facts(place, entry))
+            ends += [] if entry.valid_until is None else [entry.valid_until]
+        origins = {path: self._program.facts[path].origin for path in facts}
+        return Joined(Question(action, facts, days.today), origins, min(ends, default=None))
 
     # --- what the caller states ---
 
@@ -127,7 +155,7 @@ class Normaliser:
         guess = nearest(name, siblings)
         hint = f"; did you mean `{guess}`?" if guess else ""
         return RequestError(
-            f"no attribute `{name}` is declared here{hint}",
+            f"no attribute `{_short(name)}` is declared here{hint}",
             pointer=pointer,
             kind="unknown-attribute",
         )
@@ -139,46 +167,52 @@ class Normaliser:
 
     # --- what the catalogue states ---
 
-    def _catalogue_facts(
-        self, request: DecisionRequest, now: datetime
-    ) -> Iterator[tuple[str, Value]]:
+    def _entries(self, request: DecisionRequest, day: date) -> Iterator[tuple[Place, Entry]]:
         for wire, place in self._places.items():
             needed = request.action.name in place.actions
             reference = _reference(request, wire)
-            if reference is None:
-                if needed:
-                    raise RequestError(
-                        f"`{request.action.name}` needs the {place.record}: "
-                        f'{{"type": "{place.entity}", "id": …}}',
-                        pointer=_pointer(wire),
-                    )
-                continue
-            if not needed:
+            if reference is not None and needed:
+                yield place, self._entry(place, _entity_id(place, wire, reference), wire, day)
+            elif needed:
+                raise RequestError(
+                    f"`{request.action.name}` needs the {place.record}: "
+                    f'{{"type": "{place.entity}", "id": …}}',
+                    pointer=_pointer(wire),
+                )
+            # The wire demands a resource of every question; nothing is read from this one.
+            elif reference is not None and wire != ("resource",):
                 raise RequestError(
                     f"`{request.action.name}` has no {place.record}; leave it out",
                     pointer=_pointer(wire),
                 )
-            yield from self._entity_facts(place, _entity_id(place, wire, reference), wire, now)
 
-    def _entity_facts(
-        self, place: Place, entity_id: str, wire: tuple[str, ...], now: datetime
-    ) -> Iterator[tuple[str, Value]]:
-        # Rows are vouched for by the day; the day of UTC is the same for every caller.
-        entry = self._catalogue.find(place.entity, entity_id, now.astimezone(UTC).date())
+    def _entry(self, place: Place, entity_id: str, wire: tuple[str, ...], day: date) -> Entry:
+        entry = self._catalogue.find(place.entity, entity_id, day)
         if entry is None:
-            known = self._catalogue.entries.get(place.entity, {})
-            guess = nearest(entity_id, known) if len(known) <= 10_000 else None
+            guess = nearest(entity_id, self._catalogue.valid_ids(place.entity, day))
             hint = f"; did you mean `{guess}`?" if guess else ""
             raise RequestError(
-                f"the catalogue has no {place.entity} `{entity_id}`{hint}",
+                f"the catalogue vouches for no {place.entity} `{_short(entity_id)}` "
+                f"on {day.isoformat()}{hint}",
                 pointer=_pointer((*wire, "id")),
                 kind="unknown-entity",
             )
+        return entry
+
+    def _entity_facts(self, place: Place, entry: Entry) -> Iterator[tuple[str, Value]]:
         for field, raw in entry.facts.items():
             path = f"{place.record}.{field}"
             value = fit(self._program.facts[path], raw)
             if value is not None:
                 yield path, value
+
+
+def _number(day: date) -> int:
+    return (day - _EPOCH).days
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _SHOWN else name[:_SHOWN] + "…"
 
 
 def _pointer(wire: tuple[str, ...]) -> str:
@@ -232,7 +266,7 @@ def _unfit(fact: FactType, value: object, wire: tuple[str, ...]) -> RequestError
     hint = ""
     if fact.values is not None:
         strings = [v for v in _elements(value) if isinstance(v, str) and v not in fact.values]
-        guess = nearest(strings[0], fact.values) if strings and len(strings[0]) < 256 else None
+        guess = nearest(strings[0], fact.values) if strings else None
         wanted += f" of `{fact.vocabulary}`"
         hint = f"; did you mean `{guess}`?" if guess else ""
         if not guess and len(fact.values) <= 12:

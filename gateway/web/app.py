@@ -37,7 +37,7 @@ def create_app(
         yield
         await service.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/v1/decisions", decisions.create, methods=["POST"]),
             Route("/v1/decisions/{id}", decisions.read, methods=["GET"]),
@@ -55,6 +55,9 @@ def create_app(
             Exception: _unforeseen,
         },
     )
+    # A redirect would be built from the Host header, which anybody can write.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _gateway_error(_: Request, error: Exception) -> Response:
@@ -70,9 +73,7 @@ def _http_error(_: Request, error: Exception) -> Response:
     if error.status_code == 404:
         return NOT_FOUND.response()
     if error.status_code == 405:
-        response = NO_METHOD.response()
-        response.headers.update(error.headers or {})
-        return response
+        return NO_METHOD.response(error.headers)
     return INTERNAL.response()
 
 

@@ -7,11 +7,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gateway.callers import Caller, Callers
-from gateway.service import MAX_BODY_BYTES, Service
-from gateway.web.problem import NOT_FOUND, NOT_JSON, TOO_LARGE
+from gateway.errors import GatewayError
+from gateway.service import Service
+from gateway.web.limits import BodyTooLargeError, InFlight, TooBusyError, read_body
+from gateway.web.problem import NOT_FOUND, NOT_JSON, TOO_BUSY, TOO_LARGE, TOO_SLOW, of_error
 
 # A decision may rest on what the caller keeps secret: no cache may hold it.
-_PRIVATE = {"Cache-Control": "no-store"}
+PRIVATE = {"Cache-Control": "no-store"}
+# What is refused before its body was read leaves bytes behind that are no next request.
+_CLOSE = {"Connection": "close"}
 
 
 class DecisionDoor:
@@ -21,47 +25,38 @@ class DecisionDoor:
         self._service = service
         self._callers = callers
         self._clock = clock
+        self._in_flight = InFlight()
 
     def _caller(self, request: Request) -> Caller:
         return self._callers.authenticate(request.headers.get("authorization"), now=self._clock())
 
     async def create(self, request: Request) -> Response:
-        caller = self._caller(request)
+        try:
+            caller = self._caller(request)
+        except GatewayError as error:
+            return of_error(error).response(_CLOSE)
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json" or "content-encoding" in request.headers:
-            return NOT_JSON.response()
-        body = await _read(request)
-        if body is None:
-            return TOO_LARGE.response()
-        answer = await self._service.decide(body, caller)
-        return JSONResponse(answer, headers=_PRIVATE)
+            return NOT_JSON.response(_CLOSE)
+        try:
+            with self._in_flight.one(caller.tenant):
+                answer = await self._service.decide(await read_body(request), caller)
+        except TooBusyError:
+            return TOO_BUSY.response(_CLOSE)
+        except BodyTooLargeError:
+            return TOO_LARGE.response(_CLOSE)
+        except TimeoutError:
+            return TOO_SLOW.response(_CLOSE)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        return JSONResponse(answer, headers=PRIVATE)
 
     async def read(self, request: Request) -> Response:
-        caller = self._caller(request)
-        answer = await self._service.find(request.path_params["id"], caller)
-        return NOT_FOUND.response() if answer is None else JSONResponse(answer, headers=_PRIVATE)
+        answer = await self._service.find(request.path_params["id"], self._caller(request))
+        return NOT_FOUND.response() if answer is None else JSONResponse(answer, headers=PRIVATE)
 
     async def proof(self, request: Request) -> Response:
-        caller = self._caller(request)
-        answer = await self._service.find(request.path_params["id"], caller)
+        answer = await self._service.find(request.path_params["id"], self._caller(request))
         if answer is None:
             return NOT_FOUND.response()
-        return PlainTextResponse(str(answer["proof"]), headers=_PRIVATE)
-
-
-async def _read(request: Request) -> bytes | None:
-    """The body, or None as soon as it is known to be too large."""
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
-        return None
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                return None
-            chunks.append(chunk)
-    except ClientDisconnect:
-        return b""
-    return b"".join(chunks)
+        return PlainTextResponse(str(answer["proof"]), headers=PRIVATE)

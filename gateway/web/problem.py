@@ -1,6 +1,8 @@
 """Errors → problem documents (RFC 9457). Each type has a section in docs/problems.md."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from starlette.responses import JSONResponse
@@ -19,16 +21,6 @@ MEDIA_TYPE = "application/problem+json"
 BASE = "https://charter.example/problems/"
 
 
-REQUEST_TITLES = {
-    "malformed-question": "The question does not have the shape of a question",
-    "unknown-action": "The action is not one of this gateway's",
-    "unknown-attribute": "The vocabulary declares no such attribute",
-    "unknown-entity": "The catalogue does not hold what the question names",
-    "unfit-value": "The value cannot be a value of its attribute",
-    "foreign-origin": "The caller states what only another may state",
-}
-
-
 @dataclass(frozen=True)
 class Problem:
     """One problem. `pointer` is the RFC 6901 pointer of the field that is wrong."""
@@ -40,7 +32,7 @@ class Problem:
     pointer: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
-    def response(self) -> JSONResponse:
+    def body(self) -> dict[str, object]:
         body: dict[str, object] = {
             "type": BASE + self.slug,
             "title": self.title,
@@ -50,57 +42,60 @@ class Problem:
             body["detail"] = self.detail
         if self.pointer is not None:
             body["errors"] = [{"pointer": self.pointer, "detail": self.detail}]
+        return body
+
+    def response(self, more: Mapping[str, str] | None = None) -> JSONResponse:
+        """The problem as an answer; `more` are headers besides its own."""
+        headers = {**dict(self.headers), "Cache-Control": "no-store", **(more or {})}
         return JSONResponse(
-            body, status_code=self.status, headers=dict(self.headers), media_type=MEDIA_TYPE
+            self.body(), status_code=self.status, headers=headers, media_type=MEDIA_TYPE
         )
 
-
-def of_error(error: GatewayError) -> Problem:
-    """The problem of an error that a caller may see. Everything that is not the caller's
-    doing is told without its message, which goes to the log."""
-    match error:
-        case AuthenticationError():
-            return Problem(
-                "unauthenticated",
-                "The caller is not known",
-                HTTPStatus.UNAUTHORIZED,
-                str(error),
-                headers=(("WWW-Authenticate", 'Bearer realm="charter"'),),
-            )
-        case AuthorisationError():
-            return Problem(
-                "forbidden-caller",
-                "The caller may not ask this",
-                HTTPStatus.FORBIDDEN,
-                str(error),
-            )
-        case JsonError():
-            return Problem(
-                "malformed-json",
-                "The body is not JSON that can be read in one way",
-                HTTPStatus.BAD_REQUEST,
-                error.detail,
-                error.pointer,
-            )
-        case RequestError():
-            return Problem(
-                error.kind,
-                REQUEST_TITLES[error.kind],
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                error.detail,
-                error.pointer,
-            )
-        case LedgerUnavailableError():
-            return Problem(
-                "ledger-unavailable",
-                "No decision can be recorded, so none is made",
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                headers=(("Retry-After", "5"),),
-            )
-        case _:
-            return INTERNAL
+    def raw(self) -> bytes:
+        """The problem as the bytes of a last answer, where no request could be read."""
+        body = json.dumps(self.body()).encode()
+        head = (
+            f"HTTP/1.1 {int(self.status)} {self.status.phrase}\r\n"
+            f"content-type: {MEDIA_TYPE}\r\n"
+            f"content-length: {len(body)}\r\n"
+            "cache-control: no-store\r\n"
+            "connection: close\r\n\r\n"
+        )
+        return head.encode() + body
 
 
+def _request(slug: str, title: str) -> Problem:
+    return Problem(slug, title, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+UNAUTHENTICATED = Problem(
+    "unauthenticated",
+    "The caller is not known",
+    HTTPStatus.UNAUTHORIZED,
+    headers=(("WWW-Authenticate", 'Bearer realm="charter"'),),
+)
+FORBIDDEN = Problem("forbidden-caller", "The caller may not ask this", HTTPStatus.FORBIDDEN)
+MALFORMED_JSON = Problem(
+    "malformed-json", "The body is not JSON that can be read in one way", HTTPStatus.BAD_REQUEST
+)
+# By the `kind` of a RequestError.
+QUESTIONS = {
+    problem.slug: problem
+    for problem in (
+        _request("malformed-question", "The question does not have the shape of a question"),
+        _request("unknown-action", "The action is not one of this gateway's"),
+        _request("unknown-attribute", "The vocabulary declares no such attribute"),
+        _request("unknown-entity", "The catalogue does not vouch for what the question names"),
+        _request("unfit-value", "The value cannot be a value of its attribute"),
+        _request("foreign-origin", "The caller states what only another may state"),
+    )
+}
+LEDGER_UNAVAILABLE = Problem(
+    "ledger-unavailable",
+    "No decision can be recorded, so none is made",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    headers=(("Retry-After", "5"),),
+)
 INTERNAL = Problem(
     "internal", "The gateway failed; nothing was permitted", HTTPStatus.INTERNAL_SERVER_ERROR
 )
@@ -109,13 +104,62 @@ NO_METHOD = Problem(
     "method-not-allowed", "This place does not take that method", HTTPStatus.METHOD_NOT_ALLOWED
 )
 TOO_LARGE = Problem(
-    "body-too-large",
-    "The body is larger than 1 MiB",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    headers=(("Connection", "close"),),
+    "body-too-large", "The body is larger than 1 MiB", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 )
 NOT_JSON = Problem(
     "unsupported-media-type",
     "The body must be application/json, not compressed",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
+TOO_BUSY = Problem(
+    "too-many-requests",
+    "Too many questions of this tenant are open at once",
+    HTTPStatus.TOO_MANY_REQUESTS,
+    headers=(("Retry-After", "1"),),
+)
+TOO_SLOW = Problem(
+    "request-timeout", "The request did not arrive in time", HTTPStatus.REQUEST_TIMEOUT
+)
+HEAD_TOO_LARGE = Problem(
+    "headers-too-large",
+    "The request line and headers are more than 16 KiB, or the headers more than 100",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+)
+MALFORMED_HTTP = Problem(
+    "malformed-http", "The request is not HTTP/1.1 that can be read", HTTPStatus.BAD_REQUEST
+)
+
+PROBLEMS = (
+    UNAUTHENTICATED,
+    FORBIDDEN,
+    MALFORMED_JSON,
+    *QUESTIONS.values(),
+    LEDGER_UNAVAILABLE,
+    INTERNAL,
+    NOT_FOUND,
+    NO_METHOD,
+    TOO_LARGE,
+    NOT_JSON,
+    TOO_BUSY,
+    TOO_SLOW,
+    HEAD_TOO_LARGE,
+    MALFORMED_HTTP,
+)
+
+
+def of_error(error: GatewayError) -> Problem:
+    """The problem of an error that a caller may see. Everything that is not the caller's
+    doing is told without its message, which goes to the log."""
+    match error:
+        case AuthenticationError():
+            return replace(UNAUTHENTICATED, detail=str(error))
+        case AuthorisationError():
+            return replace(FORBIDDEN, detail=str(error))
+        case JsonError():
+            return replace(MALFORMED_JSON, detail=error.detail, pointer=error.pointer)
+        case RequestError():
+            return replace(QUESTIONS[error.kind], detail=error.detail, pointer=error.pointer)
+        case LedgerUnavailableError():
+            return LEDGER_UNAVAILABLE
+        case _:
+            return INTERNAL

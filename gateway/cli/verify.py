@@ -1,0 +1,91 @@
+"""`charter verify`: check an answer without trusting the gateway.
+
+Imports neither web nor engine nor storage: what an auditor runs stays small.
+"""
+
+import json
+import sys
+from argparse import Namespace
+
+from gateway.cli import exit_codes
+from gateway.cli.files import read_file
+from gateway.errors import (
+    AnswerMalformedError,
+    ConfigurationError,
+    JsonError,
+    LedgerError,
+    RecordError,
+    TrustError,
+)
+from gateway.record.canonical import Json, load_strict
+from gateway.verify import (
+    MAX_ANSWER,
+    MAX_TRUST,
+    Trust,
+    VerifiedDecision,
+    read_answer,
+    verify_decision,
+)
+
+
+def verify(args: Namespace) -> int:
+    """Check an answer offline: signature, place in the log, and what surrounds them."""
+    trust_file = read_file(args.trust, limit=MAX_TRUST)
+    answer_file = read_file(args.answer, limit=MAX_ANSWER)
+    request = _request(args)
+    try:
+        trust = Trust.from_json(trust_file)
+    except TrustError as error:
+        raise ConfigurationError(f"{args.trust}: {error}") from error
+    try:
+        if request is None:
+            verified = verify_decision(read_answer(answer_file), trust)
+        else:
+            verified = verify_decision(read_answer(answer_file), trust, expect_request=request)
+    except (RecordError, LedgerError) as error:
+        sys.stdout.write(_refused(error, args.format))
+        return exit_codes.REFUSED
+    sys.stdout.write(_verified(verified, args.format))
+    return exit_codes.OK
+
+
+def _request(args: Namespace) -> Json:
+    if args.request is None:
+        return None
+    try:
+        value = load_strict(read_file(args.request, limit=MAX_ANSWER), max_bytes=MAX_ANSWER)
+    except JsonError as error:
+        raise ConfigurationError(f"{args.request}: {error}") from error
+    if value is None:
+        raise ConfigurationError(f"{args.request}: null is no question")
+    return value
+
+
+def _refused(error: RecordError | LedgerError, style: str) -> str:
+    if style == "json":
+        return _json({"verdict": "bad", "reason": error.reason, "detail": str(error)})
+    hint = "; is this the file you saved?" if isinstance(error, AnswerMalformedError) else ""
+    return f"NOT VERIFIED ({error.reason}): {error}{hint}\n"
+
+
+def _verified(verified: VerifiedDecision, style: str) -> str:
+    if style == "json":
+        return _json(
+            {
+                "verdict": "good",
+                "id": verified.id,
+                "decision": verified.decision,
+                "origin": verified.origin,
+                "index": verified.index,
+                "tree_size": verified.tree_size,
+                "key_ids": list(verified.key_ids),
+            }
+        )
+    return (
+        f"OK: decision {verified.id} ({verified.decision}) is entry {verified.index} "
+        f"in the checkpoint of {verified.tree_size} of {verified.origin}\n"
+    )
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
