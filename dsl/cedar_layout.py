@@ -6,6 +6,7 @@ cedar-policy-formatter crate 4.x (`src/pprint/doc.rs`), so that formatting emitt
 policies changes nothing.
 """
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -62,26 +63,23 @@ def has(target: str, key: Doc) -> Doc:
     return Group(Join(words))
 
 
-def call(target: Doc, method: str, arguments: Sequence[Doc]) -> Doc:
-    """`target.method(arguments)`; `target` is a list or an index into the context."""
-    inner = (Text("("), NOTHING_OR_BREAK, *_separated(arguments, ","))
-    arguments_doc = Join((Nest(INDENT, Join(inner)), NOTHING_OR_BREAK, Text(")")))
-    accesses = (Text("." + method), NOTHING_OR_BREAK, arguments_doc)
-    return Group(Join((target, Nest(INDENT, Join(accesses)))))
+def call_on_list(items: Sequence[Doc], method: str, arguments: Sequence[Doc]) -> Doc:
+    """`[a, b].method(arguments)`; list and call break together."""
+    accesses = (Text("." + method), NOTHING_OR_BREAK, _arguments(arguments))
+    return Group(Join((_brackets(items), Nest(INDENT, Join(accesses)))))
 
 
 def call_on_index(target: str, key: Doc, method: str, arguments: Sequence[Doc]) -> Doc:
     """`target[key].method(arguments)`."""
-    inner = (Text("("), NOTHING_OR_BREAK, *_separated(arguments, ","))
-    arguments_doc = Join((Nest(INDENT, Join(inner)), NOTHING_OR_BREAK, Text(")")))
     access = Group(Join((Text("["), NOTHING_OR_BREAK, key, NOTHING_OR_BREAK, Text("]"))))
-    accesses = (access, NOTHING_OR_BREAK, Text("." + method), NOTHING_OR_BREAK, arguments_doc)
+    called = _arguments(arguments)
+    accesses = (access, NOTHING_OR_BREAK, Text("." + method), NOTHING_OR_BREAK, called)
     return Group(Join((Text(target), Nest(INDENT, Join(accesses)))))
 
 
 def listing(items: Sequence[Doc]) -> Doc:
     """`[a, b, c]`."""
-    return Group(Join((Text("["), Nest(1, Join(_separated(items, ","))), Text("]"))))
+    return Group(_brackets(items))
 
 
 def compared(left: Doc, operator: str, right: Doc) -> Doc:
@@ -108,14 +106,29 @@ def condition(word: str, expression: Doc) -> Doc:
     return Group(Join((Text(word), SPACE_OR_BREAK, braces)))
 
 
+def ended(doc: Doc) -> Doc:
+    """The last condition of a policy, with the semicolon that counts for its width."""
+    return Join((doc, Text(";")))
+
+
 def scope_list(operator: str, items: Sequence[str]) -> Doc:
-    """The action of a policy's head: `action in [A, B]`."""
+    """The action in a policy's head, with its comma: `action in [A, B],`."""
     head = Group(Join((Text("action"), SPACE_OR_BREAK, Text(operator))))
     if operator == "==":
         right: Doc = Text(items[0])
     else:
         right = listing([Text(item) for item in items])
-    return Group(Join((head, Nest(INDENT, Join((SPACE_OR_BREAK, right))))))
+    scope = Group(Join((head, Nest(INDENT, Join((SPACE_OR_BREAK, right))))))
+    return Join((scope, Text(",")))
+
+
+def _brackets(items: Sequence[Doc]) -> Doc:
+    return Join((Text("["), Nest(1, Join(_separated(items, ","))), Text("]")))
+
+
+def _arguments(arguments: Sequence[Doc]) -> Doc:
+    inner = (Text("("), NOTHING_OR_BREAK, *_separated(arguments, ","))
+    return Join((Nest(INDENT, Join(inner)), NOTHING_OR_BREAK, Text(")")))
 
 
 def _separated(docs: Sequence[Doc], separator: str) -> tuple[Doc, ...]:
@@ -128,6 +141,18 @@ def _separated(docs: Sequence[Doc], separator: str) -> tuple[Doc, ...]:
 
 
 # --- printing ------------------------------------------------------------------------
+
+
+def _columns(text: str) -> int:
+    """Columns as the formatter counts them: wide characters take two, marks none (Unicode
+    Standard Annex 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
 
 _Task = tuple[int, bool, Doc]  # indentation, whether broken, what
 
@@ -142,7 +167,7 @@ def render(doc: Doc, *, indent: int = 0) -> str:
         match current:
             case Text(text):
                 out.append(text)
-                column += len(text)
+                column += _columns(text)
             case Line(flat):
                 if broken:
                     out.append("\n" + " " * depth)
@@ -172,7 +197,7 @@ def _fits(doc: Doc, rest: Iterable[_Task], room: int) -> bool:
         broken, current = pending.pop()
         match current:
             case Text(text):
-                room -= len(text)
+                room -= _columns(text)
             case Line(flat):
                 if broken:
                     return True

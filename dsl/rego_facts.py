@@ -27,7 +27,7 @@ from dsl.core import (
 )
 from dsl.facts import MAX_INTEGER, MAX_TERMS
 from dsl.names import Names, describe_values
-from dsl.rego_text import clause, comment, quote, quote_all
+from dsl.rego_text import clause, comment, member, quote, quote_all
 
 # Larger sets live in the data document: a set literal is built anew for each question,
 # which in one engine takes time quadratic in its size.
@@ -76,7 +76,7 @@ class FactRules:
     # --- atoms ---------------------------------------------------------------------
 
     def _emit_in_force(self, atom: InForce) -> str:
-        day = f"input.today[{quote(atom.time_zone)}]"
+        day = member("input.today", atom.time_zone)
         words, lines = ["in_force"], [self._known(atom)]
         if atom.first is not None:
             words += ["from", _iso(atom.first)]
@@ -98,7 +98,7 @@ class FactRules:
         return name
 
     def _test(self, atom: FactAtom) -> list[str]:
-        fact = f"input.facts[{quote(atom.path)}]"
+        fact = member("input.facts", atom.path)
         match atom:
             case Holds():
                 return [f"{fact} == true"]
@@ -142,7 +142,7 @@ class FactRules:
         key = ("today", atom.time_zone) if zone else ("fact", atom.path)
         if key not in self._named:
             if isinstance(atom, InForce):
-                value = f"input.today[{quote(atom.time_zone)}]"
+                value = member("input.today", atom.time_zone)
                 name = self._names.fresh("known_today", atom.time_zone)
                 lines = list(_integer_guard(value))
             else:
@@ -153,7 +153,7 @@ class FactRules:
         return self._named[key]
 
     def _guard(self, fact: FactType) -> Iterator[str]:
-        value = f"input.facts[{quote(fact.path)}]"
+        value = member("input.facts", fact.path)
         match fact.kind:
             case Kind.TRUTH:
                 yield f"is_boolean({value})"
@@ -181,7 +181,7 @@ class FactRules:
 
     def _fit_terms(self, fact: FactType) -> Iterator[str]:
         terms = self._terms(fact.path)
-        yield f"count(input.facts[{quote(fact.path)}]) <= {MAX_TERMS}"
+        yield f"count({member('input.facts', fact.path)}) <= {MAX_TERMS}"
         if not fact.may_be_empty:
             yield f"count({terms}) > 0"
         if fact.values is None:
@@ -208,7 +208,9 @@ class FactRules:
         if key not in self._named:
             name = self._names.fresh(path)
             self._named[key] = name
-            self.guards.append(f"{name} contains term if some term in input.facts[{quote(path)}]")
+            self.guards.append(
+                f"{name} contains term if some term in {member('input.facts', path)}"
+            )
         return self._named[key]
 
 

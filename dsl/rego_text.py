@@ -1,9 +1,10 @@
 """Pieces of Rego text in the layout of `opa fmt`."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from dsl.core import Citation
+from dsl.core import Citation, Duty, Rule
 
 # Words that can name no rule: keywords, the two documents, and built-in functions that
 # a rule of the same name would shadow.
@@ -19,10 +20,21 @@ RESERVED = frozenset(
     "internal".split()
 )
 
+_KEYWORDS = frozenset(
+    "as contains default else every false if import in not null package some true with".split()
+)
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
 
 def quote(text: str) -> str:
     """A string literal; printable text stays as it is (RFC 8259 section 7)."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def member(document: str, name: str) -> str:
+    """A reference to a member, with a dot where `opa fmt` would write one."""
+    plain = _IDENTIFIER.fullmatch(name) and name not in _KEYWORDS
+    return f"{document}.{name}" if plain else f"{document}[{quote(name)}]"
 
 
 def quote_all(values: Iterable[str]) -> str:
@@ -76,3 +88,28 @@ def _scalar(value: object) -> str:
 def cited(citations: Iterable[Citation]) -> tuple[str, ...]:
     """Citations as people write them: `GDPR art 44`."""
     return tuple(f"{citation.law} {citation.locator}".strip() for citation in citations)
+
+
+def about_rule(rule: Rule) -> dict[str, object]:
+    """The annotation of a rule."""
+    custom: dict[str, object] = {"id": rule.id, "effect": rule.effect.value}
+    if rule.citations:
+        custom["citations"] = cited(rule.citations)
+    if rule.remedies:
+        custom["remedies"] = rule.remedies
+    if rule.exceptions:
+        custom["exceptions"] = {
+            quote(note.id): "; ".join([note.title, *cited(note.citations)])
+            for note in rule.exceptions
+        }
+    return {"title": rule.title, "description": rule.because, "custom": custom}
+
+
+def about_duty(duty: Duty) -> dict[str, object]:
+    """The annotation of a duty."""
+    custom: dict[str, object] = {"id": duty.id, "obligation": duty.obligation, "rule": duty.rule}
+    if duty.citations:
+        custom["citations"] = cited(duty.citations)
+    if duty.due_days is not None:
+        custom["due_days"] = duty.due_days
+    return {"title": duty.title, "custom": custom}

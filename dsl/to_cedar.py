@@ -24,33 +24,24 @@ A chain of more than some 1,000 operands overruns the evaluator's stack guard, w
 such an error.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from dsl import cedar_layout as layout
-from dsl.cedar_layout import Doc, Text
+from dsl.cedar_conditions import TODAY, certainly, quote
+from dsl.cedar_layout import Doc
 from dsl.core import (
-    And,
-    AtLeast,
-    Atom,
     Citation,
     Condition,
     Constant,
     Duty,
     Effect,
-    FactAtom,
     FactType,
-    Holds,
     InForce,
     Kind,
-    Not,
-    OneOf,
-    Or,
     Program,
     Rule,
-    Touches,
-    Within,
     atoms,
     conjuncts,
     opposite,
@@ -59,7 +50,6 @@ from dsl.fold import fold_program
 from dsl.wellformed import check_program
 
 WHY, DUTIES = "why:", "duties:"
-TODAY = "today "
 
 _TYPES = {
     Kind.TRUTH: "Bool",
@@ -182,19 +172,20 @@ def _policy(
         *([f"@days({quote(days)})"] if days else ()),
         f"{effect} (",
         "  principal,",
-        f"  {layout.render(scope, indent=2)},",
+        f"  {layout.render(scope, indent=layout.INDENT)}",
         "  resource",
-        ")",
-        *(layout.render(condition) for condition in conditions),
+        ")" if conditions else ");",
+        *(layout.render(condition) for condition in conditions[:-1]),
+        *(layout.render(layout.ended(condition)) for condition in conditions[-1:]),
     ]
-    return "\n".join(lines) + ";"
+    return "\n".join(lines)
 
 
 def _when_certainly(formula: Condition) -> list[Doc] | None:
     """Clauses that hold where the formula is certainly true; None where it never is."""
     if isinstance(formula, Constant):
         return [] if formula.value else None
-    parts = [_certainly(part) for part in conjuncts(formula)]
+    parts = [certainly(part) for part in conjuncts(formula)]
     return [layout.condition("when", part) for part in parts]
 
 
@@ -203,115 +194,11 @@ def _unless_certainly_not(formula: Condition) -> list[Doc] | None:
     always. One `unless` per way out."""
     if isinstance(formula, Constant):
         return [] if formula.value else None
-    ways = [_certainly(opposite(part)) for part in conjuncts(formula)]
+    ways = [certainly(opposite(part)) for part in conjuncts(formula)]
     return [layout.condition("unless", way) for way in ways]
 
 
-# --- conditions ----------------------------------------------------------------------
-
-
-def _certainly(condition: Condition) -> Doc:
-    """An expression, never an error, that holds where the condition is certainly true."""
-    match condition:
-        case And(operands):
-            return layout.chain("&&", [_operand(operand) for operand in operands])
-        case Or(operands):
-            return layout.chain("||", [_operand(operand) for operand in operands])
-        case Not(operand):
-            return _certainly_not(operand)
-        case Constant(value):
-            return _truth(value)
-        case InForce():
-            return layout.chain("&&", list(_bounds(condition, ">=", "<=")))
-        case _:
-            return _known_and(condition.path, _affirmed(condition))
-
-
-def _certainly_not(atom: Atom) -> Doc:
-    match atom:
-        case Constant(value):
-            return _truth(not value)
-        case InForce():
-            return layout.chain("||", list(_bounds(atom, "<", ">")))
-        case _:
-            return _known_and(atom.path, _refuted(atom))
-
-
-def _operand(condition: Condition) -> Doc:
-    # A guarded fact is a chain itself; brackets keep the guard with what it guards.
-    simple = isinstance(condition, InForce) and None in (condition.first, condition.last)
-    expression = _certainly(condition)
-    return expression if simple else layout.parenthesised(expression)
-
-
-def _known_and(path: str, test: Doc | None) -> Doc:
-    known = layout.has("context", Text(quote(path)))
-    return known if test is None else layout.chain("&&", [known, test])
-
-
-def _affirmed(atom: FactAtom) -> Doc:
-    """What a known fact must pass for the atom to hold."""
-    key = Text(quote(atom.path))
-    fact = layout.index("context", key)
-    match atom:
-        case Holds():
-            return fact
-        case AtLeast(_, bound):
-            return layout.compared(fact, ">=", Text(str(bound)))
-        case Within(_, ()):
-            return layout.call_on_index("context", key, "isEmpty", ())
-        case OneOf(_, ()) | Touches(_, ()):
-            return Text("false")
-        case OneOf(_, (only,)):
-            return layout.compared(fact, "==", Text(quote(only)))
-        case OneOf(_, values):
-            return layout.call(_values(values), "contains", [fact])
-        case Within(_, values):
-            return layout.call(_values(values), "containsAll", [fact])
-        case Touches(_, (only,)):
-            return layout.call_on_index("context", key, "contains", [Text(quote(only))])
-        case Touches(_, values):
-            return layout.call_on_index("context", key, "containsAny", [_values(values)])
-
-
-def _refuted(atom: FactAtom) -> Doc | None:
-    """What a known fact must pass for the atom not to hold; None where it need only be
-    known."""
-    fact = layout.index("context", Text(quote(atom.path)))
-    match atom:
-        case AtLeast(_, bound):
-            return layout.compared(fact, "<", Text(str(bound)))
-        case OneOf(_, ()) | Touches(_, ()):
-            return None
-        case OneOf(_, (only,)):
-            return layout.compared(fact, "!=", Text(quote(only)))
-        case _:
-            return layout.negation(_affirmed(atom))
-
-
-def _truth(value: bool) -> Doc:
-    return Text("true" if value else "false")
-
-
-def _bounds(atom: InForce, first: str, last: str) -> Iterator[Doc]:
-    today = layout.index("context", Text(quote(TODAY + atom.time_zone)))
-    if atom.first is not None:
-        yield layout.compared(today, first, Text(str(atom.first)))
-    if atom.last is not None:
-        yield layout.compared(today, last, Text(str(atom.last)))
-
-
-def _values(values: Sequence[str]) -> Doc:
-    return layout.listing([Text(quote(value)) for value in values])
-
-
 # --- text ----------------------------------------------------------------------------
-
-
-def quote(text: str) -> str:
-    """A string literal (Cedar policy language reference, "Grammar", `STR`)."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in escaped) + '"'
 
 
 def _days(condition: Condition) -> str:

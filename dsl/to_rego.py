@@ -44,7 +44,17 @@ from dsl.core_json import program_digest
 from dsl.fold import fold_program
 from dsl.names import Names
 from dsl.rego_facts import FactRules
-from dsl.rego_text import RESERVED, cited, clause, comment, heading, metadata, quote, quote_all
+from dsl.rego_text import (
+    RESERVED,
+    about_duty,
+    about_rule,
+    clause,
+    comment,
+    heading,
+    metadata,
+    quote,
+    quote_all,
+)
 from dsl.wellformed import check_program
 
 PACKAGE = "charter"
@@ -227,7 +237,7 @@ class _Module:
             pair = (first, second) if rule.effect is Effect.FORBID else (second, first)
             blocks = [block for block in pair if block is not None]
         if blocks:
-            blocks[0] = f"{metadata(_about_rule(rule))}\n{blocks[0]}"
+            blocks[0] = f"{metadata(about_rule(rule))}\n{blocks[0]}"
         elif rule.effect is not Effect.OBLIGE:
             blocks = [comment(f"{rule.id} never applies: its condition is never true")]
         blocks += self._take_pending()
@@ -239,7 +249,7 @@ class _Module:
         block = self._possibly("due", duty.id, asked, duty.condition, stem)
         if block is None:
             return []
-        return [f"{metadata(_about_duty(duty))}\n{block}", *self._take_pending()]
+        return [f"{metadata(about_duty(duty))}\n{block}", *self._take_pending()]
 
     def _take_pending(self) -> list[str]:
         pending, self._pending = self._pending, []
@@ -305,26 +315,3 @@ class _Module:
 
 def _section(title: str, blocks: list[str]) -> list[str]:
     return [heading(title), *blocks] if blocks else []
-
-
-def _about_rule(rule: Rule) -> dict[str, object]:
-    custom: dict[str, object] = {"id": rule.id, "effect": rule.effect.value}
-    if rule.citations:
-        custom["citations"] = cited(rule.citations)
-    if rule.remedies:
-        custom["remedies"] = rule.remedies
-    if rule.exceptions:
-        custom["exceptions"] = {
-            quote(note.id): "; ".join([note.title, *cited(note.citations)])
-            for note in rule.exceptions
-        }
-    return {"title": rule.title, "description": rule.because, "custom": custom}
-
-
-def _about_duty(duty: Duty) -> dict[str, object]:
-    custom: dict[str, object] = {"id": duty.id, "obligation": duty.obligation, "rule": duty.rule}
-    if duty.citations:
-        custom["citations"] = cited(duty.citations)
-    if duty.due_days is not None:
-        custom["due_days"] = duty.due_days
-    return {"title": duty.title, "custom": custom}

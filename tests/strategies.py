@@ -37,7 +37,7 @@ from dsl.facts import MAX_INTEGER, MAX_TERMS, Question, fit_all
 ACTIONS = ("flow", "place", "place-again")
 ZONES = ("Europe/Brussels", "Pacific/Kiritimati", "UTC")
 # Some collide once dots and dashes are gone, some are words of Rego.
-PATHS = ("a.b_c", "a_b.c", "data.input", "not.every", "p.q", "p.r", "some.set", "x.y_within")
+PATHS = ("a.b_c", "a_b.c", "data.input", "every", "not.every", "p.q", "p.r", "some.set", "x")
 TERMS = ("AT", "BE", "DE", "at", "scc-m1", 'say "no"', "back\\slash", "Ωmega", "😀", "null", "true")
 BOUNDS = (-MAX_INTEGER, -1, 0, 1, 7, 10**13, MAX_INTEGER)
 DAYS = (0, 17_676, 20_000, 20_010)

@@ -19,11 +19,12 @@ from typing import cast
 
 import cedarpy
 
+from dsl.cedar_conditions import TODAY
 from dsl.core import FactType, Kind, Program
 from dsl.evaluate import Answer
 from dsl.facts import MAX_INTEGER, MAX_TERM_LENGTH, MAX_TERMS, Question
 from dsl.fold import slice_by_action
-from dsl.to_cedar import DUTIES, TODAY, WHY, cedar_policies, cedar_schema
+from dsl.to_cedar import DUTIES, WHY, cedar_policies, cedar_schema
 from gateway.errors import ConfigurationError, EngineAnswerError
 from gateway.pdp.engine import AnswerCheck, RawAnswer
 
@@ -107,6 +108,8 @@ class CedarEngine:
         self, part: _Slice, policies: cedarpy.PolicySet, prefix: str, action: str, context: str
     ) -> tuple[bool, list[str]]:
         """Whether Cedar allows, and the `@id` of every policy that determined it."""
+        if len(policies) == 0:
+            return False, []
         result = cedarpy.is_authorized(
             {
                 "principal": _PRINCIPAL,

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import dsl.cedar_conditions
 import dsl.to_cedar
 import gateway.pdp.engine_cedar
 import gateway.pdp.engine_rego
@@ -52,6 +53,10 @@ def cedar(name: str, broken: object) -> Break:
     return put(dsl.to_cedar, name, broken)
 
 
+def conditions(name: str, broken: object) -> Break:
+    return put(dsl.cedar_conditions, name, broken)
+
+
 def facts(name: str, broken: object) -> Break:
     return put(FactRules, name, broken)
 
@@ -81,8 +86,8 @@ def without_validation(then: Break) -> Break:
 
 # --- what is put in the place of the compiler's own ----------------------------------
 
-_bounds = dsl.to_cedar._bounds  # pyright: ignore[reportPrivateUsage]
-_affirmed = dsl.to_cedar._affirmed  # pyright: ignore[reportPrivateUsage]
+_bounds = dsl.cedar_conditions._bounds  # pyright: ignore[reportPrivateUsage]
+_affirmed = dsl.cedar_conditions._affirmed  # pyright: ignore[reportPrivateUsage]
 _decide = dsl.to_cedar._decide  # pyright: ignore[reportPrivateUsage]
 _policy = dsl.to_cedar._policy  # pyright: ignore[reportPrivateUsage]
 _when_certainly = dsl.to_cedar._when_certainly  # pyright: ignore[reportPrivateUsage]
@@ -92,12 +97,12 @@ _fold_program = dsl.to_cedar.fold_program
 
 
 def unguarded(path: str, test: Doc | None) -> Doc:
-    return test or layout.has("context", Text(dsl.to_cedar.quote(path)))
+    return test or layout.has("context", Text(dsl.cedar_conditions.quote(path)))
 
 
 def when_for_unless(formula: Condition) -> list[Doc] | None:
     clauses = _unless_certainly_not(formula)
-    ways = [dsl.to_cedar._certainly(dsl.to_cedar.opposite(p)) for p in _conjuncts(formula)]  # pyright: ignore[reportPrivateUsage]
+    ways = [dsl.to_cedar.certainly(dsl.to_cedar.opposite(p)) for p in _conjuncts(formula)]  # pyright: ignore[reportPrivateUsage]
     return [layout.condition("when", way) for way in ways] if clauses else clauses
 
 
@@ -116,12 +121,12 @@ def without_last_conjunct(condition: Condition) -> tuple[Condition, ...]:
     return parts[:-1] if len(parts) > 1 else parts
 
 
-def within_as_touches(atom: Any) -> Doc:
+def as_touches(atom: Any) -> Doc:
     return _affirmed(Touches(atom.path, atom.values) if isinstance(atom, Within) else atom)
 
 
 def any_action(_operator: str, _actions: object) -> Doc:
-    return Text("action")
+    return Text("action,")
 
 
 def labels_read_as_owners(program: Program) -> Program:
@@ -172,13 +177,13 @@ def is_always_fit(_: object) -> Callable[[object], bool]:
 
 
 FAULTS = [
-    Fault("negation affirms", CedarEngine, "answers", cedar("_refuted", _affirmed)),
-    Fault("`has` dropped", CedarEngine, "load", cedar("_known_and", unguarded)),
+    Fault("negation affirms", CedarEngine, "answers", conditions("_refuted", _affirmed)),
+    Fault("`has` dropped", CedarEngine, "load", conditions("_known_and", unguarded)),
     Fault(
         "`has` dropped, validation off",
         CedarEngine,
         "answers",
-        without_validation(cedar("_known_and", unguarded)),
+        without_validation(conditions("_known_and", unguarded)),
     ),
     Fault(
         "`when` for `unless`",
@@ -198,10 +203,10 @@ FAULTS = [
         "answers",
         cedar("_unless_certainly_not", _when_certainly),
     ),
-    Fault("last day dropped", CedarEngine, "answers", cedar("_bounds", without_last_day)),
-    Fault("first day a day late", CedarEngine, "answers", cedar("_bounds", a_day_late)),
+    Fault("last day dropped", CedarEngine, "answers", conditions("_bounds", without_last_day)),
+    Fault("first day a day late", CedarEngine, "answers", conditions("_bounds", a_day_late)),
     Fault("conjunct dropped", CedarEngine, "answers", cedar("conjuncts", without_last_conjunct)),
-    Fault("`within` as `touches`", CedarEngine, "answers", cedar("_affirmed", within_as_touches)),
+    Fault("`within` as `touches`", CedarEngine, "answers", conditions("_affirmed", as_touches)),
     Fault("action dropped", CedarEngine, "answers", put(layout, "scope_list", any_action)),
     Fault("wrong fact read", CedarEngine, "answers", cedar("fold_program", labels_read_as_owners)),
     Fault("duty grants", CedarEngine, "answers", cedar("_decide", duties_grant)),

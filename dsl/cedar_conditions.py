@@ -1,0 +1,130 @@
+"""Cedar expressions that hold where a condition is certainly true, and never err.
+
+Every attribute that may be absent is tested with `has` before it is read; the days are
+not, for the schema requires them.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from dsl import cedar_layout as layout
+from dsl.cedar_layout import Doc, Text
+from dsl.core import (
+    And,
+    AtLeast,
+    Atom,
+    Condition,
+    Constant,
+    FactAtom,
+    Holds,
+    InForce,
+    Not,
+    OneOf,
+    Or,
+    Touches,
+    Within,
+)
+
+TODAY = "today "  # and a time zone: the attribute with the day there
+
+
+def quote(text: str) -> str:
+    """A string literal (Cedar policy language reference, "Grammar", `STR`)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in escaped) + '"'
+
+
+def certainly(condition: Condition) -> Doc:
+    """An expression, never an error, that holds where the condition is certainly true."""
+    match condition:
+        case And(operands):
+            return layout.chain("&&", [_operand(operand) for operand in operands])
+        case Or(operands):
+            return layout.chain("||", [_operand(operand) for operand in operands])
+        case Not(operand):
+            return _certainly_not(operand)
+        case Constant(value):
+            return _truth(value)
+        case InForce():
+            return layout.chain("&&", list(_bounds(condition, ">=", "<=")))
+        case _:
+            return _known_and(condition.path, _affirmed(condition))
+
+
+def _certainly_not(atom: Atom) -> Doc:
+    match atom:
+        case Constant(value):
+            return _truth(not value)
+        case InForce():
+            return layout.chain("||", list(_bounds(atom, "<", ">")))
+        case _:
+            return _known_and(atom.path, _refuted(atom))
+
+
+def _operand(condition: Condition) -> Doc:
+    # A guarded fact is a chain itself; brackets keep the guard with what it guards.
+    simple = isinstance(condition, InForce) and None in (condition.first, condition.last)
+    expression = certainly(condition)
+    return expression if simple else layout.parenthesised(expression)
+
+
+def _known_and(path: str, test: Doc | None) -> Doc:
+    known = layout.has("context", Text(quote(path)))
+    return known if test is None else layout.chain("&&", [known, test])
+
+
+def _affirmed(atom: FactAtom) -> Doc:
+    """What a known fact must pass for the atom to hold."""
+    key = Text(quote(atom.path))
+    fact = layout.index("context", key)
+    match atom:
+        case Holds():
+            return fact
+        case AtLeast(_, bound):
+            return layout.compared(fact, ">=", Text(str(bound)))
+        case Within(_, ()):
+            return layout.call_on_index("context", key, "isEmpty", ())
+        case OneOf(_, ()) | Touches(_, ()):
+            return Text("false")
+        case OneOf(_, (only,)):
+            return layout.compared(fact, "==", Text(quote(only)))
+        case OneOf(_, values):
+            return layout.call_on_list(_literals(values), "contains", [fact])
+        case Within(_, values):
+            return layout.call_on_list(_literals(values), "containsAll", [fact])
+        case Touches(_, (only,)):
+            return layout.call_on_index("context", key, "contains", [Text(quote(only))])
+        case Touches(_, values):
+            return layout.call_on_index(
+                "context", key, "containsAny", [layout.listing(_literals(values))]
+            )
+
+
+def _refuted(atom: FactAtom) -> Doc | None:
+    """What a known fact must pass for the atom not to hold; None where it need only be
+    known."""
+    fact = layout.index("context", Text(quote(atom.path)))
+    match atom:
+        case AtLeast(_, bound):
+            return layout.compared(fact, "<", Text(str(bound)))
+        case OneOf(_, ()) | Touches(_, ()):
+            return None
+        case OneOf(_, (only,)):
+            return layout.compared(fact, "!=", Text(quote(only)))
+        case _:
+            return layout.negation(_affirmed(atom))
+
+
+def _truth(value: bool) -> Doc:
+    return Text("true" if value else "false")
+
+
+def _bounds(atom: InForce, first: str, last: str) -> Iterator[Doc]:
+    today = layout.index("context", Text(quote(TODAY + atom.time_zone)))
+    if atom.first is not None:
+        yield layout.compared(today, first, Text(str(atom.first)))
+    if atom.last is not None:
+        yield layout.compared(today, last, Text(str(atom.last)))
+
+
+def _literals(values: Sequence[str]) -> list[Doc]:
+    return [Text(quote(value)) for value in values]
