@@ -46,6 +46,7 @@ class GatewayProcess:
     state: Path
     token: str | None = None
     stderr: list[str] = field(default_factory=list[str])
+    reader: threading.Thread | None = None
 
     @property
     def url(self) -> str:
@@ -113,7 +114,8 @@ def start_gateway(
         text=True,
     )
     gateway = GatewayProcess(process, port, state, token)
-    threading.Thread(target=_collect, args=(gateway,), daemon=True).start()
+    gateway.reader = threading.Thread(target=_collect, args=(gateway,), daemon=True)
+    gateway.reader.start()
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -144,3 +146,7 @@ def stop(gateway: GatewayProcess) -> None:
     except subprocess.TimeoutExpired:
         gateway.process.kill()
         gateway.process.wait()
+    if gateway.reader is not None:
+        gateway.reader.join(5)
+    if gateway.process.stderr is not None:
+        gateway.process.stderr.close()
