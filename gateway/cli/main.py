@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from dsl.errors import CompilationFailedError, DslError
+from dsl.source import Span
 from gateway.cli import exit_codes
 from gateway.cli.parser import build_parser
 from gateway.errors import GatewayError, JsonError, RequestError
@@ -52,7 +53,9 @@ def _explain(error: Exception) -> int:
     if isinstance(error, (RequestError, JsonError)):
         _line(f"{error.pointer}: {error.detail}" if error.pointer else error.detail)
     elif isinstance(error, (GatewayError, DslError)):
-        _line(str(error))
+        span = cast("Span | None", getattr(error, "span", None))
+        where = f"{span.source.name}:{span.position[0]}: " if span else ""
+        _line(f"{where}{error}")
     else:
         _line(f"this is a fault of Charter, not yours: {type(error).__name__}: {error}")
         if "CHARTER_TRACE" in os.environ:

@@ -9,7 +9,7 @@ from pathlib import Path
 from dsl.compile import Compiled
 from dsl.diagnostics import render_human, render_plain, to_json
 from dsl.evaluate import Answer
-from dsl.examples import Case, UnknownFixtureError, cases, failure
+from dsl.examples import Case, cases, failure
 from gateway import bundle
 from gateway.cli import exit_codes, output
 from gateway.cli.assemble import fixtures, policies
@@ -98,11 +98,7 @@ def test(args: Namespace) -> int:
             f"run them on {', '.join(_WITHOUT_SERVER)}"
         )
     model, program = result.require()
-    try:
-        listed = list(cases(model, program, fixtures(args, result, program)))
-    except UnknownFixtureError as error:
-        line, _ = error.span.position
-        raise ConfigurationError(f"{error.span.source.name}:{line}: {error}") from error
+    listed = list(cases(model, program, fixtures(args, result, program)))
     failures = asyncio.run(_run(listed, names))
     _report(args, len(listed), names, failures)
     return exit_codes.REFUSED if failures else exit_codes.OK

@@ -111,6 +111,9 @@ def load(path: Path, program: Program) -> Catalogue:
             vocabulary does not know; the message names the row and the field.
     """
     try:
+        if path.exists() and not path.is_file():
+            # A device or a pipe has no end, and no size either.
+            raise ConfigurationError(f"{path}: this is no file")
         if path.stat().st_size > MAX_CATALOGUE_BYTES:
             raise ConfigurationError(f"{path}: the catalogue is larger than 64 MiB")
         raw = tomllib.loads(path.read_bytes().decode("utf-8"))

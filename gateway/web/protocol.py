@@ -15,7 +15,7 @@ MAX_HEADERS = 100
 HEAD_TIMEOUT_S = 10.0
 
 
-class HeadTooLargeError(Exception):
+class HeadRefusedError(Exception):
     """Raised inside the parser, which then stops."""
 
 
@@ -55,7 +55,12 @@ class BoundedProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             self._problem = HEAD_TOO_LARGE
-            raise HeadTooLargeError
+            raise HeadRefusedError
+        version = self.parser.get_http_version() if self.parser else ""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        # RFC 9112 section 3.2: with another number, two readers could see two places.
+        if version not in ("1.0", "1.1") or hosts > 1 or (version == "1.1" and hosts == 0):
+            raise HeadRefusedError
         super().on_headers_complete()
 
     # --- refusing ---
