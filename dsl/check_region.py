@@ -9,6 +9,7 @@ from dsl.diagnostics import Fix, quoted
 from dsl.found import Found
 from dsl.scope import Scope, Vocabulary
 from dsl.tree import Relation
+from dsl.vocabularies import check_value
 
 # A value with the periods in which it belongs to a region; empty means always.
 Member = tuple[str, tuple[InForce, ...]]
@@ -25,7 +26,9 @@ class RegionChecker:
     def value(self, literal: tree.Literal, fact: FactType) -> str | None:
         """The value a literal names in the vocabulary of a TERM or TERMS fact."""
         known = self._vocabulary(fact)
-        if isinstance(literal, tree.Word) and (known is None or literal.text in known.known):
+        if isinstance(literal, tree.Word) and known is None:
+            return literal.text if check_value(literal, self._found) else None
+        if isinstance(literal, tree.Word) and known is not None and literal.text in known.known:
             return literal.text
         if known is not None and isinstance(literal, tree.Word):
             if literal.text in self._scope.zones and not literal.quoted:

@@ -25,10 +25,10 @@ from dsl.source import SourceText
 from dsl.syntax_errors import Unexpected
 from dsl.tree import Charter
 
-MAX_SOURCE_CHARACTERS = 512 * 1024
+MAX_SOURCE_CHARACTERS = 256 * 1024
 MAX_SYNTAX_ERRORS = 20
 # After each syntax error the text is read again without the declaration it is in.
-MAX_REREAD_CHARACTERS = 2 * 1024 * 1024
+MAX_REREAD_CHARACTERS = 1024 * 1024
 
 _DECLARATION = re.compile(
     r"^[ \t]*(action|enumeration|taxonomy|entity|record|zone|obligation|rule)\b", re.MULTILINE

@@ -129,11 +129,8 @@ def place(record: tree.Record, entity: tree.Entity, actions: Mapping[str, str]) 
 
 
 def wires(record: Record) -> list[tuple[str, ...]]:
-    """Every place on the wire that a record takes."""
-    taken = [fact.wire for fact in record.facts]
-    if record.place is not None:
-        taken += [(*record.place.wire, "type"), (*record.place.wire, "id")]
-    return taken
+    """Every place on the wire that a record takes; of an entity, all below its name."""
+    return [fact.wire for fact in record.facts] if record.place is None else [record.place.wire]
 
 
 class WirePlaces:

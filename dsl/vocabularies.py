@@ -58,20 +58,21 @@ def _fit(owner: Word, words: Sequence[Word], found: Found) -> bool:
             "use `identifier` for what is not a closed list",
         )
         return False
-    unfit = [word for word in words if not is_value(word.text)]
-    for word in unfit:
+    unfit = [word for word in words if not check_value(word, found)]
+    return not unfit
+
+
+def check_value(word: Word, found: Found) -> bool:
+    """Whether a fact could ever have this value (`dsl.facts`); else it is reported."""
+    fit = 0 < len(word.text) <= MAX_TERM_LENGTH and word.text.isprintable()
+    if not fit:
         found.report(
             Code.UNFIT_VALUE,
             f"{quoted(word.span.text)} cannot be a value",
             word.span,
             f"write between 1 and {MAX_TERM_LENGTH} letters, digits, signs and spaces",
         )
-    return not unfit
-
-
-def is_value(text: str) -> bool:
-    """Whether a fact could ever have this value (`dsl.facts`)."""
-    return 0 < len(text) <= MAX_TERM_LENGTH and text.isprintable()
+    return fit
 
 
 def _parents(declared: tree.Taxonomy, found: Found) -> dict[str, set[str]]:

@@ -1,0 +1,109 @@
+"""The whole column: source in, program and diagnostics out."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+
+from dsl import compile as stages
+from dsl.compile import compile_charters
+from dsl.core import Origin
+from dsl.errors import CompilationFailedError
+from dsl.scope import UNITS
+from dsl.source import SourceText
+from dsl.words import KEYWORDS, PHRASES
+from tests.dsl import generate, pages
+from tests.dsl.mistake_files import BASE
+from tests.project import ROOT
+
+LANGUAGE = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+
+
+def policies() -> list[SourceText]:
+    paths = sorted((ROOT / "policies").glob("*/*.charter"))
+    return [SourceText(path.name, path.read_text(encoding="utf-8")) for path in paths]
+
+
+def test_nothing_compiles_to_an_empty_program() -> None:
+    compiled = compile_charters([])
+    _, program = compiled.require()
+    assert compiled.diagnostics == ()
+    assert (program.rules, program.facts, program.actions) == ((), {}, ())
+
+
+def test_a_program_is_refused_where_there_are_errors() -> None:
+    compiled = compile_charters([SourceText("a.charter", "charter a\nimport b\n")])
+    with pytest.raises(CompilationFailedError) as caught:
+        compiled.require()
+    assert [d.code for d in caught.value.diagnostics] == ["CH0208"]
+    assert str(caught.value).startswith("a.charter:2:8: error CH0208: there is no charter `b`")
+
+
+@settings(max_examples=60, deadline=None)
+@given(generate.sources())
+def test_the_order_of_files_does_not_matter(sources: list[SourceText]) -> None:
+    assert compile_charters(sources) == compile_charters(sources[::-1])
+
+
+def test_the_charters_of_the_pack_compile_without_a_word() -> None:
+    compiled = compile_charters(policies())
+    assert compiled.diagnostics == ()
+    assert compiled.program is not None
+
+
+def test_compiling_twice_in_different_processes_gives_the_same() -> None:
+    """Sets are ordered by a seed of the process; nothing of that may be seen."""
+    code = (
+        "from tests.dsl.test_compile import *\n"
+        "files = [*policies(), SourceText('zz', 'charter zz import yy import xx\\n"
+        'zone Q "Q" member a, b, c\\nrule r "R" on x, y, z\')]\n'
+        "print(compile_charters(files).diagnostics, compile_charters(policies()).program)"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(seen) == 1
+
+
+def test_the_stages_are_named_in_order() -> None:
+    assert stages.PASSES == ("parse", "build_tree", "resolve", "check", "lower")
+    for stage in stages.PASSES:
+        assert (ROOT / "dsl" / f"{stage}.py").is_file()
+
+
+# --- documentation -------------------------------------------------------------------
+
+
+def test_the_language_reference_has_examples() -> None:
+    assert len(pages.blocks(LANGUAGE)) >= 15
+
+
+@pytest.mark.parametrize("number", range(len(pages.blocks(LANGUAGE))))
+def test_an_example_of_the_language_reference_compiles(number: int) -> None:
+    block = pages.blocks(LANGUAGE)[number]
+    files = [pages.whole(block)]
+    if "charter base" not in block:
+        files.insert(0, BASE)
+    assert compile_charters(files).errors == ()
+
+
+def test_the_language_reference_shows_the_shared_vocabulary() -> None:
+    assert BASE.text in pages.blocks(LANGUAGE)
+
+
+def test_the_language_reference_has_every_unit_and_origin() -> None:
+    words = {*UNITS, *(origin.value for origin in Origin)}
+    assert sorted(word for word in words if f"`{word}`" not in LANGUAGE) == []
+
+
+def test_the_language_reference_has_every_word() -> None:
+    missing = [w for w in (*KEYWORDS, *PHRASES) if f"`{w}`" not in LANGUAGE]
+    assert missing == []
