@@ -5,7 +5,6 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-FORMATS = ("human", "plain", "json")
 _WIDTH = 88
 _HEADS = {"permit": "PERMITTED", "deny": "DENIED", "indeterminate": "UNDETERMINED, so refused"}
 

@@ -1,0 +1,145 @@
+"""Every example of docs/wire_formats.md is what the code reads and writes."""
+
+import base64
+import json
+import re
+import tomllib
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from gateway import callers, service, verify
+from gateway.callers import TokenFile
+from gateway.ledger.proof import parse_proof
+from gateway.pdp import catalogue
+from gateway.pdp.normalise import Normaliser
+from gateway.pdp.request import DecisionRequest
+from gateway.record import canonical
+from gateway.web import limits, protocol
+from tests.gateway.world import NOW, World, made, program
+from tests.pack import pack, pack_catalogue
+from tests.project import ROOT
+
+PAGE = (ROOT / "docs" / "wire_formats.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```(json|toml|)\n(.*?)^```$", re.M | re.S)
+
+
+def blocks(heading: str) -> list[str]:
+    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return [match[2] for match in BLOCK.finditer(section)]
+
+
+def shape(value: Any) -> Any:
+    """Names and kinds of values; of a list the shapes that its elements have."""
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        return {name: shape(member) for name, member in members.items()}
+    if isinstance(value, list):
+        elements = cast("list[Any]", value)
+        return sorted({json.dumps(shape(element), sort_keys=True) for element in elements})
+    return type(value).__name__
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
+    with World(tmp_path_factory.mktemp("world")) as made_world:
+        yield made_world
+
+
+@pytest.fixture(scope="module")
+def refused(world: World) -> dict[str, Any]:
+    return world.decide(resource__id="far", context__transfer={"tool": "none"})
+
+
+def test_every_section_has_its_example() -> None:
+    headings = ["Request", "Answer", "Record", "Proof", "Trust file", "Token file"]
+    headings += ["Catalogue file", "Bundle"]
+    assert re.findall(r"^## (.*)$", PAGE, re.M) == headings
+    assert [len(blocks(heading)) for heading in headings] == [1, 2, 1, 1, 1, 1, 1, 1]
+
+
+def test_the_request_is_one_of_the_installed_pack() -> None:
+    request = DecisionRequest.read(json.loads(blocks("Request")[0]))
+    joined = Normaliser(pack().program, pack_catalogue()).join(request, now=NOW)
+    assert joined.question.facts["data.labels"] == ("health", "personal", "special-category")
+    assert "destination.countries" in joined.question.facts
+
+
+def test_the_answer_has_the_shape_of_a_real_one(refused: dict[str, Any]) -> None:
+    example = json.loads(blocks("Answer")[0])
+    assert shape(example) == shape(refused)
+    free = ("id", "record", "proof", "bundle", "catalogue", "facts")
+    assert {k: v for k, v in example.items() if k not in free} == {
+        k: v for k, v in refused.items() if k not in free
+    }
+
+
+def test_every_member_of_the_answer_is_explained(refused: dict[str, Any]) -> None:
+    table = PAGE.partition("| member | is |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.M))))
+    assert named == refused.keys()
+
+
+def test_the_obligation_has_the_shape_of_a_real_one(world: World) -> None:
+    permit = world.decide(resource__id="far", context__transfer__tool="clauses")
+    assert json.loads(blocks("Answer")[1]) in permit["obligations"]
+
+
+def test_the_statement_has_the_shape_of_a_real_one(refused: dict[str, Any]) -> None:
+    example = json.loads(blocks("Record")[0])
+    real = json.loads(base64.b64decode(refused["record"]["payload"]))
+    assert {**shape(example), "predicate": {}} == {**shape(real), "predicate": {}}
+    assert (example["_type"], example["predicateType"]) == (real["_type"], real["predicateType"])
+
+
+def test_the_predicate_is_the_answer_without_record_and_proof(refused: dict[str, Any]) -> None:
+    real = json.loads(base64.b64decode(refused["record"]["payload"]))
+    assert real["predicate"] == {k: v for k, v in refused.items() if k not in ("record", "proof")}
+
+
+def test_the_proof_is_read() -> None:
+    assert parse_proof(blocks("Proof")[0]).index == 0
+
+
+def test_the_trust_file_is_read() -> None:
+    text = blocks("Trust file")[0]
+    assert verify.Trust.from_json(text.encode()).to_json() == json.loads(text)
+
+
+def test_the_token_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    path.write_text(blocks("Token file")[0])
+    path.chmod(0o600)
+    callers.Callers.load(path)
+    (row,) = TokenFile.model_validate_json(path.read_bytes()).tokens
+    assert set(json.loads(path.read_text())["tokens"][0]) == set(type(row).model_fields)
+
+
+def test_the_catalogue_file_is_read() -> None:
+    raw = tomllib.loads(blocks("Catalogue file")[0])
+    assert "near" in catalogue.build(raw, program(), name="example").entries["site"]
+    assert set(raw["site"][0]) == set(catalogue.Row.model_fields)
+
+
+def test_the_manifest_has_the_shape_of_a_real_one() -> None:
+    example, real = json.loads(blocks("Bundle")[0]), json.loads(made().manifest())
+    assert example.keys() == real.keys()
+    assert example["format"] == real["format"]
+    assert set(example["files"]) < set(real["files"])
+    listed = {name.partition("/")[0] for name in real["files"]}
+    table = PAGE.partition("| file | is |")[2]
+    assert set(re.findall(r"^\| `([a-z_.]+)/?` \|", table, re.M)) == listed
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    assert service.MAX_BODY_BYTES == 1024 * 1024
+    assert (protocol.MAX_HEAD_BYTES, protocol.MAX_HEADERS) == (16 * 1024, 100)
+    assert (canonical.MAX_DEPTH, canonical.MAX_KEYS) == (32, 10_000)
+    assert canonical.MAX_STRING == 64 * 1024
+    assert (protocol.HEAD_TIMEOUT_S, limits.BODY_TIMEOUT_S) == (10, 10)
+    assert limits.MAX_IN_FLIGHT == 64
+    table = PAGE.partition("| limit | value |")[2].partition("\n\n")[0]
+    for said in ("1 MiB", "16 KiB, 100 headers", "32 levels, 10,000 keys, 64 KiB", "64 |"):
+        assert said in table
