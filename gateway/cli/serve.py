@@ -29,12 +29,12 @@ GRACE_S = 10
 def serve(args: Namespace) -> int:
     """Serve until told to stop; what is in flight is answered first."""
     _check_address(args)
-    log_as_json()
     # Whatever else can be wrong is tried before the state folder is touched.
     with _listener(args.host, args.port) as listener:
         parts = Parts(args)
         state = local_state(args)
         callers = state.callers()
+        log_as_json()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_run(args, listener, parts.service(state), state, callers))
 
@@ -51,6 +51,7 @@ async def _run(
     except BaseException:
         await service.close()
         raise
+    listener.listen()  # who is greeted may connect at once, and is answered in a moment
     _greet(args, listener, state, service.bundle.digest)
     server = uvicorn.Server(config)
     for number in (signal.SIGTERM, signal.SIGINT):

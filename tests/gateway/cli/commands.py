@@ -1,8 +1,10 @@
 """Running `charter` as its user does, in this process or in one of its own."""
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +57,17 @@ class Charter:
         return ran
 
 
+def here(*arguments: str | Path) -> Ran:
+    """The command in this process, without a fixture."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stopped:
+            code = int(str(stopped.code or 0))
+    return Ran(code, out.getvalue(), err.getvalue())
+
+
 def start(*arguments: str | Path, **variables: str) -> "subprocess.Popen[str]":
     """The command in a process of its own."""
     return subprocess.Popen(
@@ -70,17 +83,3 @@ def start(*arguments: str | Path, **variables: str) -> "subprocess.Popen[str]":
 def finish(process: "subprocess.Popen[str]") -> Ran:
     out, err = process.communicate(timeout=60)
     return Ran(process.returncode, out, err)
-
-
-def run_all(commands: dict[str, list[str | Path]], *, at_once: int = 4) -> dict[str, Ran]:
-    """Many commands, a few at a time."""
-    waiting = list(commands.items())
-    running: list[tuple[str, subprocess.Popen[str]]] = []
-    ran: dict[str, Ran] = {}
-    while waiting or running:
-        while waiting and len(running) < at_once:
-            name, arguments = waiting.pop(0)
-            running.append((name, start(*arguments)))
-        name, process = running.pop(0)
-        ran[name] = finish(process)
-    return ran

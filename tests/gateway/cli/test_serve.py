@@ -26,7 +26,7 @@ from gateway.keys import CheckpointPublicKey
 from gateway.ledger.checkpoint import Checkpoint, verify_checkpoint
 from gateway.state import open_state
 from gateway.verify import Trust
-from tests.gateway.cli.commands import CHARTER, Ran, run_all
+from tests.gateway.cli.commands import CHARTER, Ran, finish, here, start
 from tests.gateway.serving import Served, prepare, restart
 from tests.gateway.world import question, write_project
 from tests.gateway_process import GatewayProcess, start_gateway, stop
@@ -70,7 +70,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory, taken: int) -> dict[str, R
     def state(name: str) -> list[str | Path]:
         return ["--state", folder / name]
 
-    return run_all(
+    commands: dict[str, list[str | Path]] = (
         {
             "port in use": [*base, "--port", str(taken), *state("a")],
             "port is no number": [*base, "--port", "http", *state("b")],
@@ -90,12 +90,10 @@ def refused(tmp_path_factory: pytest.TempPathFactory, taken: int) -> dict[str, R
             "tokens open to others": [*base, *state("tokens")],
             "bad origin": [*base, "--origin", "two words", *state("k")],
             "opa without address": [*base, "--engines", "cedar,opa", *state("l")],
-            "opa that is not there": [
-                *base, "--engines", "opa", "--opa-url", "http://127.0.0.1:1", *state("m"),
-            ],
             "memo below nought": [*base, "--memo", "-5", *state("n")],
         }
     )  # fmt: skip
+    return {name: here(*arguments) for name, arguments in commands.items()}
 
 
 @pytest.mark.parametrize(
@@ -133,8 +131,11 @@ def test_charters_with_mistakes_are_shown_and_not_served(refused: dict[str, Ran]
     assert "law.charter:" in ran.err
 
 
-def test_a_token_made_before_a_failure_is_shown_all_the_same(refused: dict[str, Ran]) -> None:
-    ran = refused["opa that is not there"]
+def test_a_token_made_before_a_failure_is_shown_all_the_same(tmp_path: Path) -> None:
+    policies = write_project(tmp_path / "policies")
+    opa = ("--engines", "opa", "--opa-url", "http://127.0.0.1:1")
+    where = ("--policies", policies, "--state", tmp_path / "state")
+    ran = finish(start("serve", "--port", "0", *opa, *where))
     ran.check_clean()
     assert ran.code == 1
     assert ran.err.count("CHARTER_TOKEN=charter_") == 1
@@ -148,7 +149,7 @@ def test_what_fails_early_makes_no_state_folder(
     made = {path.name for path in folder.iterdir()}
     assert refused
     assert made == {
-        "policies", "broken", "half", "other", "readable", "tokens", "bad.toml", "m",
+        "policies", "broken", "half", "other", "readable", "tokens", "bad.toml",
     }  # fmt: skip
     assert [path.name for path in (folder / "other").iterdir()] == ["thesis.tex"]
 
@@ -231,7 +232,7 @@ def test_after_sigkill_under_load_no_answer_that_was_received_is_lost(running: S
     pauses = random.Random(SEED)  # noqa: S311
     kept: list[tuple[Any, dict[str, Any]]] = []
     served = running
-    for _ in range(2):
+    for number in range(2):
         load = Load(served)
         time.sleep(pauses.uniform(0.4, 0.8))
         served.gateway.process.send_signal(signal.SIGKILL)
@@ -247,7 +248,8 @@ def test_after_sigkill_under_load_no_answer_that_was_received_is_lost(running: S
             now = checkpoint(served.gateway)
             # What was written and never answered may be there too; nothing may be missing.
             assert now.size >= len(kept)
-            check_all_found(served, kept)
+            if number:  # all of both, after the second time
+                check_all_found(served, kept)
             one = served.ask(question()).json
             assert served.verify(one).index == now.size
         except BaseException:
@@ -341,14 +343,8 @@ def test_a_first_run_makes_a_closed_folder_shows_the_token_once_and_leaks_nothin
 
 
 def test_a_second_gateway_on_one_state_folder_is_refused(running: Served) -> None:
-    ran = run_all(
-        {
-            "second": [
-                "serve", "--port", "0", "--policies", running.policies,
-                "--state", running.gateway.state,
-            ]
-        }
-    )["second"]  # fmt: skip
+    where = ("--policies", running.policies, "--state", running.gateway.state)
+    ran = finish(start("serve", "--port", "0", *where))
     ran.check_clean()
     assert ran.code == 1
     assert "a gateway runs on this state folder" in ran.line
@@ -430,12 +426,8 @@ def test_with_a_certificate_it_speaks_tls(tmp_path: Path) -> None:
 def _ask_over_tls(port: int, context: ssl.SSLContext, token: str) -> dict[str, Any]:
     connection = http.client.HTTPSConnection("localhost", port, timeout=10, context=context)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    for _ in range(50):
-        try:
-            connection.request("POST", "/v1/decisions", json.dumps(question()), headers)
-            break
-        except ConnectionRefusedError:
-            time.sleep(0.02)  # bound, and listening in a moment
-    answer = json.loads(connection.getresponse().read())
-    connection.close()
-    return answer
+    try:
+        connection.request("POST", "/v1/decisions", json.dumps(question()), headers)
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
