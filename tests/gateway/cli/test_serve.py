@@ -28,8 +28,9 @@ from gateway.state import open_state
 from gateway.verify import Trust
 from tests.gateway.cli.commands import CHARTER, Ran, finish, here, start
 from tests.gateway.serving import Served, prepare, restart
-from tests.gateway.world import question, write_project
+from tests.gateway.world import made, question, write_project
 from tests.gateway_process import GatewayProcess, start_gateway, stop
+from tests.opa import run_opa
 
 SEED = 20261122
 
@@ -146,9 +147,8 @@ def test_what_fails_early_makes_no_state_folder(
     refused: dict[str, Ran], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     (folder,) = tmp_path_factory.getbasetemp().glob("refused[0-9]")
-    made = {path.name for path in folder.iterdir()}
     assert refused
-    assert made == {
+    assert {path.name for path in folder.iterdir()} == {
         "policies", "broken", "half", "other", "readable", "tokens", "bad.toml",
     }  # fmt: skip
     assert [path.name for path in (folder / "other").iterdir()] == ["thesis.tex"]
@@ -358,13 +358,28 @@ def test_events_are_lines_of_json(tmp_path: Path) -> None:
         token=tokens["own"],
     )  # fmt: skip
     try:
-        made = gateway.decide(question())
+        answer = gateway.decide(question())
     finally:
         stop(gateway)
     events = [json.loads(line) for line in gateway.stderr]
     assert events[0]["event"] == "listening"
     assert events[0]["url"] == gateway.url
-    assert [e["decision_id"] for e in events if e["event"] == "decision"] == [made["id"]]
+    assert [e["decision_id"] for e in events if e["event"] == "decision"] == [answer["id"]]
+
+
+def test_an_opa_server_that_was_checked_at_start_is_asked_afterwards(tmp_path: Path) -> None:
+    tokens = prepare(tmp_path)
+    with run_opa(made().opa_tarball()) as server:
+        gateway = start_gateway(
+            tmp_path / "state", "--policies", str(tmp_path / "policies"), "--engines",
+            "cedar,opa", "--opa-url", f"http://{server.host}:{server.port}", token=tokens["own"],
+        )  # fmt: skip
+        try:
+            answer = gateway.decide(question())
+        finally:
+            stop(gateway)
+    assert answer["engines"] == {"cedar": "permit", "opa": "permit"}
+    assert answer["incident"] is None
 
 
 # --- TLS -----------------------------------------------------------------------------
@@ -374,7 +389,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
-    made = (
+    issued = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -385,7 +400,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "cert.pem").write_bytes(issued.public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,
