@@ -79,7 +79,8 @@ def test_a_section_that_is_no_list_of_rows_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "words"), [(b"\xff\xfe", "UTF-8"), (None, "No such file"), ("folder", "this is no file")]
+    ("data", "words"),
+    [(b"\xff\xfe", "UTF-8"), (None, "No such file"), ("folder", "this is no file")],
 )
 def test_a_file_that_cannot_be_read_is_refused(
     tmp_path: Path, data: bytes | str | None, words: str
