@@ -2,21 +2,17 @@
 what makes a rule one that an auditor can follow: citation, reason, remedy, examples."""
 
 from collections.abc import Iterable
-from typing import TypeVar
 
 from dsl import model, tree
+from dsl.check_clauses import ClauseChecker
 from dsl.check_condition import ConditionChecker
 from dsl.check_examples import ExampleChecker
 from dsl.codes import Code
-from dsl.core import Citation, FactType, InForce
+from dsl.core import FactType
 from dsl.diagnostics import Label, quoted
 from dsl.found import Found
 from dsl.resolve import Resolved
-from dsl.scope import UNITS, Scope, in_force
-
-MAX_DUE_DAYS = 36_500
-
-C = TypeVar("C", bound=tree.RuleClause)
+from dsl.scope import Scope
 
 
 def check(resolved: Resolved, found: Found) -> model.Model:
@@ -44,6 +40,7 @@ class _RuleChecker:
     def __init__(self, scope: Scope, found: Found) -> None:
         self._scope = scope
         self._found = found
+        self._clauses = ClauseChecker(scope, found)
         self._conditions = ConditionChecker(scope, found)
         self._examples = ExampleChecker(scope, self._conditions, found)
 
@@ -65,12 +62,12 @@ class _RuleChecker:
             effect=self._effect(rule),
             actions=actions,
             title=rule.title.text,
-            citations=self._citations("rule", rule.name, clauses),
-            in_force=self._in_force(clauses),
+            citations=self._clauses.citations("rule", rule.name, clauses),
+            in_force=self._clauses.in_force(clauses),
             when=self._condition(clauses, tree.When),
             require=self._condition(clauses, tree.Require),
             exceptions=tuple(filter(None, (self._exception(rule_id, e) for e in rule.exceptions))),
-            obliges=self._obliges(clauses),
+            obliges=self._clauses.obliges(clauses),
             because=self._because(clauses),
             remedies=tuple(c.text for c in clauses if isinstance(c, tree.Remedy) and c.text),
             examples=self._examples.examples(clauses, actions),
@@ -83,24 +80,10 @@ class _RuleChecker:
 
     # --- clauses ---
 
-    def _one(self, clauses: Iterable[tree.RuleClause], kind: type[C]) -> C | None:
-        """The only clause of a kind; a second one is reported."""
-        found = [clause for clause in clauses if isinstance(clause, kind)]
-        for clause in found[1:]:
-            word = _word(clause)
-            self._found.report(
-                Code.REPEATED_CLAUSE,
-                f"`{word}` is written twice",
-                clause.span,
-                "join the two, or make a rule of each",
-                Label(found[0].span, "first written here"),
-            )
-        return found[0] if found else None
-
     def _condition(
         self, clauses: Iterable[tree.RuleClause], kind: type[tree.When] | type[tree.Require]
     ) -> model.Condition | None:
-        clause = self._one(clauses, kind)
+        clause = self._clauses.one(clauses, kind)
         return self._conditions.check(clause.condition) if clause else None
 
     def _effect(self, rule: tree.Rule) -> model.Effect:
@@ -111,8 +94,8 @@ class _RuleChecker:
         }
         name = quoted(rule.name.text)
         found = [c for c in rule.clauses if isinstance(c, tree.Permit | tree.Forbid | tree.Require)]
-        self._one(found, tree.Permit)
-        self._one(found, tree.Forbid)
+        self._clauses.one(found, tree.Permit)
+        self._clauses.one(found, tree.Forbid)
         other = next((clause for clause in found if type(clause) is not type(found[0])), None)
         if other is not None:
             self._found.report(
@@ -134,7 +117,7 @@ class _RuleChecker:
         return model.Effect.OBLIGE
 
     def _actions(self, rule: tree.Rule) -> tuple[str, ...]:
-        on = self._one(rule.clauses, tree.On)
+        on = self._clauses.one(rule.clauses, tree.On)
         known = self._scope.actions
         if on is None:
             some = ", ".join(f"`{name}`" for name in sorted(known)[:6])
@@ -150,77 +133,15 @@ class _RuleChecker:
                 self._found.unknown(Code.UNKNOWN_NAME, "action", word, known)
         return tuple(sorted({word.text for word in on.actions if word.text in known}))
 
-    def _in_force(self, clauses: Iterable[tree.RuleClause]) -> InForce:
-        clause = self._one(clauses, tree.InForce)
-        period = clause.period if clause else tree.Period(None, None)
-        return in_force(period, self._scope.time_zone, self._found)
-
-    def _citations(
-        self, what: str, owner: tree.Word, clauses: Iterable[tree.RuleClause]
-    ) -> tuple[Citation, ...]:
-        made: list[Citation] = []
-        cites = [clause for clause in clauses if isinstance(clause, tree.Cites)]
-        for clause in cites:
-            law = self._scope.laws.get(clause.law.text)
-            if law is None:
-                self._found.unknown(Code.UNKNOWN_LAW, "law", clause.law, self._scope.laws)
-                continue
-            celex = law.celex.text if law.celex else None
-            url = law.url.text if law.url else _eur_lex(celex)
-            made.append(Citation(law.name.text, law.title.text, clause.locator.text, celex, url))
-        if not cites:
-            self._found.report(
-                Code.NO_CITATION,
-                f"the {what} {quoted(owner.text)} cites no law",
-                owner.span,
-                "write `cites`, the law and the place in it, such as `cites GDPR art 44`",
-            )
-        return tuple(made)
-
-    def _obliges(self, clauses: Iterable[tree.RuleClause]) -> tuple[model.Oblige, ...]:
-        made: list[model.Oblige] = []
-        obliges = [clause for clause in clauses if isinstance(clause, tree.Oblige)]
-        # One duty of a rule or of an exception has one name in the program.
-        self._found.twice("obligation", [o.obligation for o in obliges], verb="listed")
-        known = self._scope.obligations
-        for clause in obliges:
-            title = known.get(clause.obligation.text)
-            if title is None:
-                self._found.unknown(Code.UNKNOWN_NAME, "obligation", clause.obligation, known)
-                continue
-            made.append(model.Oblige(clause.obligation.text, title, self._due(clause.due)))
-        return tuple(made)
-
-    def _due(self, due: tree.Number | None) -> int | None:
-        if due is None:
-            return None
-        if UNITS.get(due.unit or "") != "days":
-            self._found.report(
-                Code.UNIT_MISMATCH,
-                f"{quoted(due.span.text)} is no number of days",
-                due.span,
-                "write a number of days, such as `within 14 days`",
-            )
-            return None
-        if due.value > MAX_DUE_DAYS:
-            self._found.report(
-                Code.NUMBER_RANGE,
-                f"{quoted(due.span.text)} is longer than a duty can wait",
-                due.span,
-                f"write a number of at most {MAX_DUE_DAYS} days",
-            )
-            return None
-        return due.value
-
     def _because(self, clauses: Iterable[tree.RuleClause]) -> str:
-        clause = self._one(clauses, tree.Because)
+        clause = self._clauses.one(clauses, tree.Because)
         return clause.text if clause else ""
 
     def _exception(self, rule_id: str, declared: tree.Exceptional) -> model.Exceptional | None:
-        citations = self._citations("exception", declared.name, declared.clauses)
-        period = self._in_force(declared.clauses)
-        obliges = self._obliges(declared.clauses)
-        when = self._one(declared.clauses, tree.When)
+        citations = self._clauses.citations("exception", declared.name, declared.clauses)
+        period = self._clauses.in_force(declared.clauses)
+        obliges = self._clauses.obliges(declared.clauses)
+        when = self._clauses.one(declared.clauses, tree.When)
         if when is None:
             self._found.report(
                 Code.EXCEPTION_ALWAYS,
@@ -257,12 +178,3 @@ class _RuleChecker:
     def _report_missing(self, code: str, rule: tree.Rule, what: str, help_: str) -> None:
         message = f"the rule {quoted(rule.name.text)} refuses without saying {what}"
         self._found.report(code, message, rule.name.span, f"write {help_}")
-
-
-def _word(clause: tree.RuleClause) -> str:
-    return "in force" if isinstance(clause, tree.InForce) else clause.span.text.split()[0]
-
-
-def _eur_lex(celex: str | None) -> str | None:
-    # The Publications Office resolves CELEX numbers in this form.
-    return f"https://eur-lex.europa.eu/legal-content/EN/TXT/?uri=CELEX:{celex}" if celex else None

@@ -5,10 +5,11 @@ import re
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Fix, Label, quoted
 from dsl.source import SourceText, Span
-from dsl.unexpected import Unexpected, choices, close, last_end, whole_word
+from dsl.syntax_lists import LISTS
+from dsl.unexpected import Unexpected, choices, whole_word
 from dsl.words import KEYWORDS, OWNERS, PHRASES
 
-_VALUES = ("NAME", "UPPER", "STRING", "ENTITY_NAME", "YES", "NO", "INTEGER", "QUANTITY")
+_NAME = r"[a-z][a-z0-9]*([_-][a-z0-9]+)*"
 _TERMINAL_PHRASES = {terminal: phrase for phrase, terminal in PHRASES.items()}
 
 
@@ -53,6 +54,92 @@ def _locator(source: SourceText, met: Unexpected) -> Diagnostic | None:
     )
 
 
+def _place_in_law(source: SourceText, met: Unexpected) -> Diagnostic | None:
+    if not {"ART", "ANNEX"} <= met.expected or met.between_declarations:
+        return None
+    span = met.span(source)
+    return Diagnostic(
+        Code.UNEXPECTED,
+        f"the place in the law is missing before {quoted(span.text)}",
+        (Label(span),),
+        help="write the article or another place, such as `art 44`",
+    )
+
+
+def _condition(source: SourceText, met: Unexpected) -> Diagnostic | None:
+    """A condition ends before it began, or begins with a word of everyday language."""
+    wants = "DOTTED" in met.expected and not met.between_declarations
+    span = met.span(source)
+    if not wants or met.terminal in ("LOCATOR", "STRING", "INTEGER", "QUANTITY"):
+        return None
+    if met.terminal == "UPPER":
+        return Diagnostic(
+            Code.UNEXPECTED,
+            f"{quoted(span.text)} is no condition",
+            (Label(span),),
+            help="write an attribute and a relation before it, such as "
+            f"`destination.countries within {span.text[:40]}`",
+        )
+    if met.terminal == "NAME":
+        filler = re.compile(r"[a-z]+[ \t]+(?=[a-z][a-z0-9_-]*\.[a-z])").match(
+            source.text, met.start
+        )
+        if filler is None:
+            return _record_before_dot(span)
+        return Diagnostic(
+            Code.UNEXPECTED,
+            f"{quoted(span.text)} has no meaning here",
+            (Label(span),),
+            help="remove it",
+            fix=Fix(source.span(*filler.span()), ""),
+        )
+    return Diagnostic(
+        Code.UNEXPECTED,
+        f"a condition is missing before {quoted(span.text)}",
+        (Label(span),),
+        help="write one, such as `data.labels has personal`",
+    )
+
+
+def _quoted_name(source: SourceText, met: Unexpected) -> Diagnostic | None:
+    span = met.span(source)
+    if met.terminal != "STRING" or not met.expected & {"NAME", "UPPER"} or met.wants_value:
+        return None
+    if met.between_declarations:
+        return None
+    inside = span.text[1:-1]
+    form = r"[A-Z][A-Za-z0-9]*(-[A-Za-z0-9]+)*" if "UPPER" in met.expected else _NAME
+    if re.fullmatch(form, inside) and inside not in KEYWORDS:
+        return Diagnostic(
+            Code.UNEXPECTED,
+            f"the name {quoted(inside)} is in quotes",
+            (Label(span),),
+            help=f"write `{inside}`",
+            fix=Fix(span, inside),
+        )
+    return Diagnostic(
+        Code.UNEXPECTED,
+        f"a name is missing before {quoted(span.text)}",
+        (Label(span),),
+        help=f"write {choices(met.expected)} before it",
+    )
+
+
+def _small_letters(source: SourceText, met: Unexpected) -> Diagnostic | None:
+    if met.terminal != "NAME" or met.expected != frozenset({"UPPER"}):
+        return None
+    span = met.span(source)
+    mended = span.text.upper().replace("_", "-")
+    return Diagnostic(
+        Code.UNEXPECTED,
+        f"the name {quoted(span.text)} is in small letters",
+        (Label(span),),
+        ("laws and zones are written in capitals",),
+        f"write `{mended}`",
+        Fix(span, mended),
+    )
+
+
 def _only_word(source: SourceText, met: Unexpected) -> Diagnostic | None:
     """One word, and no other, could stand here."""
     words = {word.upper(): word for word in KEYWORDS} | {"EQUAL": "="}
@@ -66,63 +153,6 @@ def _only_word(source: SourceText, met: Unexpected) -> Diagnostic | None:
         (Label(span),),
         help=f"write `{only}` before it",
         fix=Fix(source.span(span.start, span.start), f"{only} "),
-    )
-
-
-def _comma(source: SourceText, met: Unexpected) -> Diagnostic | None:
-    # On a new line a word rather begins something new.
-    end = last_end(source, met.start)
-    same_line = "\n" not in source.text[end : met.start]
-    if "COMMA" not in met.expected or met.terminal not in _VALUES or not same_line:
-        return None
-    return Diagnostic(
-        Code.UNEXPECTED,
-        f"a comma is missing before {quoted(met.span(source).text)}",
-        (Label(met.span(source)),),
-        help="put a `,` between the parts of a list",
-        fix=Fix(source.span(end, end), ","),
-    )
-
-
-def _bracket(source: SourceText, met: Unexpected) -> Diagnostic | None:
-    closing = close(met.expected)
-    if closing is None:
-        return None
-    opening = _opening(source, met.start, "(" if closing == ")" else "{")
-    if opening is None:
-        return None
-    end = last_end(source, met.start)
-    return Diagnostic(
-        Code.UNEXPECTED,
-        "this bracket is not closed",
-        (Label(opening), Label(met.span(source), f"`{closing}` is missing before this")),
-        help=f"write `{closing}`",
-        fix=Fix(source.span(end, end), closing),
-    )
-
-
-def _opening(source: SourceText, before: int, bracket: str) -> Span | None:
-    """The last bracket before an offset that is still open."""
-    pairs = {"(": ")", "{": "}"}
-    stack: list[int] = []
-    for match in re.finditer(r'"[^"\n]*"|#[^\n]*|[(){}]', source.text[:before]):
-        if match[0] == bracket:
-            stack.append(match.start())
-        elif match[0] == pairs[bracket] and stack:
-            stack.pop()
-    return source.span(stack[-1], stack[-1] + 1) if stack else None
-
-
-def _extra_bracket(source: SourceText, met: Unexpected) -> Diagnostic | None:
-    if met.terminal not in ("RPAR", "RBRACE") or not met.between_declarations:
-        return None
-    span = met.span(source)
-    return Diagnostic(
-        Code.UNEXPECTED,
-        f"`{span.text}` closes nothing",
-        (Label(span),),
-        help="remove it, or open the bracket before",
-        fix=Fix(span, ""),
     )
 
 
@@ -180,34 +210,7 @@ def _unquoted(source: SourceText, met: Unexpected) -> Diagnostic | None:
     return Diagnostic(Code.UNEXPECTED, message, (Label(span),), help=help_)
 
 
-def _operand(source: SourceText, met: Unexpected) -> Diagnostic | None:
-    """After a relation: one value where a set goes, or a set where one value goes."""
-    span = met.span(source)
-    if met.terminal == "LBRACE" and met.wants_value and "LBRACE" not in met.expected:
-        return Diagnostic(
-            Code.UNEXPECTED,
-            "one value goes here, not a set in braces",
-            (Label(span),),
-            help="write `in`, `within` or `touches` before a set",
-        )
-    if met.expected == frozenset({"UPPER", "LBRACE"}) and met.terminal in _VALUES:
-        return Diagnostic(
-            Code.UNEXPECTED,
-            f"{quoted(span.text)} is neither a zone nor a set",
-            (Label(span),),
-            help=f"write a zone in capitals, or a set such as `{{{span.text}}}`"
-            if len(span.text) < 40
-            else "write a zone in capitals, or a set in braces",
-        )
-    return None
-
-
-def _record_before_dot(source: SourceText, met: Unexpected) -> Diagnostic | None:
-    if met.terminal != "NAME" or met.expected & {"NAME", "UPPER", "STRING"}:
-        return None
-    if "DOTTED" not in met.expected:
-        return None
-    span = met.span(source)
+def _record_before_dot(span: Span) -> Diagnostic:
     return Diagnostic(
         Code.UNEXPECTED,
         f"{quoted(span.text)} alone is not an attribute",
@@ -220,13 +223,13 @@ GAPS = (
     _begins_wrongly,
     _date,
     _locator,
+    _place_in_law,
     _only_word,
-    _comma,
-    _bracket,
-    _extra_bracket,
+    *LISTS,
     _misplaced,
     _clause_word,
-    _operand,
-    _record_before_dot,
+    _condition,
+    _quoted_name,
+    _small_letters,
     _unquoted,
 )

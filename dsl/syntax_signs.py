@@ -19,6 +19,8 @@ def character(source: SourceText, met: Unexpected) -> Diagnostic:
         return _unclosed(source, at)
     if text[at] in _CURLY:
         return _curly(source, at)
+    if text[at] == "[":
+        return _square(source, at)
     run = sign_run(source, at)
     if run is not None:
         return run
@@ -66,6 +68,18 @@ def _curly(source: SourceText, at: int) -> Diagnostic:
         (Label(span),),
         help='write `"` on both sides',
         fix=Fix(span, f'"{span.text[1:-1]}"' if closing else '"'),
+    )
+
+
+def _square(source: SourceText, at: int) -> Diagnostic:
+    whole = re.compile(r"\[([^\[\]\n]*)\]").match(source.text, at)
+    span = source.span(at, whole.end() if whole else at + 1)
+    return Diagnostic(
+        Code.FOREIGN_HABIT,
+        "a set has braces, not square brackets",
+        (Label(span),),
+        help="write `{` and `}`",
+        fix=Fix(span, f"{{{whole[1]}}}") if whole else None,
     )
 
 

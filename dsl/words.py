@@ -109,6 +109,7 @@ WORDS = {
     "overlaps": "touches",
     "equals": "=",
     "is": "=",
+    "in": "within",
     "article": "art",
     "articles": "art",
     "arts": "art",
@@ -161,6 +162,7 @@ OWNERS = {
     "member": "a zone",
     "celex": "a law or a member of a zone",
     "url": "a law",
+    "with": "an example that is permitted",
     "from": "`in force`, or to a member of a zone",
     "until": "`in force`, or to a member of a zone",
     **dict.fromkeys(

@@ -67,7 +67,18 @@ def holds(condition: model.Condition | None, question: Question) -> Kleene:
             return opposite(holds(operand, question))
         case model.Test():
             value = question.facts.get(condition.fact.path)
-            return None if value is None else test(condition, value, question.today)
+            if value is None:
+                return unknown(condition, question.today)
+            return test(condition, value, question.today)
+
+
+def unknown(asked: model.Test, today: Mapping[str, int]) -> Kleene:
+    """The value of a test of a fact that nobody knows: nothing touches a zone of which no
+    member belongs on the day."""
+    if asked.relation is not Relation.TOUCHES or asked.region is None:
+        return None
+    region = asked.region
+    return None if any(belongs(one, region, today) for one in region.members) else False
 
 
 def test(asked: model.Test, value: Value, today: Mapping[str, int]) -> bool:

@@ -96,7 +96,7 @@ def test_each_time_zone_has_its_own_day() -> None:
     assert truth(InForce("Pacific/Kiritimati", 10, None), asked) is T
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(strategies.cases(per_program=3))
 def test_the_opposite_has_the_opposite_value(case: tuple[Program, list[Question]]) -> None:
     program, questions = case
@@ -106,7 +106,7 @@ def test_the_opposite_has_the_opposite_value(case: tuple[Program, list[Question]
             assert truth(opposite(rule.formula), asked) is negate(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(strategies.cases(per_program=3), st.data())
 def test_knowing_more_never_changes_what_was_known(
     case: tuple[Program, list[Question]], data: st.DataObject

@@ -40,7 +40,7 @@ def formula(condition: str) -> Condition:
 # --- the oracle ----------------------------------------------------------------------
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.data())
 def test_the_program_answers_as_the_model_means(data: st.DataObject) -> None:
     sources = data.draw(generate.sources())
@@ -213,6 +213,14 @@ def test_a_member_belongs_from_its_first_to_its_last_day(
     value = country if path.endswith("operator_country") else (country,)
     question = Question("place", {path: value}, {"UTC": day, "Europe/Brussels": day})
     assert truth(formula(condition), question) is expected
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"), [(GB_FIRST - 1, Truth.FALSE), (GB_FIRST, Truth.UNKNOWN)]
+)
+def test_nothing_touches_a_zone_before_its_first_member(day: int, expected: Truth) -> None:
+    question = Question("place", {}, {"UTC": day, "Europe/Brussels": day})
+    assert truth(formula("destination.countries touches ADEQUATE"), question) is expected
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from dsl.kleene import Truth
 from dsl.residual import deciding, missing
 from tests import strategies
 
-generated = settings(max_examples=120, deadline=None)
+generated = settings(max_examples=60, deadline=None)
 cases = strategies.cases(per_program=3)
 
 
