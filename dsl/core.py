@@ -21,7 +21,7 @@ class Kind(Enum):
     TRUTH = "truth"  # bool
     TERM = "term"  # str
     TERMS = "terms"  # tuple[str, ...], sorted, without repeats
-    INTEGER = "integer"  # int within +-(2**53 - 1)
+    INTEGER = "integer"  # int from 0 to 2**53 - 1: a count of its unit
 
 
 class Origin(Enum):

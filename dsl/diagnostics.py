@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from dsl.printable import printable
 from dsl.source import Span
 
 MAX_QUOTED = 60
@@ -70,17 +71,6 @@ def quoted(text: str) -> str:
     return f"`{line if len(line) <= MAX_QUOTED else line[: MAX_QUOTED - 1] + '…'}`"
 
 
-def printable(text: str) -> str:
-    """The text without what would move the cursor, hide text or break an encoder."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else _stand_in(char) for char in text)
-
-
-def _stand_in(char: str) -> str:
-    return " " if char.isspace() else "\N{REPLACEMENT CHARACTER}"
-
-
 def render_human(diagnostics: Sequence[Diagnostic]) -> str:
     """The layout with source lines and carets, one blank line between diagnostics."""
     return "\n".join(_human(diagnostic) for diagnostic in diagnostics)
@@ -92,7 +82,7 @@ def _human(diagnostic: Diagnostic) -> str:
     margin = len(str(max(number for number, _ in rows)))
     out = [
         f"{diagnostic.severity.value}[{diagnostic.code}]: {diagnostic.message}",
-        f"{' ' * margin}--> {diagnostic.span.source.name}:{line}:{column}",
+        f"{' ' * margin}--> {diagnostic.span.source.shown}:{line}:{column}",
         f"{' ' * margin} |",
     ]
     # Labels of another file get their own arrow: a clash can span two charters.
@@ -102,7 +92,8 @@ def _human(diagnostic: Diagnostic) -> str:
         if label.span.source.name != name:
             name = label.span.source.name
             other_line, other_column = label.span.position
-            out.append(f"{' ' * margin}::: {name}:{other_line}:{other_column}")
+            place = f"{label.span.source.shown}:{other_line}:{other_column}"
+            out.append(f"{' ' * margin}::: {place}")
             out.append(f"{' ' * margin} |")
             shown = None
         if number != shown:
@@ -167,7 +158,7 @@ def render_plain(diagnostics: Sequence[Diagnostic]) -> str:
     lines: list[str] = []
     for diagnostic in diagnostics:
         line, column = diagnostic.span.position
-        place = f"{diagnostic.span.source.name}:{line}:{column}"
+        place = f"{diagnostic.span.source.shown}:{line}:{column}"
         what = f"{diagnostic.severity.value} {diagnostic.code}: {diagnostic.message}"
         parts = [f"{place}: {what}", *diagnostic.notes]
         if diagnostic.help:
@@ -192,7 +183,7 @@ def to_json(diagnostic: Diagnostic) -> dict[str, object]:
 def _place(span: Span) -> dict[str, object]:
     line, column = span.position
     return {
-        "file": span.source.name,
+        "file": span.source.shown,
         "line": line,
         "column": column,
         "start": span.start,

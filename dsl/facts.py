@@ -7,7 +7,7 @@ are unknown. `fit` is the only door.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeGuard, cast
 
 from dsl.core import FactType, Kind
 
@@ -51,14 +51,17 @@ def fit(fact: FactType, raw: object) -> Value | None:
         case Kind.TRUTH:
             return raw if isinstance(raw, bool) else None
         case Kind.INTEGER:
-            # bool is an int in Python: `true` is no number of days.
-            if isinstance(raw, int) and not isinstance(raw, bool) and abs(raw) <= MAX_INTEGER:
-                return raw
-            return None
+            return raw if _is_count(raw) else None
         case Kind.TERM:
             return raw if isinstance(raw, str) and _is_term(fact, raw) else None
         case Kind.TERMS:
             return _fit_terms(fact, raw)
+
+
+def _is_count(raw: object) -> TypeGuard[int]:
+    # bool is an int in Python: `true` is no number of days. And nothing can be counted to
+    # less than none: an assessment that is -1 days old was never made.
+    return isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw <= MAX_INTEGER
 
 
 def _is_term(fact: FactType, raw: str) -> bool:

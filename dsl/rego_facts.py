@@ -144,7 +144,7 @@ class FactRules:
             if isinstance(atom, InForce):
                 value = member("input.today", atom.time_zone)
                 name = self._names.fresh("known_today", atom.time_zone)
-                lines = list(_integer_guard(value))
+                lines = list(_integer_guard(value, least=-MAX_INTEGER))
             else:
                 name = self._names.fresh("known", atom.path)
                 lines = list(self._guard(self._facts[atom.path]))
@@ -158,7 +158,7 @@ class FactRules:
             case Kind.TRUTH:
                 yield f"is_boolean({value})"
             case Kind.INTEGER:
-                yield from _integer_guard(value)
+                yield from _integer_guard(value, least=0)
             case Kind.TERM:
                 yield f"is_string({value})"
                 yield from self._data_loaded(fact)
@@ -228,10 +228,10 @@ def _verb(atom: FactAtom) -> tuple[str, ...]:
             return ("touches", describe_values(values))
 
 
-def _integer_guard(value: str) -> Iterator[str]:
+def _integer_guard(value: str, *, least: int) -> Iterator[str]:
     yield f"is_number({value})"
     # The range first: rounding a number of a million digits is nobody's business.
-    yield f"{value} >= -{MAX_INTEGER}"
+    yield f"{value} >= {least}"
     yield f"{value} <= {MAX_INTEGER}"
     yield f"floor({value}) == {value}"
 

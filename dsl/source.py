@@ -3,19 +3,30 @@
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
+from dsl.printable import printable
+
 
 @dataclass(frozen=True)
 class SourceText:
-    """The text of one charter file; `name` is how people are told of the file."""
+    """The text of one charter file.
+
+    `name` identifies it in a bundle; `path` is where a person finds it, if that differs.
+    """
 
     name: str
     text: str
+    path: str = ""
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         starts = [0]
         starts.extend(i + 1 for i, char in enumerate(self.text) if char == "\n")
         object.__setattr__(self, "_starts", tuple(starts))
+
+    @property
+    def shown(self) -> str:
+        """How people are told of the file."""
+        return printable(self.path or self.name)
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both counted from 1."""

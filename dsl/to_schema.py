@@ -110,7 +110,7 @@ def _value(fact: FactType) -> Schema:
         case Kind.TRUTH:
             return {"type": "boolean"}
         case Kind.INTEGER:
-            return {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}
+            return {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER}
         case Kind.TERM:
             return _term(fact)
         case Kind.TERMS:

@@ -84,7 +84,11 @@ def read_sources(folder: Path) -> list[SourceText]:
     if len(paths) > MAX_FILES:
         raise ConfigurationError(f"{folder}: more than {MAX_FILES} charters")
     base = folder if folder.is_dir() else folder.parent
-    sources = [SourceText(path.relative_to(base).as_posix(), _read(path)) for path in paths]
+    sources = [
+        SourceText(path.relative_to(base).as_posix(), _read(path), str(path)) for path in paths
+    ]
+    if any(source.name.startswith(FROM_PACK) for source in sources):
+        raise ConfigurationError(f"{folder}: the folder name {FROM_PACK} is for imported charters")
     if sum(len(source.text) for source in sources) > MAX_BYTES:
         raise ConfigurationError(f"{folder}: more than 16 MiB of charters")
     return sources
@@ -126,7 +130,7 @@ def with_imports(sources: Sequence[SourceText]) -> list[SourceText]:
 def _pack() -> Iterator[tuple[str, SourceText]]:
     for source in read_sources(PACK):
         for name in _NAME.findall(source.text):
-            yield name, SourceText(f"{FROM_PACK}{source.name}", source.text)
+            yield name, SourceText(f"{FROM_PACK}{source.name}", source.text, source.path)
 
 
 def compile_folder(folder: Path) -> Compiled:

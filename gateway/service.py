@@ -25,7 +25,6 @@ from gateway.pdp.combine import DEFAULT_TIMEOUT_S
 from gateway.pdp.decision import boundaries, day_of
 from gateway.pdp.engine import Engine
 from gateway.pdp.judge import Judge, Judged
-from gateway.pdp.memo import Memo
 from gateway.pdp.request import DecisionRequest
 from gateway.record.canonical import Json, canonicalise, load_strict
 from gateway.record.envelope import MAX_ENVELOPE, read_envelope, sign_envelope
@@ -54,7 +53,7 @@ class Service:
         engines: Sequence[Engine],
         signer: DecisionSigner,
         ledger: Log,
-        memo: Memo | None = None,
+        remember: int = 10_000,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[int], bytes] = os.urandom,
         engine_timeout_s: float = DEFAULT_TIMEOUT_S,
@@ -63,7 +62,7 @@ class Service:
         self.catalogue = catalogue
         self.ledger = ledger
         self._judge = Judge(
-            bundle.program, catalogue, engines, memo=memo, timeout_s=engine_timeout_s
+            bundle.program, catalogue, engines, remember=remember, timeout_s=engine_timeout_s
         )
         self._signer = signer
         self._clock = clock
@@ -142,7 +141,7 @@ class Service:
         for zone, days in self._boundaries.items():
             today = judged.joined.question.today[zone]
             ends += [_midnight(day_of(day), ZoneInfo(zone)) for day in days if day > today][:1]
-        if judged.joined.vouched_until is not None:
+        if judged.joined.vouched_until not in (None, date.max):
             ends.append(_midnight(judged.joined.vouched_until + timedelta(days=1), UTC))
         return min(ends)
 

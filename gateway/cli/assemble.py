@@ -14,7 +14,6 @@ from gateway.pdp import catalogue
 from gateway.pdp.engine import Engine
 from gateway.pdp.engines import DEFAULT, make_engines
 from gateway.pdp.judge import Judge
-from gateway.pdp.memo import Memo
 from gateway.service import Service
 from gateway.state import State, open_state
 
@@ -35,10 +34,10 @@ class Parts:
         self.engines: Sequence[Engine] = make_engines(
             args.engines or DEFAULT, program, opa_url=args.opa_url
         )
-        self.memo = Memo(args.memo)
+        self.remember: int = args.memo
 
     def judge(self) -> Judge:
-        return Judge(self.bundle.program, self.catalogue, self.engines, memo=self.memo)
+        return Judge(self.bundle.program, self.catalogue, self.engines, remember=self.remember)
 
     def service(self, state: State) -> Service:
         """A service with its ledger open; the caller closes it."""
@@ -55,7 +54,7 @@ class Parts:
             engines=self.engines,
             signer=state.decision_key,
             ledger=ledger,
-            memo=self.memo,
+            remember=self.remember,
         )
 
 

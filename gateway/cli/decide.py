@@ -9,13 +9,14 @@ from typing import cast
 
 from gateway.callers import Caller
 from gateway.cli import exit_codes, output
-from gateway.cli.files import read_file, write_file
+from gateway.cli.files import read_file, write_private
 from gateway.cli.remote import ask, read_token
 from gateway.errors import ConfigurationError
 from gateway.pdp.request import DecisionRequest
 from gateway.record.canonical import load_strict
 from gateway.service import MAX_BODY_BYTES
 from gateway.state import DEFAULT_TENANT
+from gateway.verify import MAX_TRUST, Trust, verify_decision
 
 _CODES = {
     "permit": exit_codes.OK,
@@ -34,6 +35,7 @@ def decide(args: Namespace) -> int:
         sys.stderr.write("A dry run: nothing was signed or recorded.\n")
     elif args.url is not None:
         answer = ask(args.url, read_token(args.token_file), body)
+        _believe(answer, body, args.trust)
     else:
         answer = asyncio.run(_local(args, body))
     try:
@@ -43,8 +45,23 @@ def decide(args: Namespace) -> int:
         raise ConfigurationError("the answer has not the shape of a decision") from error
     sys.stdout.write(text)
     if args.save is not None:
-        write_file(args.save, output.to_json(answer).encode())
+        write_private(args.save, output.to_json(answer).encode())
     return code
+
+
+def _believe(answer: Mapping[str, object], body: bytes, trust: Path | None) -> None:
+    """Verify what a gateway answered, where its public keys are known.
+
+    Raises:
+        RecordError, LedgerError, TrustError: It is not this gateway's answer to this
+            question.
+    """
+    if trust is None:
+        sys.stderr.write("charter: not verified; give --trust FILE to check who answered\n")
+        return
+    question = load_strict(body, max_bytes=MAX_BODY_BYTES)
+    keys = Trust.from_json(read_file(trust, limit=MAX_TRUST))
+    verify_decision(answer, keys, expect_request=question)
 
 
 def _read(name: str) -> bytes:

@@ -1,5 +1,7 @@
 """Reading what the command line names, with one-line errors."""
 
+import os
+import tempfile
 from pathlib import Path
 
 from gateway.errors import ConfigurationError
@@ -22,6 +24,33 @@ def read_file(path: Path, *, limit: int) -> bytes:
     if len(data) > limit:
         raise ConfigurationError(f"{path}: larger than {limit:,} bytes")
     return data
+
+
+def check_private(path: Path) -> None:
+    """Refuse a secret that others can read.
+
+    Raises:
+        ConfigurationError: They can; the message says how to change that.
+    """
+    if path.is_file() and path.stat().st_mode & 0o077:
+        raise ConfigurationError(f"{path} is readable by others: run chmod 600 {path}")
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all. A link that stands
+    there is replaced, never followed.
+
+    Raises:
+        ConfigurationError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Made with mode 0600.
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(data)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot write it: {error.strerror}") from error
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from dsl.errors import CompilationFailedError, DslError
+from dsl.printable import printable
 from dsl.source import Span
 from gateway.cli import exit_codes
 from gateway.cli.parser import build_parser
@@ -54,7 +55,7 @@ def _explain(error: Exception) -> int:
         _line(f"{error.pointer}: {error.detail}" if error.pointer else error.detail)
     elif isinstance(error, (GatewayError, DslError)):
         span = cast("Span | None", getattr(error, "span", None))
-        where = f"{span.source.name}:{span.position[0]}: " if span else ""
+        where = f"{span.source.shown}:{span.position[0]}: " if span else ""
         _line(f"{where}{error}")
     else:
         _line(f"this is a fault of Charter, not yours: {type(error).__name__}: {error}")
@@ -66,4 +67,4 @@ def _explain(error: Exception) -> int:
 
 
 def _line(text: str) -> None:
-    sys.stderr.write(f"charter: {' '.join(text.split())}\n")
+    sys.stderr.write(f"charter: {printable(' '.join(text.split()))}\n")

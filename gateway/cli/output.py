@@ -5,6 +5,8 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dsl.printable import printable
+
 _WIDTH = 88
 _HEADS = {"permit": "PERMITTED", "deny": "DENIED", "indeterminate": "UNDETERMINED, so refused"}
 
@@ -19,7 +21,9 @@ def decision(answer: Json, *, style: str) -> str:
     """An answer of `POST /v1/decisions` as text."""
     if style == "json":
         return to_json(answer)
-    return _plain(answer) if style == "plain" else _human(answer)
+    text = _plain(answer) if style == "plain" else _human(answer)
+    # A gateway that is not ours must not steer the terminal.
+    return "".join(f"{printable(line)}\n" for line in text.splitlines())
 
 
 def _plain(answer: Json) -> str:

@@ -119,6 +119,12 @@ def _decide(parser: ArgumentParser) -> None:
         help="file with the token for --url (default: the variable CHARTER_TOKEN)",
     )
     parser.add_argument(
+        "--trust",
+        type=Path,
+        metavar="FILE",
+        help="trust file of the gateway at --url: verify its answer before believing it",
+    )
+    parser.add_argument(
         "--on",
         type=_day,
         metavar="DAY",

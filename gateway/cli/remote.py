@@ -1,8 +1,8 @@
 """Asking a running gateway over HTTP."""
 
+import ipaddress
 import json
 import os
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
-from gateway.cli.files import read_file
-from gateway.errors import ConfigurationError, GatewayError, RequestError
+from gateway.cli.files import check_private, read_file
+from gateway.errors import AnswerMalformedError, ConfigurationError, GatewayError, RequestError
 from gateway.verify import MAX_ANSWER, read_answer
 
 TIMEOUT_S = 10.0
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -34,6 +33,10 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+# Neither a redirect nor a proxy of the environment may carry the token elsewhere.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
+
+
 def read_token(path: Path | None) -> str:
     """The token of a file, or of the environment.
 
@@ -41,6 +44,7 @@ def read_token(path: Path | None) -> str:
         ConfigurationError: There is none, or it is no text that a header can carry.
     """
     if path is not None:
+        check_private(path)
         token = read_file(path, limit=4096).decode("ascii", "replace").strip()
         where = str(path)
     else:
@@ -66,8 +70,8 @@ def ask(url: str, token: str, body: bytes) -> Mapping[str, object]:
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_S) as response:
-            return read_answer(response.read(MAX_ANSWER + 1))
+        with _OPENER.open(request, timeout=TIMEOUT_S) as response:
+            return _with_evidence(read_answer(response.read(MAX_ANSWER + 1)))
     except urllib.error.HTTPError as error:
         with error:
             raise _problem(error.read(MAX_ANSWER), error.code, url) from None
@@ -89,9 +93,22 @@ def _address(url: str) -> str:
         raise ConfigurationError(
             f"`{url}` is no address of a gateway; write one such as http://127.0.0.1:8470"
         )
-    if parts.scheme == "http" and host not in _LOOPBACK:
-        sys.stderr.write("charter: the token travels in the clear: use https\n")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ConfigurationError(f"the token would travel to {host} in the clear: use https")
     return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _with_evidence(answer: Mapping[str, object]) -> Mapping[str, object]:
+    if "record" not in answer or "proof" not in answer:
+        raise AnswerMalformedError("it carries no record and proof")
+    return answer
 
 
 def _problem(body: bytes, status: int, url: str) -> GatewayError:

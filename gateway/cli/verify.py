@@ -7,6 +7,7 @@ import json
 import sys
 from argparse import Namespace
 
+from dsl.printable import printable
 from gateway.cli import exit_codes
 from gateway.cli.files import read_file
 from gateway.errors import (
@@ -65,7 +66,8 @@ def _refused(error: RecordError | LedgerError, style: str) -> str:
     if style == "json":
         return _json({"verdict": "bad", "reason": error.reason, "detail": str(error)})
     hint = "; is this the file you saved?" if isinstance(error, AnswerMalformedError) else ""
-    return f"NOT VERIFIED ({error.reason}): {error}{hint}\n"
+    # Names in the answer are the forger's: a line break in one must not print a line.
+    return f"NOT VERIFIED ({error.reason}): {printable(str(error))}{hint}\n"
 
 
 def _verified(verified: VerifiedDecision, style: str) -> str:

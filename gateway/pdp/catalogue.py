@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from dsl.core import FactType, Program
 from dsl.facts import fit
@@ -24,16 +24,26 @@ from gateway.errors import ConfigurationError
 MAX_CATALOGUE_BYTES = 64 * 1024 * 1024
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it holds a character that cannot be shown")
+    return text
+
+
+# Ids and titles are repeated in messages, and a terminal obeys escape sequences.
+Printable = Annotated[str, AfterValidator(_printable)]
+
+
 class Row(BaseModel):
     """One row as it stands in the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    id: str = Field(min_length=1, max_length=256)
-    title: str = ""
+    id: Printable = Field(min_length=1, max_length=256)
+    title: Printable = ""
     valid_from: date
     valid_until: date | None = None
-    source: str = Field(min_length=1)
+    source: Printable = Field(min_length=1)
     facts: dict[str, bool | int | str | list[str]]
 
 

@@ -25,6 +25,7 @@ from dsl.facts import Question, Value, to_json
 from dsl.residual import deciding, missing
 
 _EPOCH = date(1970, 1, 1)
+LAST_DAY = (date.max - _EPOCH).days
 
 
 class Outcome(Enum):
@@ -222,7 +223,9 @@ def boundaries(program: Program) -> dict[str, tuple[int, ...]]:
             known = days.setdefault(atom.time_zone, set())
             if atom.first is not None:
                 known.add(atom.first)
-            if atom.last is not None:
+            # Nothing changes after the last day of the calendar, a common way to say
+            # "for ever".
+            if atom.last is not None and atom.last < LAST_DAY:
                 known.add(atom.last + 1)
     return {zone: tuple(sorted(known)) for zone, known in days.items()}
 

@@ -158,7 +158,7 @@ def _fitness(fact: FactType) -> Callable[[object], bool]:
         case Kind.TRUTH:
             return lambda value: isinstance(value, bool)
         case Kind.INTEGER:
-            return lambda value: isinstance(value, int) and abs(value) <= MAX_INTEGER
+            return lambda value: isinstance(value, int) and 0 <= value <= MAX_INTEGER
         case Kind.TERM:
             return _term_test(fact)
         case Kind.TERMS:

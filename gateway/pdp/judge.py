@@ -58,13 +58,13 @@ class Judge:
         catalogue: Catalogue,
         engines: Sequence[Engine],
         *,
-        memo: Memo | None = None,
+        remember: int = 10_000,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         self._engines = tuple(engines)
         self._normaliser = Normaliser(program, catalogue)
         self._decider = Decider(program)
-        self._memo = Memo() if memo is None else memo
+        self._memo = Memo(program, remember)
         self._timeout_s = timeout_s
 
     async def check(self, vectors: Iterable[tuple[Question, Answer]]) -> None:
@@ -95,7 +95,7 @@ class Judge:
 
     async def _judge(self, request: DecisionRequest, days: Days) -> Judged:
         joined = self._normaliser.join_on(request, days)
-        key = Memo.key(joined.question)
+        key = self._memo.key(joined.question)
         combined = self._memo.get(key)
         if combined is None:
             combined = await ask_all(self._engines, joined.question, timeout_s=self._timeout_s)

@@ -7,29 +7,38 @@ records are never shared.
 
 import json
 from collections import OrderedDict
+from hashlib import sha256
 
+from dsl.core import Program
 from dsl.facts import Question
+from dsl.fold import paths_read
 from gateway.pdp.combine import Combined
 
 
 class Memo:
-    """A bounded memo, least recently used out first. For one program."""
+    """A bounded memo of one program, least recently used out first.
 
-    def __init__(self, size: int = 10_000) -> None:
+    Keys are digests of the facts that some rule reads: a caller cannot fill the memory
+    with facts that are long, nor miss the memo with facts that do not matter.
+    """
+
+    def __init__(self, program: Program, size: int = 10_000) -> None:
         self._size = size
-        self._known: OrderedDict[str, Combined] = OrderedDict()
+        self._read = paths_read(program)
+        self._known: OrderedDict[bytes, Combined] = OrderedDict()
 
-    @staticmethod
-    def key(question: Question) -> str:
-        return json.dumps(question.document(), ensure_ascii=False, separators=(",", ":"))
+    def key(self, question: Question) -> bytes:
+        read = {path: question.facts[path] for path in sorted(question.facts) if path in self._read}
+        asked = (question.action, read, sorted(question.today.items()))
+        return sha256(json.dumps(asked, separators=(",", ":")).encode()).digest()
 
-    def get(self, key: str) -> Combined | None:
+    def get(self, key: bytes) -> Combined | None:
         found = self._known.get(key)
         if found is not None:
             self._known.move_to_end(key)
         return found
 
-    def put(self, key: str, combined: Combined) -> None:
+    def put(self, key: bytes, combined: Combined) -> None:
         if combined.incident is not None:
             return  # a fault must not outlive its cause
         self._known[key] = combined

@@ -34,7 +34,7 @@ class Days:
     @property
     def earliest(self) -> date:
         """The day from which deadlines count: no time zone makes them later."""
-        return min(self.utc, *(_EPOCH + timedelta(days=day) for day in self.today.values()))
+        return min([self.utc, *(_EPOCH + timedelta(days=day) for day in self.today.values())])
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def _entity_id(place: Place, wire: tuple[str, ...], reference: object) -> str:
 def _unfit(fact: FactType, value: object, wire: tuple[str, ...]) -> RequestError:
     wanted = {
         Kind.TRUTH: "true or false",
-        Kind.INTEGER: f"a whole number of {fact.unit}",
+        Kind.INTEGER: f"a whole number of {fact.unit}, 0 or more",
         Kind.TERM: "one string",
         Kind.TERMS: "a list of strings",
     }[fact.kind]

@@ -249,7 +249,7 @@ def _count_keys(value: Json) -> int:
 def escape_pointer(key: str) -> str:
     """One reference token of a JSON pointer (RFC 6901 section 3), safe to print."""
     escaped = key[:256].replace("~", "~0").replace("/", "~1")
-    return _BAD_CHARACTER.sub("\ufffd", escaped)
+    return "".join(char if char.isprintable() else "\ufffd" for char in escaped)
 
 
 def _check_strings(value: Json, pointer: str, max_string: int) -> None:

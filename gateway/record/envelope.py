@@ -115,8 +115,11 @@ def _members(value: object, expected: set[str], what: str) -> Mapping[str, objec
 
 
 def _text(value: object, name: str) -> str:
-    if not isinstance(value, str) or len(value) > _MAX_TEXT or not value.isascii():
-        raise EnvelopeMalformedError(f"{name} is no short ASCII string")
+    if not isinstance(value, str) or len(value) > _MAX_TEXT:
+        raise EnvelopeMalformedError(f"{name} is no short string")
+    # It is repeated in messages, where a line break or an escape sequence would deceive.
+    if not value.isascii() or (value and not value.isprintable()):
+        raise EnvelopeMalformedError(f"{name} is not printable ASCII")
     return value
 
 

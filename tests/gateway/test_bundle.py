@@ -144,3 +144,12 @@ def test_nothing_comes_from_the_pack_without_an_import() -> None:
 
 def test_the_pack_itself_imports_nothing_of_the_pack() -> None:
     assert not bundle.uses_pack(bundle.compile_folder(bundle.PACK))
+
+
+def test_a_folder_named_like_the_imported_charters_is_refused(tmp_path: Path) -> None:
+    # Its file would take the place of an imported one, and be in no bundle.
+    inner = tmp_path / "charter-pack" / "vocabulary"
+    inner.mkdir(parents=True)
+    (inner / "places.charter").write_text("charter my.x\nimport vocabulary.places\n")
+    with pytest.raises(ConfigurationError, match="charter-pack"):
+        bundle.read_sources(tmp_path)

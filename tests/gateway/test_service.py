@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import tomllib
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,12 @@ from typing import Any
 
 import pytest
 
+from dsl.compile import compile_charters
+from dsl.core import InForce
 from dsl.evaluate import Answer, evaluate
 from dsl.facts import Question
+from dsl.source import SourceText
+from gateway import bundle
 from gateway.callers import Caller
 from gateway.errors import (
     AuthorisationError,
@@ -23,6 +28,8 @@ from gateway.errors import (
     RequestError,
 )
 from gateway.ledger import storage
+from gateway.pdp import catalogue
+from gateway.pdp.decision import LAST_DAY
 from gateway.pdp.engine import Engine
 from gateway.pdp.engine_cedar import CedarEngine
 from gateway.pdp.engine_reference import ReferenceEngine
@@ -30,7 +37,9 @@ from gateway.pdp.engine_rego import RegoEngine
 from gateway.service import MAX_BODY_BYTES
 from tests.gateway.world import (
     CALLER,
+    CHARTERS,
     NOW,
+    SITES,
     TENANT,
     FakeEngine,
     World,
@@ -38,6 +47,7 @@ from tests.gateway.world import (
     program,
     question,
     run,
+    sites,
 )
 
 PERMIT = "permit"
@@ -441,3 +451,36 @@ def test_the_log_of_an_incident_is_an_error(
     with World(tmp_path, engines=[FakeEngine("fake", _raises)]) as world:
         world.decide()
     assert [r.levelname for r in caplog.records if r.name == "charter"] == ["ERROR"]
+
+
+# --- the ends of the calendar ----------------------------------------------------------
+
+
+def _bundle(charters: dict[str, str]) -> bundle.Bundle:
+    sources = [SourceText(name, text) for name, text in charters.items()]
+    return bundle.build(compile_charters(sources), sites().raw_facts())
+
+
+def test_charters_without_any_date_are_answered(tmp_path: Path) -> None:
+    baseline = CHARTERS["baseline.charter"].replace("  in force from 2026-02-01\n", "")
+    undated = _bundle({"words.charter": CHARTERS["words.charter"], "baseline.charter": baseline})
+    assert undated.program.time_zones() == ()
+    with World(tmp_path, law=undated, known=sites(undated.program)) as world:
+        assert world.decide()["decision"] == "permit"
+
+
+def test_a_catalogue_row_for_ever_is_answered(tmp_path: Path) -> None:
+    dated = "valid_from = 2026-01-01"
+    text = SITES.replace(dated, f"{dated}\nvalid_until = 9999-12-31")
+    known = catalogue.build(tomllib.loads(text), program(), name="sites.toml")
+    with World(tmp_path, known=known) as world:
+        answer = world.decide()
+    assert answer["valid_until"] > answer["decided_at"]
+
+
+def test_a_rule_in_force_for_ever_is_answered(tmp_path: Path) -> None:
+    text = CHARTERS["law.charter"].replace("until 2027-01-15", "until 9999-12-31")
+    law = _bundle({**CHARTERS, "law.charter": text})
+    assert any(atom.last == LAST_DAY for atom in law.program.atoms() if isinstance(atom, InForce))
+    with World(tmp_path, law=law, now=datetime(2300, 1, 1, tzinfo=UTC)) as world:
+        assert world.decide()["decision"] in ("permit", "deny", "indeterminate")

@@ -25,7 +25,6 @@ from gateway.ledger.log import Log
 from gateway.pdp import catalogue
 from gateway.pdp.engine import Engine
 from gateway.pdp.engine_reference import ReferenceEngine
-from gateway.pdp.memo import Memo
 from gateway.service import Service
 from gateway.verify import Trust, verify_decision
 
@@ -301,7 +300,9 @@ class World:
         *,
         engines: Sequence[Engine] | None = None,
         now: datetime = NOW,
-        memo: Memo | None = None,
+        remember: int = 10_000,
+        law: bundle.Bundle | None = None,
+        known: catalogue.Catalogue | None = None,
         connect: Any = None,
         engine_timeout_s: float = 5.0,
     ) -> None:
@@ -313,12 +314,12 @@ class World:
             folder / "ledger", origin=ORIGIN, signer=self.checkpoint_key, clock=self.clock, **more
         )
         self.service = Service(
-            bundle=made(),
-            catalogue=sites(),
-            engines=[ReferenceEngine(program())] if engines is None else engines,
+            bundle=law or made(),
+            catalogue=known or sites(),
+            engines=engines or [ReferenceEngine((law or made()).program)],
             signer=self.decision_key,
             ledger=self.ledger,
-            memo=memo,
+            remember=remember,
             clock=self.clock,
             engine_timeout_s=engine_timeout_s,
         )

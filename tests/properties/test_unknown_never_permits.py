@@ -29,7 +29,7 @@ GARBLED: dict[Kind, tuple[Any, ...]] = {
     Kind.TRUTH: (None, "true", 1, 0, [], ["yes"], {}),
     Kind.TERM: (None, "", "no-such-term", 7, True, ["EEA"], {}, "\ufeffDE"),
     Kind.TERMS: (None, "DE", [], ["no-such-term"], ["DE", 7], [["DE"]], [None], {}, True),
-    Kind.INTEGER: (None, "30", 30.5, True, [30], 2**53, -(2**60), {}),
+    Kind.INTEGER: (None, "30", 30.5, True, [30], 2**53, -(2**60), -1, {}),
 }
 
 

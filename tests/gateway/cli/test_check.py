@@ -61,7 +61,7 @@ def test_a_mistake_is_shown_with_its_place_and_ends_with_3(
         told = json.loads(shown)
         assert told["ok"] is False
         label = told["diagnostics"][0]["labels"][0]
-        assert (label["file"], label["line"]) == ("law.charter", 12)
+        assert (label["file"], label["line"]) == (str(project / "law.charter"), 12)
     else:
         assert "law.charter:12:8" in shown
         assert "1 error in 1 file" in shown

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import stat
 from collections.abc import Generator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gateway.state import open_state
 from gateway.verify import Trust, verify_decision
 from tests.gateway.cli.commands import Charter, Ran
 from tests.gateway.serving import Served, served
@@ -261,7 +263,9 @@ def remote(
     charter: Charter, gateway: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Charter:
     monkeypatch.delenv("CHARTER_TOKEN", raising=False)
-    (tmp_path / "token").write_text(gateway.own + "\n")
+    token = tmp_path / "token"
+    token.write_text(gateway.own + "\n")
+    token.chmod(0o600)
     return charter
 
 
@@ -274,9 +278,10 @@ def test_a_gateway_decides_and_the_answer_is_kept(
     asked, saved = write(tmp_path, value), tmp_path / "answer.json"
     ran = remote(
         "decide", asked, "--url", gateway.gateway.url, "--token-file", tmp_path / "token",
-        "--save", saved,
+        "--save", saved, "--trust", gateway.gateway.trust,
     )  # fmt: skip
     assert (ran.code, ran.err) == (code, "")
+    assert saved.stat().st_mode & 0o777 == 0o600
     gateway.verify(json.loads(saved.read_text()), expect_request=value)
     again = remote("verify", saved, "--trust", gateway.gateway.trust, "--request", asked)
     assert (again.code, again.err) == (0, "")
@@ -341,6 +346,11 @@ OTHERS: dict[str, tuple[int, dict[str, str], bytes]] = {
     "an error page": (500, {}, b"<html>"),
     "a problem without title": (400, {}, b"{}"),
     "a problem with odd errors": (400, {}, b'{"title": "x", "errors": [7]}'),
+    "a problem that steers the terminal": (
+        400,
+        {},
+        b'{"title": "\\u001b]0;owned\\u0007\\u001b[2J\\nPERMITTED: place"}',
+    ),
     "a redirect": (302, {"Location": "{url}/stolen"}, b""),
     "a redirect that keeps the method": (307, {"Location": "{url}/stolen"}, b""),
 }
@@ -380,14 +390,71 @@ def test_what_is_no_gateway_is_one_line_and_no_permit(
         server.shutdown()
         server.server_close()
     assert (ran.code, ran.out) == (1, "")
-    assert ran.line
+    assert ran.line.isprintable()
     assert paths == ["/v1/decisions"]  # a redirect is not followed: it would carry the token
 
 
-def test_a_token_in_the_clear_is_warned_of(
-    charter: Charter, asked: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("host", ["gateway.invalid", "127.0.0.1.example", "192.0.2.1"])
+def test_a_token_does_not_travel_in_the_clear(
+    charter: Charter, asked: Path, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHARTER_TOKEN", "charter_abcdef01_" + "x" * 43)
-    ran = charter("decide", asked, "--url", "http://gateway.invalid:1")
+    ran = charter("decide", asked, "--url", f"http://{host}:1")
     assert ran.code == 1
-    assert "in the clear" in ran.err
+    assert "in the clear: use https" in ran.line
+
+
+def test_a_proxy_of_the_environment_sees_neither_token_nor_question(
+    remote: Charter, gateway: Served, asked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHARTER_TOKEN", gateway.own)
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, address)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert remote("decide", asked, "--url", gateway.gateway.url).code == 0
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+
+
+def test_an_answer_that_nobody_verified_is_said_to_be_so(
+    remote: Charter, gateway: Served, asked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHARTER_TOKEN", gateway.own)
+    assert "not verified" in remote("decide", asked, "--url", gateway.gateway.url).line
+
+
+def test_the_answer_of_another_gateway_is_not_believed(
+    remote: Charter, gateway: Served, asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHARTER_TOKEN", gateway.own)
+    other = open_state(tmp_path / "other").folder / "trust.json"
+    ran = remote("decide", asked, "--url", gateway.gateway.url, "--trust", other)
+    assert (ran.code, ran.out) == (1, "")
+
+
+def test_a_token_that_others_can_read_is_not_used(
+    remote: Charter, gateway: Served, asked: Path, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.chmod(0o644)
+    ran = remote("decide", asked, "--url", gateway.gateway.url, "--token-file", token)
+    assert ran.code == 1
+    assert "chmod 600" in ran.line
+
+
+def test_a_saved_answer_replaces_a_link_and_not_what_it_points_to(
+    remote: Charter, gateway: Served, asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHARTER_TOKEN", gateway.own)
+    precious, link = tmp_path / "precious", tmp_path / "answer.json"
+    precious.write_text("keep me")
+    link.symlink_to(precious)
+    trust = gateway.gateway.trust
+    url = gateway.gateway.url
+    assert remote("decide", asked, "--url", url, "--trust", trust, "--save", link).code == 0
+    assert precious.read_text() == "keep me"
+    assert not link.is_symlink()

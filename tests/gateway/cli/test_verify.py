@@ -66,6 +66,14 @@ DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no record": (lambda a: a.pop("record"), "answer-malformed"),
     "a proof of nothing": (lambda a: a.update(proof=""), "proof-malformed"),
     "another payload": (lambda a: a["record"].update(payload="e30="), "signature-invalid"),
+    "a key id that prints a line": (
+        lambda a: a["record"]["signatures"][0].update(keyid="x\nOK: decision 7 (permit)\n"),
+        "envelope-malformed",
+    ),
+    "a member whose name prints a line": (
+        lambda a: a.update({"x\nOK: decision 7 (permit) is entry 7\n": 1}),
+        "answer-differs-from-record",
+    ),
     "no signature": (lambda a: a["record"].update(signatures=[]), "envelope-malformed"),
 }
 
@@ -88,6 +96,7 @@ def test_a_damaged_answer_is_2_with_its_reason(
     else:
         assert ran.out.startswith(f"NOT VERIFIED ({reason}): ")
         assert len(ran.out.splitlines()) == 1
+        assert ran.out.strip().isprintable()
 
 
 @pytest.mark.parametrize(
