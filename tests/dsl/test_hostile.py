@@ -77,6 +77,8 @@ TEXTS: dict[str, Callable[[], str]] = {
         HEAD + "data.owner in {" + ", ".join(f"o{n}" for n in range(32_000)) + "}"
     ),
     "a deep taxonomy": lambda: taxonomy(5_000, closed=False),
+    "a taxonomy of many levels": lambda: taxonomy(33, closed=False),
+    "a taxonomy of just enough levels": lambda: taxonomy(31, closed=False),
     "a circle of terms": lambda: taxonomy(1_500, closed=True),
     "a broad taxonomy": lambda: (
         'charter t\ntaxonomy broad "B"\n'
@@ -143,6 +145,7 @@ FINE = {
     "one condition, many times different",
     "identifiers in one set",
     "a broad taxonomy",
+    "a taxonomy of just enough levels",
     "texts up to the limit",
     "sections",
 }
@@ -162,6 +165,7 @@ def test_a_hostile_text_is_handled_in_bounded_time(name: str) -> None:
         ("brackets up to the limit of a file", "CH0104"),
         ("not up to the limit", "CH0104"),
         ("a deep taxonomy", "CH0109"),
+        ("a taxonomy of many levels", "CH0109"),
         ("a circle of terms", "CH0211"),
         ("an enumeration too long", "CH0109"),
         ("a long name", "CH0101"),
