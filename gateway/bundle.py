@@ -1,7 +1,7 @@
 """Bundle: charters compiled, content-addressed, with everything the engines load.
 
 The digest is over the digests of all files, so one changed byte of source, core, Rego,
-Cedar or schema is another bundle. Agreement vectors are questions from the charters'
+Cedar or schema is another bundle. Agreement vectors are questions made of the charters'
 own examples with the answer of the reference evaluator; a gateway puts them to its
 engines before it serves.
 """
@@ -16,14 +16,14 @@ from pathlib import Path
 from dsl.compile import Compiled, compile_charters
 from dsl.core import Program
 from dsl.core_json import program_digest, program_to_json
-from dsl.evaluate import Answer, evaluate
+from dsl.evaluate import Answer
 from dsl.examples import Fixtures, cases
-from dsl.facts import Question
 from dsl.model import Model
 from dsl.source import SourceText
 from dsl.to_cedar import cedar_policies, cedar_schema
 from dsl.to_rego import opa_bundle, tarball
 from dsl.to_schema import vocabulary_schema
+from dsl.vectors import Vector, agreement_vectors
 from gateway.errors import ConfigurationError
 
 MAX_FILES = 1000
@@ -34,14 +34,6 @@ FROM_PACK = "charter-pack/"
 
 _NAME = re.compile(r"^\s*charter\s+([a-z0-9._-]+)", re.MULTILINE)
 _IMPORT = re.compile(r"^\s*import\s+([a-z0-9._-]+)", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Vector:
-    """A question and the answer every engine must give."""
-
-    question: Question
-    answer: Answer
 
 
 @dataclass(frozen=True)
@@ -152,7 +144,8 @@ def build(compiled: Compiled, fixtures: Fixtures) -> Bundle:
         UnknownFixtureError: An example names an entity that `fixtures` does not hold.
     """
     model, program = compiled.require()
-    vectors = tuple(_vectors(model, program, fixtures))
+    asked = (case.question for case in cases(model, program, fixtures))
+    vectors = agreement_vectors(program, asked)
     policies = cedar_policies(program)
     files = {
         "core.json": program_to_json(program),
@@ -176,13 +169,6 @@ def _digest(files: Mapping[str, bytes]) -> str:
 
 def _sha256(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def _vectors(model: Model, program: Program, fixtures: Fixtures) -> list[Vector]:
-    questions = {
-        json.dumps(c.question.document()): c.question for c in cases(model, program, fixtures)
-    }
-    return [Vector(q, evaluate(program, q)) for _, q in sorted(questions.items())]
 
 
 def _vectors_json(vectors: Sequence[Vector]) -> bytes:

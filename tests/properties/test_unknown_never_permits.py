@@ -21,7 +21,7 @@ from gateway.pdp.engine_cedar import CedarEngine
 from gateway.pdp.engine_opa import OpaEngine
 from gateway.pdp.engine_rego import RegoEngine
 from tests.opa import run_opa
-from tests.pack import pack
+from tests.pack import pack, pack_cases
 
 ABSENT = object()
 
@@ -50,7 +50,11 @@ def reference_permits(question: Question) -> bool:
     return evaluate(pack().program, replace(question, facts=facts)).permits
 
 
-PERMITTED = [v.question for v in pack().vectors if v.answer.permits]
+ASKED = {
+    repr(question): question
+    for question in [*(v.question for v in pack().vectors), *(c.question for c in pack_cases())]
+}
+PERMITTED = [question for question in ASKED.values() if reference_permits(question)]
 REFUSED = [v.question for v in pack().vectors if not v.answer.permits]
 
 
