@@ -71,6 +71,7 @@ class _RuleChecker:
             because=self._because(clauses),
             remedies=tuple(c.text for c in clauses if isinstance(c, tree.Remedy) and c.text),
             examples=self._examples.examples(clauses, actions),
+            span=rule.name.span,
         )
         self._check_reasons(rule, made)
         if self._found.errors > before:

@@ -5,12 +5,13 @@
 `PASSES` names the stages; each is one module. Back-ends take the core from here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dsl.check import check
-from dsl.core import Program
-from dsl.diagnostics import Diagnostic, Severity
+from dsl.codes import Code
+from dsl.core import Program, atoms
+from dsl.diagnostics import Diagnostic, Label, Severity, quoted
 from dsl.errors import CompilationFailedError
 from dsl.found import MAX_DIAGNOSTICS, Found
 from dsl.lower import lower
@@ -19,6 +20,9 @@ from dsl.parse import Parsed, parse
 from dsl.resolve import resolve
 from dsl.source import SourceText
 from dsl.tree import Charter
+
+# A third of what Cedar's evaluator was seen to take.
+MAX_ATOMS = 500
 
 PASSES = ("parse", "build_tree", "resolve", "check", "lower")
 
@@ -63,7 +67,29 @@ def compile_charters(sources: Sequence[SourceText]) -> Compiled:
     diagnostics = _sorted([*unread, *found.diagnostics])
     if unread or found.errors:
         return Compiled(ordered, diagnostics, None, None)
-    return Compiled(ordered, diagnostics, checked, lower(checked))
+    program = lower(checked)
+    too_large = _sorted(list(_too_large(checked, program)))
+    if too_large:
+        return Compiled(ordered, too_large, None, None)
+    return Compiled(ordered, diagnostics, checked, program)
+
+
+def _too_large(checked: Model, program: Program) -> Iterator[Diagnostic]:
+    """Rules beyond what every engine evaluates: Cedar gives up on very long formulas, and it
+    does so only when it is asked."""
+    spans = {rule.id: rule.span for rule in checked.rules}
+    for rule in program.rules:
+        parts = [rule.formula, *(duty.condition for duty in rule.duties)]
+        size = max(sum(1 for _ in atoms(part)) for part in parts)
+        if size > MAX_ATOMS:
+            yield Diagnostic(
+                Code.TOO_LARGE,
+                f"the rule {quoted(spans[rule.id].text)} comes to {size:,} comparisons, "
+                f"more than {MAX_ATOMS}",
+                (Label(spans[rule.id]),),
+                ("every member of a zone with dates of its own counts as one",),
+                "make several rules of it",
+            )
 
 
 def _complete(parsed: Sequence[Parsed]) -> list[Charter]:

@@ -114,6 +114,7 @@ class Rule:
     because: str
     remedies: tuple[str, ...]
     examples: tuple[Example, ...]
+    span: Span
 
 
 @dataclass(frozen=True)

@@ -107,3 +107,29 @@ def test_the_language_reference_has_every_unit_and_origin() -> None:
 def test_the_language_reference_has_every_word() -> None:
     missing = [w for w in (*KEYWORDS, *PHRASES) if f"`{w}`" not in LANGUAGE]
     assert missing == []
+
+
+@pytest.mark.parametrize(("comparisons", "errors"), [(500, []), (501, ["CH0109"])])
+def test_a_rule_is_as_long_as_every_engine_can_take(comparisons: int, errors: list[str]) -> None:
+    # The rule's own start counts as one.
+    tests = " or ".join(f"transfer.age at least {day} days" for day in range(1, comparisons))
+    law = f"""charter test.long
+  law GDPR "Regulation (EU) 2016/679"
+  time zone Europe/Brussels
+  as of 2026-11-22
+
+action place "Place"
+record transfer from request at context.transfer
+  field age number of days
+
+rule long "Long"
+  cites GDPR art 1
+  in force from 2020-01-01
+  on place
+  when {tests}
+  forbid
+  because "It is long."
+  remedy "Shorten it."
+"""
+    compiled = compile_charters([SourceText("long.charter", law)])
+    assert [diagnostic.code for diagnostic in compiled.errors] == errors

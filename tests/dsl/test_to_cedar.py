@@ -121,7 +121,7 @@ def wide(count: int) -> Condition:
 )
 def test_large_formulas_are_answered_as_defined(formula: Condition, effect: Effect) -> None:
     program = corpus.program(corpus.permit(), corpus.rule("big", effect, formula))
-    for compute in (None, -1, 0, 299, 300):
+    for compute in (None, 0, 1, 299, 300):
         facts: dict[str, Value] = {} if compute is None else {"training.compute": compute}
         question = Question("place", {**facts, "transfer.encrypted": True}, {})
         assert answer(program, question) == evaluate(program, question)
