@@ -199,11 +199,16 @@ class Duty:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionNote:
-    """What is left of an exception for people: its formula went into the rule's."""
+    """What is left of an exception for people: its formula went into the rule's.
+
+    `condition` says when the exception is what saves: it holds, and the rule would be
+    broken without it. No verdict depends on it.
+    """
 
     id: str
     title: str
     citations: tuple[Citation, ...]
+    condition: Condition
 
 
 @dataclass(frozen=True, slots=True)

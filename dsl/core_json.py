@@ -183,6 +183,7 @@ def _note(value: object) -> ExceptionNote:
         id=_text(members["id"], "id"),
         title=_text(members["title"], "title"),
         citations=_citations(members["citations"]),
+        condition=_condition(members["condition"], MAX_DEPTH),
     )
 
 

@@ -55,10 +55,12 @@ def _rule(rule: model.Rule) -> core.Rule:
     refuses = _EFFECTS[rule.effect] is core.Effect.FORBID
     owed = conjunction(reach) if refuses else formula
     duties = [_duty(rule.id, rule.id, o, owed, rule.citations) for o in rule.obliges]
+    notes: list[core.ExceptionNote] = []
     for exception, holds in zip(rule.exceptions, excepted, strict=True):
         # The duty of an exception binds whoever needs the exception: the rule would
         # otherwise be broken, and the exception is what saves.
         needed = conjunction([*broken, holds])
+        notes.append(core.ExceptionNote(exception.id, exception.title, exception.citations, needed))
         duties.extend(
             _duty(rule.id, exception.id, oblige, needed, exception.citations)
             for oblige in exception.obliges
@@ -72,7 +74,7 @@ def _rule(rule: model.Rule) -> core.Rule:
         citations=rule.citations,
         because=rule.because,
         remedies=rule.remedies,
-        exceptions=tuple(core.ExceptionNote(e.id, e.title, e.citations) for e in rule.exceptions),
+        exceptions=tuple(notes),
         duties=tuple(duties),
     )
 

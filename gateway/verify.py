@@ -47,6 +47,8 @@ _EVIDENCE = {"record", "proof"}
 _ANSWERED = (
     "id",
     "decision",
+    "entities",
+    "grounds",
     "reasons",
     "missing",
     "obligations",

@@ -133,7 +133,7 @@ def rule(
         citations=cites,
         because="Because the law says so.",
         remedies=("Choose another site.",),
-        exceptions=(ExceptionNote("adequacy", "The destination is adequate", cites),),
+        exceptions=(ExceptionNote("adequacy", "The destination is adequate", cites, formula),),
         duties=tuple(
             Duty(f"{identity}/{duty}", duty, f"Duty {duty}", identity, condition, cites)
             for duty, condition in (duties or {}).items()

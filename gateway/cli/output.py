@@ -10,6 +10,11 @@ from dsl.printable import printable
 _WIDTH = 88
 _HEADS = {"permit": "PERMITTED", "deny": "DENIED", "indeterminate": "UNDETERMINED, so refused"}
 
+_UNCOVERED = (
+    "No rule of these charters permits `{action}`, and what is not permitted is denied. "
+    "Charters of your own stand beside those of the pack, such as operator.baseline."
+)
+
 Json = Mapping[str, Any]
 
 
@@ -28,12 +33,22 @@ def decision(answer: Json, *, style: str) -> str:
 
 def _plain(answer: Json) -> str:
     lines = [f"decision {answer['decision']} {answer['action']} id {answer.get('id', 'none')}"]
+    lines.extend(f"{e['record']} {e['type']} {e['id']}" for e in answer.get("entities", ()))
+    lines.extend(f"day {day} in {zone}" for zone, day in answer["today"].items())
+    if "valid_until" in answer:
+        lines.append(f"valid until {answer['valid_until']}")
+    lines.extend(f"engine {name} {said}" for name, said in answer["engines"].items())
+    lines.extend(f"ground {g['rule']}: {_ground(g)}" for g in answer.get("grounds", ()))
     for reason in answer["reasons"]:
         lines.append(f"reason {reason['status']} {reason['rule']}: {reason['title']}")
+        if reason["because"]:
+            lines.append(f"because {reason['because']}")
         lines.extend(f"cites {_cited(citation)}" for citation in reason["citations"])
         lines.extend(f"fact {_fact(fact)}" for fact in reason["facts"])
         lines.extend(f"remedy {remedy}" for remedy in reason["remedies"])
-    lines.extend(f"missing {item['path']}" for item in answer["missing"])
+    if _is_bare(answer):
+        lines.append(_UNCOVERED.format(action=answer["action"]))
+    lines.extend(f"missing {_missing(item)}" for item in answer["missing"])
     lines.extend(f"obligation {_obligation(o)}" for o in answer["obligations"])
     if answer["incident"]:
         lines.append(f"incident {answer['incident']['description']}")
@@ -44,11 +59,16 @@ def _human(answer: Json) -> str:
     out = [f"{_HEADS[answer['decision']]}: {answer['action']}{_where(answer)}"]
     if answer["incident"]:
         out += _block("The engines do not agree or one failed", answer["incident"]["description"])
+    if _is_bare(answer):
+        out += ["", *_wrapped(_UNCOVERED.format(action=answer["action"]))]
     for reason in answer["reasons"]:
         out += ["", *_reason(reason)]
     if answer["missing"]:
         out += ["", "    Nobody has stated:"]
         out += [line for item in answer["missing"] for line in _item(_missing(item))]
+    if answer.get("grounds"):
+        out += ["", "    On the ground of:"]
+        out += [line for ground in answer["grounds"] for line in _item(_ground(ground))]
     if answer["obligations"]:
         out += ["", "    On condition that you:"]
         out += [line for duty in answer["obligations"] for line in _item(_obligation(duty))]
@@ -59,8 +79,13 @@ def _human(answer: Json) -> str:
 
 
 def _where(answer: Json) -> str:
+    named = [f"{entity['record']} {entity['id']}" for entity in answer.get("entities", ())]
     days = sorted(set(answer["today"].values()))
-    return f" on {' / '.join(days)}" if days else ""
+    return "".join(f", {part}" for part in (*named, *([" / ".join(days)] if days else [])))
+
+
+def _is_bare(answer: Json) -> bool:
+    return answer["decision"] == "deny" and not answer["reasons"]
 
 
 def _reason(reason: Json) -> list[str]:
@@ -122,6 +147,13 @@ def _cited(citation: Json) -> str:
 
 def _fact(fact: Json) -> str:
     return f"{fact['path']} = {_value(fact['value'])} (from the {fact['origin']})"
+
+
+def _ground(ground: Json) -> str:
+    cited = "; ".join(
+        f"{', '.join(places)} of {law}" for law, places in _by_law(ground["citations"]).items()
+    )
+    return f"{ground['title']} ({cited})"
 
 
 def _missing(item: Json) -> str:

@@ -4,7 +4,7 @@
 time and signature are added around it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
@@ -20,8 +20,9 @@ from dsl.core import (
     Program,
     Rule,
 )
-from dsl.evaluate import Answer, Verdict, verdict
+from dsl.evaluate import Answer, Verdict, truth, verdict
 from dsl.facts import Question, Value, to_json
+from dsl.kleene import certainly
 from dsl.residual import deciding, missing
 
 _EPOCH = date(1970, 1, 1)
@@ -116,17 +117,37 @@ class Obligation:
 
 
 @dataclass(frozen=True, slots=True)
+class Ground:
+    """What a permit rests on: a permission that grants, or an exception without which a
+    rule would be broken. `rule` is the id of either."""
+
+    rule: str
+    title: str
+    citations: tuple[Citation, ...]
+
+    def body(self) -> dict[str, object]:
+        return {
+            "rule": self.rule,
+            "title": self.title,
+            "citations": citations_body(self.citations),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """The substance of a decision."""
+    """The substance of a decision; grounds and obligations of a permit, reasons and missing
+    facts of a refusal."""
 
     outcome: Outcome
     reasons: tuple[Reason, ...]
     missing: tuple[Missing, ...]
     obligations: tuple[Obligation, ...]
+    grounds: tuple[Ground, ...] = ()
 
     def body(self) -> dict[str, object]:
         return {
             "decision": self.outcome.value,
+            "grounds": [ground.body() for ground in self.grounds],
             "reasons": [reason.body() for reason in self.reasons],
             "missing": [item.body() for item in self.missing],
             "obligations": [obligation.body() for obligation in self.obligations],
@@ -144,6 +165,9 @@ def citations_body(citations: Iterable[Citation]) -> list[dict[str, object]]:
             "title": citation.title,
             "celex": citation.celex,
             "locator": citation.locator,
+            "article": citation.locator.removeprefix("art ")
+            if citation.locator.startswith("art ")
+            else None,
             "url": citation.url,
         }
         for citation in citations
@@ -171,7 +195,8 @@ class Decider:
         if found is Verdict.PERMIT:
             duties = [self._duties[duty] for duty in sorted(answer.duties)]
             obligations = tuple(Obligation(duty, _due(duty, today)) for duty in duties)
-            return Decision(Outcome.PERMIT, (), (), obligations)
+            grounds = tuple(self._grounds(answer, question))
+            return Decision(Outcome.PERMIT, (), (), obligations, grounds)
         asked = [(rule, status) for rule, status in self._in_the_way(answer, question.action)]
         reasons = tuple(
             Reason(rule, status, self._facts(rule.formula, question, origins))
@@ -179,6 +204,16 @@ class Decider:
         )
         open_rules = [rule for rule, status in asked if status == Verdict.UNDETERMINED.value]
         return Decision(OUTCOMES[found], reasons, self._missing(open_rules, question), ())
+
+    def _grounds(self, answer: Answer, question: Question) -> Iterator[Ground]:
+        for rule_id in sorted(answer.granted):
+            rule = self._rules[rule_id]
+            yield Ground(rule.id, rule.title, rule.citations)
+        for rule in self._program.rules:
+            if rule.effect is Effect.FORBID and question.action in rule.actions:
+                for note in rule.exceptions:
+                    if certainly(truth(note.condition, question)):
+                        yield Ground(note.id, note.title, note.citations)
 
     def _in_the_way(self, answer: Answer, action: str) -> list[tuple[Rule, str]]:
         forbidden = [(self._rules[r], Verdict.FORBIDDEN.value) for r in sorted(answer.broken)]

@@ -37,6 +37,10 @@ class Judged:
         question, incident = self.joined.question, self.combined.incident
         return {
             "action": question.action,
+            "entities": [
+                {"record": record, "type": kind, "id": entity}
+                for record, kind, entity in self.joined.entities
+            ],
             **self.decision.body(),
             "engines": {name: _said(answer) for name, answer in self.combined.answers.items()},
             "incident": incident

@@ -42,12 +42,13 @@ class Joined:
     """A question ready for the engines, and where each of its facts came from.
 
     `vouched_until` is the last day of UTC on which the catalogue states these facts, None
-    where it names no end.
+    where it names no end. `entities` are what it states them of: record, type and id.
     """
 
     question: Question
     origins: Mapping[str, Origin]
     vouched_until: date | None = None
+    entities: tuple[tuple[str, str, str], ...] = ()
 
 
 class Normaliser:
@@ -93,11 +94,14 @@ class Normaliser:
             )
         facts = dict(self._stated_facts(request))
         ends: list[date] = []
+        entities: list[tuple[str, str, str]] = []
         for place, entry in self._entries(request, days.utc):
             facts.update(self._entity_facts(place, entry))
+            entities.append((place.record, place.entity, entry.id))
             ends += [] if entry.valid_until is None else [entry.valid_until]
         origins = {path: self._program.facts[path].origin for path in facts}
-        return Joined(Question(action, facts, days.today), origins, min(ends, default=None))
+        question = Question(action, facts, days.today)
+        return Joined(question, origins, min(ends, default=None), tuple(sorted(entities)))
 
     # --- what the caller states ---
 
@@ -189,15 +193,23 @@ class Normaliser:
     def _entry(self, place: Place, entity_id: str, wire: tuple[str, ...], day: date) -> Entry:
         entry = self._catalogue.find(place.entity, entity_id, day)
         if entry is None:
-            guess = nearest(entity_id, self._catalogue.valid_ids(place.entity, day))
-            hint = f"; did you mean `{guess}`?" if guess else ""
+            # No guess by spelling: a name that looks alike can lie in another country.
             raise RequestError(
                 f"the catalogue vouches for no {place.entity} `{_short(entity_id)}` "
-                f"on {day.isoformat()}{hint}",
+                f"on {day.isoformat()}{self._lapsed(place, entity_id, day)}",
                 pointer=_pointer((*wire, "id")),
                 kind="unknown-entity",
             )
         return entry
+
+    def _lapsed(self, place: Place, entity_id: str, day: date) -> str:
+        """Where the catalogue has a row for other days, what to do about it."""
+        entry = self._catalogue.entries.get(place.entity, {}).get(entity_id)
+        if entry is None:
+            return ""
+        if day < entry.valid_from:
+            return f"; its row begins on {entry.valid_from.isoformat()}"
+        return f"; its row ended on {entry.valid_until}: have it renewed"
 
     def _entity_facts(self, place: Place, entry: Entry) -> Iterator[tuple[str, Value]]:
         for field, raw in entry.facts.items():
@@ -257,22 +269,37 @@ def _entity_id(place: Place, wire: tuple[str, ...], reference: object) -> str:
 
 
 def _unfit(fact: FactType, value: object, wire: tuple[str, ...]) -> RequestError:
-    wanted = {
-        Kind.TRUTH: "true or false",
-        Kind.INTEGER: f"a whole number of {fact.unit}, 0 or more",
-        Kind.TERM: "one string",
-        Kind.TERMS: "a list of strings",
-    }[fact.kind]
-    hint = ""
-    if fact.values is not None:
-        strings = [v for v in _elements(value) if isinstance(v, str) and v not in fact.values]
-        guess = nearest(strings[0], fact.values) if strings else None
-        wanted += f" of `{fact.vocabulary}`"
-        hint = f"; did you mean `{guess}`?" if guess else ""
-        if not guess and len(fact.values) <= 12:
-            hint = f": {', '.join(fact.values)}"
-    detail = f"`{fact.path}` must be {wanted}{hint}"
+    strange = _strange(fact, value)
+    if strange is not None:
+        word = f"`{_short(strange)}` is no {fact.vocabulary}"
+        detail = f"in `{fact.path}`, {word}{_instead(fact, strange)}"
+    else:
+        wanted = {
+            Kind.TRUTH: "true or false",
+            Kind.INTEGER: f"a whole number of {fact.unit}, 0 or more",
+            Kind.TERM: "one string",
+            Kind.TERMS: "a list of strings",
+        }[fact.kind]
+        detail = f"`{fact.path}` must be {wanted}"
     return RequestError(detail, pointer=_pointer(wire), kind="unfit-value")
+
+
+def _strange(fact: FactType, value: object) -> str | None:
+    """The first word outside the vocabulary, where all else about the value is right."""
+    right = isinstance(value, list) if fact.kind is Kind.TERMS else isinstance(value, str)
+    if fact.values is None or fact.kind not in (Kind.TERM, Kind.TERMS) or not right:
+        return None
+    words = _elements(value)
+    strange = [w for w in words if isinstance(w, str) and w not in fact.values]
+    return strange[0] if strange and all(isinstance(word, str) for word in words) else None
+
+
+def _instead(fact: FactType, strange: str) -> str:
+    values = fact.values or ()
+    guess = nearest(strange, values)
+    if guess:
+        return f"; did you mean `{guess}`?"
+    return f"; write one of: {', '.join(values)}" if len(values) <= 12 else ""
 
 
 def _elements(value: object) -> list[object]:

@@ -39,6 +39,37 @@ def test_a_permit_has_no_reasons_and_no_missing_facts() -> None:
     assert (decision.reasons, decision.missing, decision.obligations) == ((), (), ())
 
 
+OPEN_SITE, TOOLS = "test.baseline/open-site", "test.law/eea-only/tools"
+FAR: dict[str, Any] = {"resource__id": "far", "context__transfer__tool": "clauses"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules"),
+    [
+        # The site lies in the area: no exception is needed, whatever tool there is.
+        ({"context__transfer__tool": "clauses"}, [OPEN_SITE]),
+        (FAR, [OPEN_SITE, TOOLS]),
+        # Without personal data the rule does not reach the question.
+        ({**FAR, "context__data__labels": ["public"]}, [OPEN_SITE]),
+        # A refusal rests on its reasons.
+        ({**FAR, "context__transfer__tool": "none"}, []),
+        ({**FAR, "context__transfer__tool": None}, []),
+    ],
+)
+def test_a_permit_names_the_permission_and_the_exceptions_it_rests_on(
+    changes: dict[str, Any], rules: list[str]
+) -> None:
+    assert [ground.rule for ground in decide(**changes).grounds] == rules
+
+
+def test_a_ground_cites_its_law() -> None:
+    grounds = body(decide(**FAR))["grounds"]
+    assert [(g["citations"][0]["law"], g["citations"][0]["article"]) for g in grounds] == [
+        ("HOUSE", None),
+        ("LEX", "2"),
+    ]
+
+
 def test_every_broken_rule_is_reported_in_the_order_of_ids() -> None:
     decision = decide(resource__id="far", context__transfer__age=366)
     assert decision.outcome.value == "deny"

@@ -240,8 +240,13 @@ def test_a_place_that_is_missing_unknown_or_too_much_is_refused(
     assert (error.kind, error.pointer) == (kind, pointer)
 
 
-def test_a_misspelt_site_gets_the_nearest_known_one() -> None:
-    assert "did you mean `near`?" in refusal(resource__id="naer").detail
+def test_the_entities_of_a_question_are_kept_with_their_records() -> None:
+    assert join().entities == (("destination", "site", "near"),)
+
+
+def test_no_site_is_guessed_by_its_spelling() -> None:
+    # The name that looks most alike can lie in another country.
+    assert refusal(resource__id="naer").detail.endswith("no site `naer` on 2026-11-22")
 
 
 def test_an_action_without_places_reads_nothing_of_its_resource() -> None:
@@ -265,6 +270,8 @@ def test_a_row_counts_on_its_days_alone(now: datetime, known: bool) -> None:
     with pytest.raises(RequestError) as caught:
         join(now, resource__id="lapsing")
     assert caught.value.kind == "unknown-entity"
+    words = "begins on 2026-11-20" if now < datetime(2026, 11, 20, tzinfo=UTC) else "renewed"
+    assert words in caught.value.detail
     # A row that does not hold is not offered either.
     with pytest.raises(RequestError) as caught:
         join(now, resource__id="lapsin")
