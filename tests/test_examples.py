@@ -8,8 +8,10 @@ import pytest
 from dsl.core import Program
 from dsl.core_json import program_digest
 from dsl.examples import Case, failure
+from dsl.parse import parse
+from dsl.source import SourceText
 from dsl.to_rego import opa_bundle, tarball
-from dsl.tree import Expected
+from dsl.tree import Expected, Zone
 from gateway import bundle
 from gateway.pdp.engine import Engine
 from gateway.pdp.engine_cedar import CedarEngine
@@ -94,3 +96,16 @@ def test_a_stock_opa_gives_the_answers_of_the_bundles_vectors(whole_pack: OpaEng
         return [str(v.question) for v, answer in asked if answer != v.answer]
 
     assert asyncio.run(differing()) == []
+
+
+def test_the_economic_area_is_the_sum_of_its_parts() -> None:
+    path = bundle.PACK / "vocabulary" / "places.charter"
+    charter = parse(SourceText("places.charter", path.read_text(encoding="utf-8"))).charter
+    assert charter is not None
+    zones = {
+        zone.name.text: {word.text for member in zone.members for word in member.values}
+        for zone in charter.declarations
+        if isinstance(zone, Zone)
+    }
+    assert zones["EEA"] == zones["EU"] | zones["EU-TERRITORIES"] | zones["EFTA-EEA"]
+    assert len(zones["EU"]) == 27
