@@ -1,6 +1,7 @@
 """Stage 3, what stands at the right of a relation: values, sets and zones."""
 
 from collections.abc import Iterator, Set
+from itertools import islice
 
 from dsl import model, tree
 from dsl.codes import Code
@@ -9,7 +10,7 @@ from dsl.diagnostics import Fix, quoted
 from dsl.found import Found
 from dsl.scope import Scope, Vocabulary
 from dsl.tree import Relation
-from dsl.vocabularies import check_value
+from dsl.vocabularies import MAX_LISTED, check_value, choose, listed
 
 # A value with the periods in which it belongs to a region; empty means always.
 Member = tuple[str, tuple[InForce, ...]]
@@ -22,6 +23,7 @@ class RegionChecker:
         self._scope = scope
         self._found = found
         self._vocabularies = dict(scope.vocabularies)
+        self._in_sight: dict[str | None, str | None] = {}
 
     def value(self, literal: tree.Literal, fact: FactType) -> str | None:
         """The value a literal names in the vocabulary of a TERM or TERMS fact."""
@@ -34,7 +36,10 @@ class RegionChecker:
             if literal.text in self._scope.zones and not literal.quoted:
                 self._zone_as_value(literal, fact)
             else:
-                self._found.unknown(Code.UNKNOWN_VALUE, known.name, literal, known.values)
+                help_ = choose(known, self._scope.charter.name.text)
+                self._found.unknown(
+                    Code.UNKNOWN_VALUE, known.name, literal, known.values, help_=help_
+                )
             return None
         some = ", ".join(known.values[:6]) if known else "a name, or a text in quotes"
         self._found.report(
@@ -111,7 +116,8 @@ class RegionChecker:
                 fix=Fix(word.span, f"{{{word.text}}}"),
             )
         elif zone is None:
-            self._found.unknown(Code.UNKNOWN_ZONE, "zone", word, self._scope.zones)
+            help_ = self._zones_in_sight(fact)
+            self._found.unknown(Code.UNKNOWN_ZONE, "zone", word, self._scope.zones, help_=help_)
         elif zone.vocabulary != fact.vocabulary:
             holds = f"values of `{fact.vocabulary}`" if fact.vocabulary else "identifiers"
             self._found.report(
@@ -123,6 +129,20 @@ class RegionChecker:
             )
         else:
             yield from zone.members.items()
+
+    def _zones_in_sight(self, fact: FactType) -> str | None:
+        if fact.vocabulary not in self._in_sight:
+            self._in_sight[fact.vocabulary] = self._zones_of(fact.vocabulary)
+        return self._in_sight[fact.vocabulary]
+
+    def _zones_of(self, vocabulary: str | None) -> str | None:
+        zones = self._scope.zones.items()
+        fit = (f"`{name}`" for name, zone in zones if zone.vocabulary == vocabulary)
+        shown = list(islice(fit, MAX_LISTED))
+        if not shown:
+            return None
+        verb = "choose a zone such as" if len(shown) == MAX_LISTED else "write"
+        return f"{verb} {listed(sorted(shown))}, or declare the zone"
 
     def _narrower(self, value: str, fact: FactType, relation: Relation) -> tuple[str, ...]:
         # Sets arrive closed upward, so a broader term is found in them as it is; for one

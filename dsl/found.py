@@ -22,6 +22,7 @@ class Found:
         self.errors = 0
         self._doubtful: set[str] = set()
         self._blind: set[str] = set()
+        self._doubtful_in: set[tuple[str, str]] = set()
 
     def add(self, diagnostic: Diagnostic) -> None:
         if diagnostic.severity is Severity.ERROR:
@@ -72,16 +73,24 @@ class Found:
         """The same for every name in one file: it imports what cannot be read."""
         self._blind.add(source)
 
-    def unknown(self, code: str, what: str, word: Word, known: Iterable[str]) -> None:
-        """`word` names nothing, unless another mistake explains why."""
-        if self._explained(word):
+    def doubt_in(self, source: str, name: str) -> None:
+        """The same for `name`, and for the values of a vocabulary of that name, in one file:
+        it declares again what is declared elsewhere."""
+        self._doubtful_in.add((source, name))
+
+    def unknown(
+        self, code: str, what: str, word: Word, known: Iterable[str], *, help_: str | None = None
+    ) -> None:
+        """`word` names nothing, unless another mistake explains why. `help_` is for where no
+        known name is near."""
+        if self._explained(word, what):
             return
         guess = nearest(word.text, known) if self.errors < MAX_SUGGESTIONS else None
-        self.add(unknown(code, what, word, guess))
+        self.add(unknown(code, what, word, guess, help_=help_))
 
     def unknown_elements(self, zone: Word, first: Word) -> None:
         """No vocabulary in sight holds a member of a zone."""
-        if self._explained(first) or self._doubtful:
+        if self._explained(first) or self._doubtful or self._doubtful_in:
             # An enumeration with a mistake may be the one that holds them.
             return
         self.report(
@@ -92,28 +101,32 @@ class Found:
             Label(first.span, "such as this one"),
         )
 
-    def _explained(self, word: Word) -> bool:
+    def _explained(self, word: Word, what: str = "") -> bool:
+        source = word.span.source.name
         names = (word.text, word.text.partition(".")[0])
-        explained = word.span.source.name in self._blind or not self._doubtful.isdisjoint(names)
+        explained = source in self._blind or not self._doubtful.isdisjoint(names)
+        explained = explained or any((source, name) in self._doubtful_in for name in (*names, what))
         if explained:
             self.errors += 1
         return explained
 
 
-def unknown(code: str, what: str, word: Word, guess: str | None) -> Diagnostic:
-    """`word` names nothing; the help offers the nearest known name."""
+def unknown(
+    code: str, what: str, word: Word, guess: str | None, *, help_: str | None = None
+) -> Diagnostic:
+    """`word` names nothing; the help offers the nearest known name, else it is `help_`."""
     return Diagnostic(
         code,
         f"there is no {what} {quoted(word.text)}",
         (Label(word.span),),
-        help=f"write `{guess}`" if guess else _declare(code, what),
-        fix=Fix(word.span, _spelling(guess)) if guess else None,
+        help=f"write `{guess}`" if guess else help_ or _declare(code, what),
+        fix=Fix(word.span, spelling(guess)) if guess else None,
     )
 
 
 def _declare(code: str, what: str) -> str:
     if code == Code.UNKNOWN_VALUE:
-        return f"choose one of the declared values of {what}, or declare this one"
+        return f"choose one of the declared values of {what}"
     if code in (Code.UNIT_MISMATCH, Code.UNKNOWN_ORIGIN):
         return f"{what}s are a closed list; docs/language.md has it"
     if code == Code.UNKNOWN_LAW:
@@ -121,7 +134,8 @@ def _declare(code: str, what: str) -> str:
     return f"declare the {what}, or import the charter that does"
 
 
-def _spelling(name: str) -> str:
+def spelling(name: str) -> str:
+    """How a known name is written in a charter."""
     # Only values can be other than plain words, and those are written in quotes.
     return (
         name if name.replace("-", "").replace("_", "").replace(".", "").isalnum() else f'"{name}"'

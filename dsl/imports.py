@@ -24,6 +24,19 @@ def distinct(charters: Sequence[tree.Charter], found: Found) -> tuple[tree.Chart
     return tuple(kept.values())
 
 
+def imported_first(charters: Sequence[tree.Charter]) -> tuple[tree.Charter, ...]:
+    """The charters, each after those it imports; as they are where imports form a circle."""
+    named = {charter.name.text: charter for charter in charters}
+    graph = {
+        name: sorted({word.text for word in charter.imports} & named.keys())
+        for name, charter in named.items()
+    }
+    try:
+        return tuple(named[name] for name in TopologicalSorter(graph).static_order())
+    except CycleError:
+        return tuple(charters)
+
+
 def check_heads(charters: Sequence[tree.Charter], found: Found) -> None:
     """Laws and time zones of the heads."""
     for charter in charters:

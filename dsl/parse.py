@@ -67,7 +67,8 @@ def parse(source: SourceText) -> Parsed:
     if refused is not None:
         return Parsed(None, (refused,))
     found: list[Diagnostic] = []
-    text = source.text
+    # Some editors begin every UTF-8 file with a byte order mark.
+    text = source.text.replace("\ufeff", " ", 1) if source.text[:1] == "\ufeff" else source.text
     rereads = max(1, MAX_REREAD_CHARACTERS // max(1, len(text)))
     for _ in range(min(MAX_SYNTAX_ERRORS, rereads)):
         try:

@@ -57,7 +57,8 @@ def resolve(charters: Sequence[tree.Charter], found: Found) -> Resolved:
 
 class _Resolver:
     def __init__(self, charters: Sequence[tree.Charter], found: Found) -> None:
-        self._charters = charters
+        # Of two declarations of one name, the one that others build on is the first.
+        self._charters = imports.imported_first(charters)
         self._found = found
         self._vocabularies = Table[Vocabulary]("vocabulary", found)
         self._zones = Table[Zone]("zone", found)
@@ -74,19 +75,24 @@ class _Resolver:
         self._put_zones()
         entities = self._put_entities()
         self._put_records()
-        return Resolved(tuple(self._scope(charter) for charter in self._charters), entities)
+        by_name = sorted(self._charters, key=lambda charter: charter.name.text)
+        return Resolved(tuple(self._scope(charter) for charter in by_name), entities)
 
     def _put_words(self) -> None:
         for charter, action in each(self._charters, tree.Action):
             self._actions.put(charter, action.name, action.title.text)
         for charter, obligation in each(self._charters, tree.Obligation):
             self._obligations.put(charter, obligation.name, obligation.title.text)
-        for charter, listed in each(self._charters, tree.Enumeration):
-            made = vocabularies.enumeration(listed, self._found)
-            self._vocabularies.put(charter, listed.name, made)
-        for charter, ordered in each(self._charters, tree.Taxonomy):
-            made = vocabularies.taxonomy(ordered, self._found)
-            self._vocabularies.put(charter, ordered.name, made)
+        for charter in self._charters:
+            for declared in charter.declarations:
+                if isinstance(declared, tree.Enumeration | tree.Taxonomy):
+                    self._put_vocabulary(charter, declared)
+
+    def _put_vocabulary(self, charter: tree.Charter, declared: vocabularies.Declared) -> None:
+        # What is wrong inside a second declaration has its cause in being one.
+        if self._vocabularies.take(charter, declared.name):
+            made = vocabularies.vocabulary(charter, declared, self._found)
+            self._vocabularies.put(charter, declared.name, made)
 
     def _put_zones(self) -> None:
         for charter in self._charters:

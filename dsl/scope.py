@@ -1,5 +1,6 @@
 """What a charter may name: its own declarations and those of the charters it imports."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +9,7 @@ from typing import Generic, TypeVar
 from dsl import tree
 from dsl.codes import Code
 from dsl.core import FactType, InForce, Place
-from dsl.diagnostics import Label
+from dsl.diagnostics import Label, quoted
 from dsl.found import Found
 from dsl.tree import Word
 
@@ -34,11 +35,13 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The values of an enumeration or taxonomy; `broader` as in `core.FactType`."""
+    """The values of an enumeration or taxonomy; `broader` as in `core.FactType`. `charter`
+    declares it, where that is known."""
 
     name: str
     values: tuple[str, ...]
     broader: Mapping[str, tuple[str, ...]]
+    charter: str = ""
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -51,6 +54,11 @@ class Vocabulary:
             for other in above:
                 below.setdefault(other, []).append(value)
         return {value: tuple(sorted([value, *others])) for value, others in below.items()}
+
+    @cached_property
+    def are_codes(self) -> bool:
+        """Whether all values look like the codes of ISO 3166-1 alpha-2."""
+        return all(re.fullmatch("[A-Z]{2}", value) for value in self.values)
 
     def with_narrower(self, value: str) -> tuple[str, ...]:
         """The value and all below it."""
@@ -90,18 +98,36 @@ class Table(Generic[T]):
     def __init__(self, what: str, found: Found) -> None:
         self._what = what
         self._found = found
-        self._words: dict[str, Word] = {}
+        self._words: dict[str, tuple[Word, str]] = {}
         self._rows: dict[str, dict[str, T]] = {}
 
     def put(self, charter: tree.Charter, word: Word, value: T | None) -> None:
         """Declare `word`; a value of None is a declaration with a mistake in it."""
-        known = self._words.setdefault(word.text, word)
-        if known is not word:
-            self._found.repeats(self._what, word, known)
-        elif value is None:
+        if not self.take(charter, word):
+            return
+        if value is None:
             self._found.doubt(word.text)
         else:
             self._rows.setdefault(charter.name.text, {})[word.text] = value
+
+    def take(self, charter: tree.Charter, word: Word) -> bool:
+        """Whether `word` is free, or has been taken for this very declaration; else it is
+        reported."""
+        known, owner = self._words.setdefault(word.text, (word, charter.name.text))
+        if known is word:
+            return True
+        if owner != charter.name.text and self._what == "vocabulary":
+            self._found.report(
+                Code.DECLARED_TWICE,
+                f"{quoted(word.text)} is declared in {owner}; another charter cannot add to it",
+                word.span,
+                "remove it, or declare a vocabulary with another name",
+                Label(known.span, "declared here"),
+            )
+        else:
+            self._found.repeats(self._what, word, known)
+        self._found.doubt_in(charter.source.name, word.text)
+        return False
 
     def visible(self, charter: tree.Charter) -> dict[str, T]:
         """What a charter sees, by name."""

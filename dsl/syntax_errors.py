@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Fix, Label, quoted
 from dsl.source import SourceText
+from dsl.syntax_citations import CITATIONS
 from dsl.syntax_gaps import GAPS
 from dsl.syntax_habits import HABITS
 from dsl.syntax_signs import character
@@ -26,7 +27,7 @@ def explain(source: SourceText, met: Unexpected) -> Diagnostic:
         return character(source, met)
     if met.terminal == "$END":
         return _ends_early(source, met)
-    explanations: tuple[Explanation, ...] = (*HABITS, *GAPS)
+    explanations: tuple[Explanation, ...] = (*CITATIONS, *HABITS, *GAPS)
     for explanation in explanations:
         found = explanation(source, met)
         if found is not None:

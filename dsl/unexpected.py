@@ -36,6 +36,8 @@ class Unexpected:
 
 def choices(expected: frozenset[str]) -> str:
     """What could have stood there, in words."""
+    # Lark names a terminal `__...` where the grammar has no word for it.
+    expected = frozenset(name for name in expected if not name.startswith("__"))
     names = [name for name in expected if name not in _STARTS] or list(expected)
     if expected >= _LOCATORS:
         names = [name for name in names if name not in _LOCATORS] + ["ART"]

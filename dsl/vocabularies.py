@@ -1,6 +1,7 @@
 """Stage 2, vocabularies: enumerations, and taxonomies closed upward."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import cast
 
@@ -8,13 +9,44 @@ from dsl import tree
 from dsl.codes import Code
 from dsl.diagnostics import Label, quoted
 from dsl.facts import MAX_TERM_LENGTH, MAX_TERMS
-from dsl.found import Found
+from dsl.found import Found, spelling
 from dsl.imports import shown_circle, turned
 from dsl.scope import Vocabulary
 from dsl.tree import Word
 
 MAX_VALUES = 2_000
 MAX_LEVELS = 32
+MAX_LISTED = 12
+
+Declared = tree.Enumeration | tree.Taxonomy
+
+
+def vocabulary(charter: tree.Charter, declared: Declared, found: Found) -> Vocabulary | None:
+    """The vocabulary that a charter declares, or None where the declaration cannot be one."""
+    if isinstance(declared, tree.Enumeration):
+        made = enumeration(declared, found)
+    else:
+        made = taxonomy(declared, found)
+    return made and replace(made, charter=charter.name.text)
+
+
+def choose(known: Vocabulary, charter: str) -> str:
+    """What to write in `charter` in place of a value that is not known. Nobody is invited to
+    add to the vocabulary of another charter."""
+    shown = [f"`{spelling(value)}`" for value in known.values[:MAX_LISTED]]
+    owner = f"; they are declared in {known.charter}" if known.charter else ""
+    own = ", or declare this one" if known.charter == charter else owner
+    if known.are_codes and len(known.values) > 1:
+        sample = "DE" if "DE" in known.known else known.values[0]
+        return f"the values of `{known.name}` are two-letter codes, such as `{sample}`{own}"
+    if len(known.values) > MAX_LISTED:
+        return f"choose one of the values of `{known.name}`{own}"
+    return f"write {listed(shown)}{own}"
+
+
+def listed(shown: Sequence[str]) -> str:
+    """Names in a row, with `or` before the last."""
+    return " or ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
 
 
 def enumeration(declared: tree.Enumeration, found: Found) -> Vocabulary | None:
@@ -83,7 +115,8 @@ def _parents(declared: tree.Taxonomy, found: Found) -> dict[str, set[str]]:
                 parents[term.name.text].add(word.text)
             else:
                 what = f"term of {declared.name.text}"
-                found.unknown(Code.UNKNOWN_VALUE, what, word, parents)
+                help_ = "declare it as a term of this taxonomy"
+                found.unknown(Code.UNKNOWN_VALUE, what, word, parents, help_=help_)
     return parents
 
 

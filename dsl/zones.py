@@ -9,6 +9,7 @@ from dsl.diagnostics import Label, quoted
 from dsl.found import Found
 from dsl.scope import Vocabulary, Zone, in_force, time_zone
 from dsl.tree import Word
+from dsl.vocabularies import choose
 
 MAX_STRANGE = 5
 
@@ -22,7 +23,7 @@ def zone(
     """The zone, its members in order, or None where they are of no one vocabulary."""
     _check_dated(declared, found)
     _check_repeats(declared, found)
-    vocabulary = _vocabulary(declared, vocabularies, found)
+    vocabulary = _vocabulary(charter.name.text, declared, vocabularies, found)
     if vocabulary is None:
         return None
     clock = time_zone(charter)
@@ -42,7 +43,7 @@ def zone(
 
 
 def _vocabulary(
-    declared: tree.Zone, vocabularies: Mapping[str, Vocabulary], found: Found
+    charter: str, declared: tree.Zone, vocabularies: Mapping[str, Vocabulary], found: Found
 ) -> str | None:
     words = [word for member in declared.members for word in member.values]
     texts = {word.text for word in words}
@@ -54,17 +55,18 @@ def _vocabulary(
     best = max(sorted(shared), key=lambda name: shared[name], default=None)
     if best is not None and shared[best] and not holding:
         strange = [word for word in words if word.text not in vocabularies[best].known]
-        _report_strange(declared, strange, vocabularies[best], found)
+        _report_strange(declared, strange, vocabularies[best], charter, found)
         return None
     _report_no_vocabulary(declared, holding, found)
     return None
 
 
 def _report_strange(
-    declared: tree.Zone, strange: list[Word], vocabulary: Vocabulary, found: Found
+    declared: tree.Zone, strange: list[Word], vocabulary: Vocabulary, charter: str, found: Found
 ) -> None:
     for word in strange[:MAX_STRANGE]:
-        found.unknown(Code.UNKNOWN_VALUE, vocabulary.name, word, vocabulary.values)
+        help_ = choose(vocabulary, charter)
+        found.unknown(Code.UNKNOWN_VALUE, vocabulary.name, word, vocabulary.values, help_=help_)
     if len(strange) > MAX_STRANGE:
         found.report(
             Code.ZONE_ELEMENTS,

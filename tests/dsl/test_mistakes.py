@@ -96,6 +96,7 @@ def test_messages_keep_the_house_style(name: str, diagnostic: Diagnostic) -> Non
     assert not OUR_WORDS.search(message + (diagnostic.help or "") + " ".join(diagnostic.notes))
     assert diagnostic.help
     assert not diagnostic.help.endswith(".")
+    assert "__" not in diagnostic.help
 
 
 @pytest.mark.parametrize(("name", "diagnostic"), ALL)

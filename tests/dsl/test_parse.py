@@ -217,7 +217,9 @@ def test_a_word_of_the_language_in_quotes_is_a_value() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["\ufeffcharter a", "charter a\u00a0b", "charter a #\x00"])
+@pytest.mark.parametrize(
+    "text", ["charter \ufeffa", "\ufeff\ufeffcharter a", "charter a\u00a0b", "charter a #\x00"]
+)
 def test_what_cannot_be_seen_is_refused(text: str) -> None:
     parsed = parse(SourceText("test.charter", text))
     assert parsed.charter is None
@@ -231,6 +233,12 @@ def test_digits_and_blanks_of_other_scripts_are_refused(text: str) -> None:
     parsed = parse(SourceText("test.charter", RULE.format(clauses=f"when {text}")))
     assert parsed.charter is None
     assert len(parsed.diagnostics) == 1
+
+
+def test_a_byte_order_mark_at_the_very_start_is_no_mistake_and_moves_nothing() -> None:
+    read = charter("\ufeff" + BASE.text)
+    assert read.name.span.text == "base"
+    assert len(read.declarations) == len(charter(BASE.text).declarations)
 
 
 def test_line_ends_of_windows_are_white_space() -> None:
