@@ -17,7 +17,7 @@ from gateway.errors import LedgerError
 from gateway.keys import CheckpointSigner
 from gateway.ledger import storage
 from gateway.ledger.head import Head, Receipt, check_record, make_head, restore_head
-from gateway.ledger.lock import lock_folder
+from gateway.ledger.lock import lock_file
 from gateway.ledger.merkle import consistency_path
 from gateway.ledger.storage import Connect, StoredRecord
 from gateway.ledger.tree import GrowingTree
@@ -61,8 +61,9 @@ class Log:
         with ExitStack() as resources:
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                resources.enter_context(lock_folder(folder))
-                path = _private_file(folder / storage.DATABASE)
+                path = folder / storage.DATABASE
+                # SQLite gives its side files the mode of this one.
+                check_place = resources.enter_context(lock_file(path))
                 connection = _connect(resources, connect, path)
                 reader = _connect(resources, connect, path)
                 reader.execute("PRAGMA query_only=ON")
@@ -73,7 +74,10 @@ class Log:
                 tree, head = restore_head(connection, origin, signer.public)
             except (sqlite3.Error, OSError) as error:
                 raise LedgerError(f"the ledger in {folder} cannot be opened: {error}") from error
-            writer = Writer(connection, tree, head, signer=signer, clock=clock, random=random)
+            writer = Writer(
+                connection, tree, head,
+                signer=signer, clock=clock, random=random, check_place=check_place,
+            )  # fmt: skip
             resources.callback(writer.close)
             return Log(writer, reader, resources.pop_all())
         raise AssertionError("unreachable: the stack suppresses nothing")
@@ -184,12 +188,6 @@ def _refuse(entry_id: str, tenant: str, body: bytes) -> str | None:
 
 
 # --- opening -------------------------------------------------------------------------
-
-
-def _private_file(path: Path) -> Path:
-    # SQLite gives its side files the mode of this one.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    return path
 
 
 def _connect(resources: ExitStack, connect: Connect, path: Path) -> sqlite3.Connection:

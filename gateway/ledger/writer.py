@@ -7,7 +7,8 @@
 
 What fails before the commit is rolled back and leaves the ledger usable. After a failed
 commit nobody knows what is on disk, and a second sync that succeeds proves nothing, so
-the writer stops for good; a restart reads what the disk really holds.
+the writer stops for good; a restart reads what the disk really holds. So it does where
+somebody else wrote to the ledger, or another file is in its place.
 """
 
 import sqlite3
@@ -31,6 +32,10 @@ MAX_GROUP = 512
 _BROKEN = (
     "the ledger is read-only since a write to its disk failed; "
     "check the disk and restart the gateway"
+)
+_FOREIGN = (
+    "the ledger is read-only since somebody else wrote to it; "
+    "stop whoever that is and restart the gateway"
 )
 
 Clock = Callable[[], datetime]
@@ -59,6 +64,7 @@ class Writer:
         signer: CheckpointSigner,
         clock: Clock,
         random: Random,
+        check_place: Callable[[], None],
     ) -> None:
         self.head = head
         self._connection = connection
@@ -67,8 +73,9 @@ class Writer:
         self._signer = signer
         self._clock = clock
         self._random = random
+        self._check_place = check_place
         self._refusal: str | None = None
-        self._broken = False
+        self._broken: str | None = None
         self._gate = threading.Lock()
         self._queue: SimpleQueue[Pending | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
@@ -114,8 +121,8 @@ class Writer:
         return _started(group), False
 
     def _append(self, group: list[Pending]) -> None:
-        if self._broken:
-            raise LedgerUnavailableError(_BROKEN)
+        if self._broken is not None:
+            raise LedgerUnavailableError(self._broken)
         known = self._find([pending.id for pending in group])
         logged_at = rfc3339(self._clock())
         salts = self._random(SALT_SIZE * len(group))
@@ -160,15 +167,25 @@ class Writer:
             storage.insert_records(self._connection, fresh)
             storage.insert_tiles(self._connection, tiles)
             storage.insert_checkpoint(self._connection, head.size, head.note, logged_at)
-        except Exception:
+            self._check_still_ours()
+        except Exception as error:
             self._roll_back(size)
+            if isinstance(error, sqlite3.IntegrityError):
+                self._stop(_FOREIGN)  # only another writer can have taken the next index
             raise
         try:
             self._connection.execute("COMMIT")
         except Exception:
-            self._stop()
+            self._stop(_BROKEN)
             raise
         self.head = head
+
+    def _check_still_ours(self) -> None:
+        try:
+            self._check_place()
+        except LedgerUnavailableError as error:
+            self._stop(str(error))
+            raise
 
     def _read_tile(self, level: int, index: int) -> bytes:
         return storage.read_tile(self._connection, level, index)
@@ -194,15 +211,15 @@ class Writer:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error:
-            self._stop()
+            self._stop(_BROKEN)
 
-    def _stop(self) -> None:
-        self._broken = True
+    def _stop(self, words: str) -> None:
+        self._broken = words
         with self._gate:
-            self._refusal = _BROKEN
+            self._refusal = words
 
     def _fail(self, group: list[Pending], error: Exception) -> None:
-        words = _BROKEN if self._broken else f"the ledger could not append: {error}"
+        words = self._broken or f"the ledger could not append: {error}"
         for pending in group:
             if not pending.answer.done():
                 refused = LedgerUnavailableError(words)
