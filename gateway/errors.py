@@ -57,6 +57,13 @@ class AuthorisationError(GatewayError):
     """The caller is known and may not do this."""
 
 
+class OverloadedError(GatewayError):
+    """More is asked at once than can be decided in time. Nothing was decided or recorded;
+    it may be asked again."""
+
+    reason = "overloaded"
+
+
 # --- engines -------------------------------------------------------------------------
 
 

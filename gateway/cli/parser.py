@@ -165,6 +165,20 @@ def _serve(parser: ArgumentParser) -> None:
         help="name of the log, such as ledger.example/eu; chosen at first start, then fixed "
         "(default: charter.example/local)",
     )
+    parser.add_argument(
+        "--connections",
+        type=_connections,
+        default=512,
+        metavar="N",
+        help="connections open at once (default: 512)",
+    )
+    parser.add_argument(
+        "--connections-of-client",
+        type=_connections,
+        default=100,
+        metavar="N",
+        help="of them, from one address (default: 100); behind a proxy, as many as it opens",
+    )
     _policies(parser, positional=False)
     _service(parser)
     _format(parser)
@@ -299,6 +313,13 @@ def _port(text: str) -> int:
 
 def _count(text: str) -> int:
     return _number(text, 10_000_000, "number")
+
+
+def _connections(text: str) -> int:
+    number = _number(text, 1_000_000, "number")
+    if number == 0:
+        raise ArgumentTypeError("no connections: nobody could ask")
+    return number
 
 
 def _number(text: str, most: int, what: str) -> int:

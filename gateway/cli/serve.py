@@ -3,6 +3,8 @@
 import asyncio
 import ipaddress
 import json
+import logging
+import resource
 import signal
 import socket
 import ssl
@@ -11,6 +13,7 @@ from argparse import Namespace
 
 import uvicorn
 import uvloop
+from starlette.applications import Starlette
 
 from gateway.callers import Callers
 from gateway.cli import exit_codes
@@ -21,14 +24,24 @@ from gateway.pdp.engines import DEFAULT
 from gateway.service import Service
 from gateway.state import State
 from gateway.web.app import create_app
-from gateway.web.protocol import BoundedProtocol
+from gateway.web.connections import Bounds
+from gateway.web.protocol import bounded
 
 GRACE_S = 10
+# After this long, the system ends a connection whose other side takes no bytes of an answer.
+UNREAD_S = 30
+# Connections that the system keeps until they are accepted; it hands them over at once.
+BACKLOG = 64
+# Files besides connections: ledger, engines, and those accepted only to be refused.
+OTHER_FILES = 64 + BACKLOG
+
+log = logging.getLogger("charter")
 
 
 def serve(args: Namespace) -> int:
     """Serve until told to stop; what is in flight is answered first."""
     _check_address(args)
+    bounds = Bounds(connections=_room_for(args.connections), of_client=args.connections_of_client)
     # Whatever else can be wrong is tried before the state folder is touched.
     with _listener(args.host, args.port) as listener:
         parts = Parts(args)
@@ -36,22 +49,28 @@ def serve(args: Namespace) -> int:
         callers = state.callers()
         log_as_json()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(args, listener, parts.service(state), state, callers))
+            _say_if_less(args.connections, bounds)
+            return runner.run(_run(args, listener, parts.service(state), state, callers, bounds))
 
 
 async def _run(
-    args: Namespace, listener: socket.socket, service: Service, state: State, callers: Callers
+    args: Namespace,
+    listener: socket.socket,
+    service: Service,
+    state: State,
+    callers: Callers,
+    bounds: Bounds,
 ) -> int:
     """Check and serve in one event loop: a client of an engine belongs to the loop in which
     it was opened."""
     try:
         await service.check_engines()
-        config = _config(args, service, state, callers)
+        config = _config(args, create_app(service, callers, state.trust()), bounds)
         config.load()
     except BaseException:
         await service.close()
         raise
-    listener.listen()  # who is greeted may connect at once, and is answered in a moment
+    listener.listen(BACKLOG)  # who is greeted may connect at once, and is answered in a moment
     _greet(args, listener, state, service.bundle.digest)
     server = uvicorn.Server(config)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -65,10 +84,11 @@ def _stopped(_number: int, _frame: object) -> None:
     """There is nothing left to do."""
 
 
-def _config(args: Namespace, service: Service, state: State, callers: Callers) -> uvicorn.Config:
+def _config(args: Namespace, app: Starlette, bounds: Bounds) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(service, callers, state.trust()),
-        http=BoundedProtocol,
+        app,
+        http=bounded(bounds),
+        backlog=BACKLOG,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -107,6 +127,36 @@ def _check_address(args: Namespace) -> None:
             ) from error
 
 
+def _room_for(connections: int) -> int:
+    """As many of the connections as the system has files for; it is asked for more first.
+
+    Raises:
+        ConfigurationError: It has none.
+    """
+    wanted = connections + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return connections
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft <= OTHER_FILES:
+        raise ConfigurationError(
+            f"the system lets this process open {soft} files, and {wanted} are needed: "
+            "raise the limit (ulimit -n)"
+        )
+    return min(connections, soft - OTHER_FILES)
+
+
+def _say_if_less(wanted: int, bounds: Bounds) -> None:
+    if bounds.connections < wanted:
+        log.warning(
+            "%d connections at once, not %d: the system lets this process open no more files",
+            bounds.connections,
+            wanted,
+        )
+
+
 def _listener(host: str, port: int) -> socket.socket:
     """The socket to serve on, bound and not listening yet."""
     try:
@@ -120,6 +170,9 @@ def _listener(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.set_inheritable(False)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # of Linux; accepted sockets inherit it
+            milliseconds = UNREAD_S * 1000
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
     except OSError as error:
         listener.close()
         raise ConfigurationError(

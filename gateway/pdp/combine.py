@@ -6,9 +6,11 @@ differ, is an incident and never a permit.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, fields
 from enum import Enum
 from itertools import combinations
+from typing import Protocol, runtime_checkable
 
 from dsl.evaluate import Answer
 from dsl.facts import Question
@@ -17,11 +19,24 @@ from gateway.errors import (
     EngineAnswerError,
     EngineError,
     EngineUnavailableError,
+    OverloadedError,
 )
 from gateway.pdp.engine import Engine
 
 DEFAULT_TIMEOUT_S = 0.5
 _SHOWN_RULES = 5
+
+
+@runtime_checkable
+class OneAtATime(Protocol):
+    """An engine whose questions wait for each other. Its time limit begins with its turn:
+    a queue is no fault of the engine, and no incident.
+
+    Entering `turn` raises `OverloadedError` where the queue is too long, or an
+    `EngineError` where it does not move.
+    """
+
+    def turn(self) -> AbstractAsyncContextManager[None]: ...
 
 
 class IncidentKind(Enum):
@@ -49,9 +64,10 @@ class Combined:
 async def ask_all(
     engines: Sequence[Engine], question: Question, *, timeout_s: float = DEFAULT_TIMEOUT_S
 ) -> Combined:
-    """Ask all engines at once; each has `timeout_s` seconds.
+    """Ask all engines at once; each has `timeout_s` seconds from its turn.
 
     Raises:
+        OverloadedError: An engine has too many questions to answer before this one.
         ConfigurationError: There is no engine, or two have one name.
     """
     names = [engine.name for engine in engines]
@@ -60,19 +76,26 @@ async def ask_all(
     if len(set(names)) != len(names):
         raise ConfigurationError("two policy engines have the same name")
     said = await asyncio.gather(*(_ask(engine, question, timeout_s) for engine in engines))
-    answers = dict(zip(names, said, strict=True))
+    answers: dict[str, Answer | EngineError] = {}
+    for name, answer in zip(names, said, strict=True):
+        if isinstance(answer, OverloadedError):
+            raise answer
+        answers[name] = answer
     incident = _error(answers) or _disagreement(answers)
-    first = said[0]
+    first = answers[names[0]]
     if incident is not None or isinstance(first, EngineError):
         return Combined(answers, None, incident)
     return Combined(answers, first, None)
 
 
-async def _ask(engine: Engine, question: Question, timeout_s: float) -> Answer | EngineError:
+async def _ask(
+    engine: Engine, question: Question, timeout_s: float
+) -> Answer | EngineError | OverloadedError:
+    turn = engine.turn() if isinstance(engine, OneAtATime) else nullcontext()
     try:
-        async with asyncio.timeout(timeout_s):
+        async with turn, asyncio.timeout(timeout_s):
             return await engine.ask(question)
-    except EngineError as error:
+    except (EngineError, OverloadedError) as error:
         return error
     except TimeoutError:
         return EngineUnavailableError(engine.name, f"no answer within {timeout_s:g} s")

@@ -6,8 +6,9 @@ JSON, with text as UTF-8 and not as escapes, which regopy leaves undecoded; and 
 answer counts only if it is `ok()` and exactly the expected object.
 
 The interpreter is not safe to share, so questions are put one at a time, in a thread:
-regopy releases the interpreter's lock while it works. An interpreter that hangs keeps
-that thread, and every later question runs into its time limit, which refuses.
+regopy releases the interpreter's lock while it works. Whoever has a time limit waits for
+a `turn` first. An interpreter that hangs keeps its turn, and every later question is
+refused.
 """
 
 # regopy annotates only in part.
@@ -16,8 +17,10 @@ that thread, and every later question runs into its time limit, which refuses.
 
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 
 from regopy import Bundle, Interpreter, LogLevel, RegoError
 
@@ -25,21 +28,29 @@ from dsl.core import Program
 from dsl.core_json import program_digest
 from dsl.evaluate import Answer
 from dsl.facts import Question
-from dsl.fold import slice_by_action
+from dsl.fold import paths_read, slice_by_action
 from dsl.to_rego import rego_policy
-from gateway.errors import ConfigurationError, EngineAnswerError, EngineUnavailableError
+from gateway.errors import (
+    ConfigurationError,
+    EngineAnswerError,
+    EngineUnavailableError,
+    OverloadedError,
+)
 from gateway.pdp.engine import AnswerCheck, RawAnswer, rego_answer
 
+QUEUE_TIMEOUT_S = 0.5
 _ENTRY_POINT = "charter/answer"
 
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """A module, prepared. `digest` is that of the program it was compiled from."""
+    """A module, prepared. `digest` is that of the program it was compiled from, `facts` are
+    the paths it reads."""
 
     interpreter: Interpreter
     bundle: Bundle
     digest: str
+    facts: frozenset[str]
 
 
 class RegoEngine:
@@ -49,6 +60,7 @@ class RegoEngine:
         program: What to load.
         sliced: Whether to prepare a slice for each action, which is faster, or the
             whole program, as it is published. The answers are the same.
+        queue_timeout_s: Seconds to wait for a turn.
 
     Raises:
         ConfigurationError: regopy cannot build the emitted module.
@@ -56,32 +68,78 @@ class RegoEngine:
 
     name = "rego"
 
-    def __init__(self, program: Program, *, sliced: bool = True) -> None:
+    def __init__(
+        self, program: Program, *, sliced: bool = True, queue_timeout_s: float = QUEUE_TIMEOUT_S
+    ) -> None:
         self._check = AnswerCheck(self.name, program)
         if sliced:
             self._slices = {a: _load(slice_by_action(program, a)) for a in program.actions}
         else:
             self._slices = dict.fromkeys(program.actions, _load(program))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="charter-rego")
+        self._queue_timeout_s = queue_timeout_s
+        self._turns = asyncio.Semaphore(1)
+        self._turns_ended = 0
+        self._work: Future[RawAnswer] | None = None  # what was begun last
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Wait until no other question is evaluated, and let none be for the block.
+
+        Raises:
+            OverloadedError: The turn did not come in time, though others ended.
+            EngineUnavailableError: It did not come in time, and none ended either.
+        """
+        before = self._turns_ended
+        try:
+            async with asyncio.timeout(self._queue_timeout_s):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            words = f"no turn within {self._queue_timeout_s:g} s"
+            if self._turns_ended == before:
+                raise EngineUnavailableError(self.name, words) from error
+            raise OverloadedError(f"{self.name}: {words}") from error
+        try:
+            yield
+        finally:
+            self._end_turn(asyncio.get_running_loop())
+
+    def _end_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The turn lasts until the thread is free, even if nobody waited for that long."""
+        work, self._work = self._work, None
+
+        def end() -> None:
+            self._turns_ended += 1
+            self._turns.release()
+
+        def end_from_thread(_: object) -> None:
+            with suppress(RuntimeError):  # the loop may be closed by now
+                loop.call_soon_threadsafe(end)
+
+        if work is None or work.done():
+            end()
+        else:
+            work.add_done_callback(end_from_thread)
 
     async def ask(self, question: Question) -> Answer:
         part = self._slices.get(question.action)
         if part is None:
             # No rule can apply to an action that no rule names.
             return self._check.answer(RawAnswer((), (), broken=(), open=()))
-        loop = asyncio.get_running_loop()
         try:
-            raw = loop.run_in_executor(self._thread, self._evaluate, part, question)
+            self._work = work = self._thread.submit(self._evaluate, part, question)
         except RuntimeError as error:
             raise EngineUnavailableError(self.name, "the engine is closed") from error
-        return self._check.answer(await raw)
+        return self._check.answer(await asyncio.wrap_future(work))
 
     async def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _evaluate(self, part: _Slice, question: Question) -> RawAnswer:
+        # What no rule reads can be large, and cannot matter.
+        read = {path: value for path, value in question.facts.items() if path in part.facts}
         try:
-            document = json.dumps(question.document(), ensure_ascii=False)
+            document = json.dumps(replace(question, facts=read).document(), ensure_ascii=False)
             part.interpreter.set_input_term(document)
             output = part.interpreter.query_bundle_entrypoint(part.bundle, _ENTRY_POINT)
             results = output.results if output.ok() else []
@@ -107,4 +165,4 @@ def _load(part: Program) -> _Slice:
         raise ConfigurationError(f"regopy does not accept the module: {error}") from error
     if not bundle.ok():
         raise ConfigurationError("regopy does not accept the module")
-    return _Slice(interpreter, bundle, program_digest(part))
+    return _Slice(interpreter, bundle, program_digest(part), paths_read(part))

@@ -9,7 +9,14 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from gateway.callers import Caller, Callers
 from gateway.errors import GatewayError
 from gateway.service import Service
-from gateway.web.limits import BodyTooLargeError, InFlight, TooBusyError, read_body
+from gateway.web.limits import (
+    BodyTooLargeError,
+    InFlight,
+    TooBusyError,
+    Turns,
+    expected_size,
+    read_body,
+)
 from gateway.web.problem import NOT_FOUND, NOT_JSON, TOO_BUSY, TOO_LARGE, TOO_SLOW, of_error
 
 # A decision may rest on what the caller keeps secret: no cache may hold it.
@@ -26,6 +33,7 @@ class DecisionDoor:
         self._callers = callers
         self._clock = clock
         self._in_flight = InFlight()
+        self._turns = Turns()
 
     def _caller(self, request: Request) -> Caller:
         return self._callers.authenticate(request.headers.get("authorization"), now=self._clock())
@@ -39,8 +47,11 @@ class DecisionDoor:
         if media_type != "application/json" or "content-encoding" in request.headers:
             return NOT_JSON.response(_CLOSE)
         try:
-            with self._in_flight.one(caller.tenant):
-                answer = await self._service.decide(await read_body(request), caller)
+            with self._in_flight.one(caller.tenant, expected_size(request)) as place:
+                body = await read_body(request)
+                place.size = len(body)
+                async with self._turns.one(caller.tenant, place.size):
+                    answer = await self._service.decide(body, caller)
         except TooBusyError:
             return TOO_BUSY.response(_CLOSE)
         except BodyTooLargeError:

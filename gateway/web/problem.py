@@ -13,6 +13,7 @@ from gateway.errors import (
     GatewayError,
     JsonError,
     LedgerUnavailableError,
+    OverloadedError,
     RequestError,
 )
 
@@ -59,7 +60,8 @@ class Problem:
             f"content-type: {MEDIA_TYPE}\r\n"
             f"content-length: {len(body)}\r\n"
             "cache-control: no-store\r\n"
-            "connection: close\r\n\r\n"
+            + "".join(f"{name.lower()}: {value}\r\n" for name, value in self.headers)
+            + "connection: close\r\n\r\n"
         )
         return head.encode() + body
 
@@ -95,6 +97,18 @@ LEDGER_UNAVAILABLE = Problem(
     "No decision can be recorded, so none is made",
     HTTPStatus.SERVICE_UNAVAILABLE,
     headers=(("Retry-After", "5"),),
+)
+OVERLOADED = Problem(
+    "overloaded",
+    "More is asked at once than can be decided in time",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    headers=(("Retry-After", "1"),),
+)
+TOO_MANY_CONNECTIONS = Problem(
+    "too-many-connections",
+    "Too many connections are open at once",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    headers=(("Retry-After", "1"),),
 )
 INTERNAL = Problem(
     "internal", "The gateway failed; nothing was permitted", HTTPStatus.INTERNAL_SERVER_ERROR
@@ -135,6 +149,8 @@ PROBLEMS = (
     MALFORMED_JSON,
     *QUESTIONS.values(),
     LEDGER_UNAVAILABLE,
+    OVERLOADED,
+    TOO_MANY_CONNECTIONS,
     INTERNAL,
     NOT_FOUND,
     NO_METHOD,
@@ -161,5 +177,7 @@ def of_error(error: GatewayError) -> Problem:
             return replace(QUESTIONS[error.kind], detail=error.detail, pointer=error.pointer)
         case LedgerUnavailableError():
             return LEDGER_UNAVAILABLE
+        case OverloadedError():
+            return OVERLOADED
         case _:
             return INTERNAL

@@ -1,45 +1,138 @@
-"""HTTP/1.1 with the bounds that uvicorn leaves open: size, number and time of headers.
+"""HTTP/1.1 with the bounds that uvicorn leaves open: size, number and time.
 
-uvicorn reads headers of any length for any time, and answers what it cannot read with
-plain text. Here each of these ends the connection with a problem document.
+uvicorn reads headers of any length for any time, keeps a connection whose request never
+ends, takes any number of connections and of requests ahead of their answers, and answers
+what it cannot read with plain text. Here each of these has a bound, and ends the
+connection with a problem document, after the answers that are still due on it.
+
+At every moment one of these runs: the time of a head, the time of a body, the time that an
+answer may take, or uvicorn's time for a connection at rest.
 """
 
-from asyncio import BaseTransport, TimerHandle
+from asyncio import BaseTransport, TimerHandle, Transport
+from enum import Enum, auto
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.web.problem import HEAD_TOO_LARGE, MALFORMED_HTTP, TOO_SLOW, Problem
+from gateway.web.connections import Bounds, Connections
+from gateway.web.problem import (
+    HEAD_TOO_LARGE,
+    MALFORMED_HTTP,
+    TOO_MANY_CONNECTIONS,
+    TOO_SLOW,
+    Problem,
+)
 
 MAX_HEAD_BYTES = 16 * 1024  # request line and headers
 MAX_HEADERS = 100
-HEAD_TIMEOUT_S = 10.0
+# What is parsed at a time. The parser does not say where in it a request ended.
+_PIECE = 4 * 1024
 
 
 class HeadRefusedError(Exception):
     """Raised inside the parser, which then stops."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """One connection."""
+class _Phase(Enum):
+    """What the connection is to receive next."""
 
-    _in_head = True
+    HEAD = auto()
+    BODY = auto()
+    ANYTHING = auto()  # the last request is complete
+    NOTHING = auto()  # refused; only answers follow
+
+
+class HeldFlow(FlowControl):
+    """Reading stays paused while it is held, whoever wants to resume it."""
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self._held = False
+
+    def hold(self, held: bool) -> None:
+        was_held, self._held = self._held, held
+        if held:
+            self.pause_reading()
+        elif was_held:
+            self.resume_reading()
+
+    def resume_reading(self) -> None:
+        if not self._held:
+            super().resume_reading()
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. `bounded` makes the class with its bounds."""
+
+    bounds = Bounds()
+    connections_open = Connections(bounds)
+
+    _phase = _Phase.HEAD
+    _entered = False
+    _stopping = False
+    _keep_alive = True  # after the answer to the request that is being received
     _head_bytes = 0  # of a head whose end has not come yet
+    _request_ended = False
+    _due = 0  # requests with a complete head and without a complete answer
+    _unread = b""  # received and not parsed yet
     _timer: TimerHandle | None = None
     _problem: Problem = MALFORMED_HTTP
+    _refusal: Problem | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # pyright: ignore[reportArgumentType]
-        self._wait_for_head()
+        self.flow = self._held_flow = HeldFlow(self.transport)
+        self._entered = self.connections_open.enter(self._address())
+        if self._entered:
+            self._wait_for_head()
+        else:
+            self._refuse(TOO_MANY_CONNECTIONS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._unread = b""
+        if self._entered:
+            self._entered = False
+            self.connections_open.leave(self._address())
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        was_in_head = self._in_head
-        super().data_received(data)
-        if was_in_head and self._in_head:
-            self._head_bytes += len(data)
+        if not self._is_over():
+            self._unread += data
+            self._parse()
+
+    def shutdown(self) -> None:
+        self._stopping = True
+        super().shutdown()
+
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
+    def _is_over(self) -> bool:
+        return self._phase is _Phase.NOTHING or self.transport.is_closing()
+
+    # --- parsing ---
+
+    def _parse(self) -> None:
+        """Parse what is there, but not far ahead of the answers: what waits for one costs
+        more memory than the bytes it came in."""
+        unread, at = self._unread, 0
+        self._unread = b""
+        while at < len(unread) and not self.pipeline and not self._is_over():
+            self._parse_piece(unread[at : at + _PIECE])
+            at += _PIECE
+        if not self._is_over():
+            self._unread = unread[at:]
+            self._held_flow.hold(bool(self._unread or self.pipeline))
+
+    def _parse_piece(self, piece: bytes) -> None:
+        if self._phase is _Phase.ANYTHING:
+            self._wait_for_head()
+        self._request_ended = False
+        super().data_received(piece)
+        if self._phase is _Phase.HEAD:
+            self._head_bytes = 0 if self._request_ended else self._head_bytes + len(piece)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HEAD_TOO_LARGE)
 
@@ -47,21 +140,53 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._wait_for_head()
+        if self._phase is not _Phase.HEAD:
+            self._wait_for_head()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._stop_waiting()
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             self._problem = HEAD_TOO_LARGE
             raise HeadRefusedError
-        version = self.parser.get_http_version() if self.parser else ""
+        assert self.parser is not None  # noqa: S101 - it is the parser that calls
+        version = self.parser.get_http_version()
         hosts = sum(name == b"host" for name, _ in self.headers)
         # RFC 9112 section 3.2: with another number, two readers could see two places.
         if version not in ("1.0", "1.1") or hosts > 1 or (version == "1.1" and hosts == 0):
             raise HeadRefusedError
         super().on_headers_complete()
+        self._due += 1
+        self._phase = _Phase.BODY
+        self._wait(self.bounds.body_timeout_s)
+        # An answer that comes before the whole request is the last one: nobody has to wait
+        # for the rest, and the rest is no next request. Nor is what follows an upgrade.
+        self._keep_alive = self.cycle.keep_alive and not self.parser.should_upgrade()
+        self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        self._phase = _Phase.ANYTHING
+        self._request_ended = True
+        self._stop_waiting()
+        if not self.cycle.response_started:
+            self.cycle.keep_alive = self._keep_alive and not self._stopping
+        super().on_message_complete()
+
+    # --- called when an answer is complete ---
+
+    def on_response_complete(self) -> None:
+        self._due -= 1
+        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if self._refusal is not None:
+            self._say_refusal()
+        else:
+            # What was being received could not be read on until now.
+            if self._phase is _Phase.BODY:
+                self._wait(self.bounds.body_timeout_s)
+            elif self._phase is _Phase.HEAD:
+                self._wait(self.bounds.head_timeout_s)
+            self._parse()
 
     # --- refusing ---
 
@@ -70,18 +195,56 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(self._problem)
 
     def _refuse(self, problem: Problem) -> None:
+        """Read no more; say so as soon as no answer is due."""
         self._stop_waiting()
-        if not self.transport.is_closing():
-            self.transport.write(problem.raw())
+        if self._is_over():
+            return
+        was, self._phase = self._phase, _Phase.NOTHING
+        self._unread = b""
+        self._held_flow.hold(True)
+        self._refusal = problem
+        if was is _Phase.BODY:
+            self._give_up_request()
+        self._say_refusal()
+
+    def _give_up_request(self) -> None:
+        """The request that is being received will never be complete."""
+        self._due -= 1
+        if self.pipeline:
+            self.pipeline.popleft()
+        elif self.cycle.response_started:
+            self.transport.close()
+        else:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+    def _say_refusal(self) -> None:
+        if self._refusal is not None and not self._due and not self.transport.is_closing():
+            self.transport.write(self._refusal.raw())
             self.transport.close()
 
+    # --- waiting ---
+
     def _wait_for_head(self) -> None:
-        self._stop_waiting()
-        self._in_head = True
+        self._phase = _Phase.HEAD
         self._head_bytes = 0
-        self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._refuse, TOO_SLOW)
+        self._wait(self.bounds.head_timeout_s)
+
+    def _wait(self, seconds: float) -> None:
+        self._stop_waiting()
+        self._timer = self.loop.call_later(seconds, self._refuse, TOO_SLOW)
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def bounded(given: Bounds) -> type[BoundedProtocol]:
+    """The protocol of one server, whose connections are counted together."""
+
+    class Bounded(BoundedProtocol):
+        bounds = given
+        connections_open = Connections(given)
+
+    return Bounded

@@ -1,6 +1,8 @@
 """Engines are believed together or not at all."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -8,7 +10,12 @@ import pytest
 from dsl.core import Not
 from dsl.evaluate import Answer, evaluate
 from dsl.facts import Question
-from gateway.errors import ConfigurationError, EngineAnswerError, EngineUnavailableError
+from gateway.errors import (
+    ConfigurationError,
+    EngineAnswerError,
+    EngineUnavailableError,
+    OverloadedError,
+)
 from gateway.pdp.combine import Combined, IncidentKind, ask_all
 from gateway.pdp.engine import Engine
 from gateway.pdp.engine_cedar import CedarEngine
@@ -125,6 +132,62 @@ def test_every_engine_that_fails_is_named() -> None:
     assert combined.incident is not None
     assert "faulty" in combined.incident.description
     assert "slow" in combined.incident.description
+
+
+# --- engines that answer one question at a time ---------------------------------------
+
+
+class OneByOne:
+    """An engine with a queue; every answer takes `seconds`."""
+
+    name = "queue"
+
+    def __init__(self, seconds: float, refusal: Exception | None = None) -> None:
+        self._seconds = seconds
+        self._refusal = refusal
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        if self._refusal is not None:
+            raise self._refusal
+        async with self._lock:
+            yield
+
+    async def ask(self, question: Question) -> Answer:
+        await asyncio.sleep(self._seconds)
+        return evaluate(PROGRAM, question)
+
+    async def close(self) -> None: ...
+
+
+def test_waiting_for_a_turn_is_no_part_of_the_time_limit() -> None:
+    async def many() -> list[Combined]:
+        engine = OneByOne(0.1)
+        asked = [ask_all([engine], PERMITTED, timeout_s=0.5) for _ in range(10)]
+        return await asyncio.gather(*asked)
+
+    for combined in asyncio.run(many()):
+        assert combined.incident is None
+
+
+def test_an_evaluation_is_still_held_to_the_time_limit() -> None:
+    combined = combine(OneByOne(5), timeout_s=0.05)
+    assert combined.incident is not None
+    assert combined.incident.description == "queue: no answer within 0.05 s"
+
+
+def test_too_long_a_queue_is_overload_and_no_incident() -> None:
+    engines = [ReferenceEngine(PROGRAM), OneByOne(0, OverloadedError("no turn")), Faulty()]
+    with pytest.raises(OverloadedError, match="no turn"):
+        combine(*engines)
+
+
+def test_a_queue_that_stands_still_is_an_incident() -> None:
+    stuck = OneByOne(0, EngineUnavailableError("queue", "no turn within 1 s"))
+    combined = combine(ReferenceEngine(PROGRAM), stuck)
+    assert combined.incident is not None
+    assert combined.incident.description == "queue: no turn within 1 s"
 
 
 def test_no_engine_is_a_mistake_of_the_configuration() -> None:

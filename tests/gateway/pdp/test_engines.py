@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -14,7 +15,8 @@ from dsl.core_json import program_digest
 from dsl.evaluate import Answer, evaluate
 from dsl.facts import Question
 from dsl.to_rego import opa_bundle, rego_policy, tarball
-from gateway.errors import EngineAnswerError, EngineUnavailableError
+from gateway.errors import EngineAnswerError, EngineUnavailableError, OverloadedError
+from gateway.pdp.combine import Combined, ask_all
 from gateway.pdp.engine import AnswerCheck, Engine, RawAnswer, rego_answer
 from gateway.pdp.engine_cedar import CedarEngine
 from gateway.pdp.engine_opa import OpaEngine
@@ -323,6 +325,74 @@ def test_many_tasks_share_one_interpreter_and_get_their_own_answers() -> None:
 
     expected = [evaluate(PROGRAM, GOOD), evaluate(PROGRAM, hide("destination.countries"))]
     assert asyncio.run(all_at_once()) == expected * 20
+
+
+def read_by_no_rule(size: int) -> Question:
+    terms = tuple(f"{number:0250}" for number in range(size))
+    return replace(GOOD, facts={**GOOD.facts, "nothing.reads": terms, "nor.this": object()})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("sliced", [True, False])
+def test_what_no_rule_reads_is_not_even_given_to_regopy(sliced: bool) -> None:
+    # An object of no JSON type could not be given to it.
+    asked = read_by_no_rule(10)
+    assert run(RegoEngine(PROGRAM, sliced=sliced), asked) == evaluate(PROGRAM, GOOD)
+
+
+class Held(RegoEngine):
+    """An engine whose evaluations each take until `go`, or for ever as far as it seems."""
+
+    def __init__(self, *, queue_timeout_s: float, each_s: float) -> None:
+        super().__init__(PROGRAM, queue_timeout_s=queue_timeout_s)
+        self.each_s = each_s
+
+    def _evaluate(self, part: Any, question: Question) -> RawAnswer:
+        time.sleep(self.each_s)
+        return super()._evaluate(part, question)
+
+
+def all_in_turn(engine: RegoEngine, count: int, timeout_s: float) -> list[Combined | Exception]:
+    async def all_at_once() -> list[Any]:
+        try:
+            asked = [ask_all([engine], GOOD, timeout_s=timeout_s) for _ in range(count)]
+            return await asyncio.gather(*asked, return_exceptions=True)
+        finally:
+            await engine.close()
+
+    return asyncio.run(all_at_once())
+
+
+def test_regopy_answers_a_queue_that_takes_longer_than_the_limit_of_each() -> None:
+    said = all_in_turn(Held(queue_timeout_s=30, each_s=0.05), 12, timeout_s=0.4)
+    assert [isinstance(one, Combined) and one.incident for one in said] == [None] * 12
+
+
+def test_a_queue_that_moves_too_slowly_is_overload() -> None:
+    said = all_in_turn(Held(queue_timeout_s=0.4, each_s=0.15), 12, timeout_s=5)
+    assert all(not isinstance(one, Combined) or one.incident is None for one in said)
+    assert {type(one) for one in said} == {Combined, OverloadedError}
+
+
+def test_an_interpreter_that_hangs_is_an_incident_of_every_question() -> None:
+    said = all_in_turn(Held(queue_timeout_s=0.2, each_s=1.0), 4, timeout_s=0.1)
+    words = [one.incident.description for one in said if isinstance(one, Combined) and one.incident]
+    assert words == ["rego: no answer within 0.1 s"] + ["rego: no turn within 0.2 s"] * 3
+
+
+def test_one_evaluation_beyond_its_limit_takes_no_time_from_the_next() -> None:
+    async def one_after_another() -> list[Combined]:
+        engine = Held(queue_timeout_s=5, each_s=0.8)
+        slow = asyncio.create_task(ask_all([engine], GOOD, timeout_s=0.3))
+        await asyncio.sleep(0.1)
+        engine.each_s = 0
+        try:
+            return [await ask_all([engine], GOOD, timeout_s=0.3), await slow]
+        finally:
+            await engine.close()
+
+    after, slow = asyncio.run(one_after_another())
+    assert slow.incident is not None
+    assert after.incident is None
 
 
 def test_a_closed_interpreter_is_unavailable() -> None:

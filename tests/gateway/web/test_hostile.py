@@ -1,8 +1,5 @@
 """Raw sockets: nothing that can be sent is answered with 5xx, holds a connection for ever,
 or stops the gateway from serving.
-
-What uvicorn leaves open and this gateway as well: the number of connections of one client,
-and a client that reads its answer slowly. A proxy in front bounds both.
 """
 
 import json
@@ -13,7 +10,7 @@ from collections.abc import Generator
 
 import pytest
 
-from gateway.web import limits, protocol
+from gateway.web import connections, limits
 from tests.gateway.serving import Served, receive, served
 from tests.gateway.world import question
 
@@ -211,7 +208,7 @@ def test_what_comes_too_slowly_is_408_and_closed(gateway: Served) -> None:
     for connection in sockets.values():
         connection.close()
     assert {name: status(answer) for name, answer in answers.items()} == dict.fromkeys(cases, 408)
-    limit = max(protocol.HEAD_TIMEOUT_S, limits.BODY_TIMEOUT_S)
+    limit = max(connections.HEAD_TIMEOUT_S, limits.BODY_TIMEOUT_S)
     assert limit - 1 < elapsed < limit + 4
 
 

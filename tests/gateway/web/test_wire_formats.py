@@ -17,7 +17,7 @@ from gateway.pdp import catalogue
 from gateway.pdp.normalise import Normaliser
 from gateway.pdp.request import DecisionRequest
 from gateway.record import canonical
-from gateway.web import limits, protocol
+from gateway.web import connections, limits, protocol
 from tests.gateway.world import NOW, World, made, program
 from tests.pack import pack, pack_catalogue
 from tests.project import ROOT
@@ -138,8 +138,16 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert (protocol.MAX_HEAD_BYTES, protocol.MAX_HEADERS) == (16 * 1024, 100)
     assert (canonical.MAX_DEPTH, canonical.MAX_KEYS) == (32, 10_000)
     assert canonical.MAX_STRING == 64 * 1024
-    assert (protocol.HEAD_TIMEOUT_S, limits.BODY_TIMEOUT_S) == (10, 10)
-    assert limits.MAX_IN_FLIGHT == 64
+    assert (connections.HEAD_TIMEOUT_S, limits.BODY_TIMEOUT_S) == (10, 10)
+    assert (limits.MAX_IN_FLIGHT, limits.MAX_BYTES_IN_FLIGHT) == (64, 8 * 1024 * 1024)
+    assert connections.MAX_CONNECTIONS_OF_CLIENT == 100
     table = PAGE.partition("| limit | value |")[2].partition("\n\n")[0]
-    for said in ("1 MiB", "16 KiB, 100 headers", "32 levels, 10,000 keys, 64 KiB", "64 |"):
+    for said in (
+        "1 MiB",
+        "16 KiB, 100 headers",
+        "32 levels, 10,000 keys, 64 KiB",
+        "64 |",
+        "8 MiB",
+        "100 |",
+    ):
         assert said in table
