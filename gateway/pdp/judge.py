@@ -16,7 +16,7 @@ from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.combine import DEFAULT_TIMEOUT_S, Combined, ask_all
 from gateway.pdp.decision import OUTCOMES, UNANSWERED, Decider, Decision, Fact, day_of
 from gateway.pdp.engine import Engine
-from gateway.pdp.memo import Memo
+from gateway.pdp.memo import Bounded, Memo
 from gateway.pdp.normalise import Days, Joined, Normaliser
 from gateway.pdp.request import DecisionRequest
 
@@ -69,6 +69,7 @@ class Judge:
         self._normaliser = Normaliser(program, catalogue)
         self._decider = Decider(program)
         self._memo = Memo(program, remember)
+        self._decisions: Bounded[tuple[bytes, date], Decision] = Bounded(remember)
         self._timeout_s = timeout_s
 
     async def check(self, vectors: Iterable[tuple[Question, Answer]]) -> None:
@@ -106,9 +107,14 @@ class Judge:
             self._memo.put(key, combined)
         if combined.answer is None:
             return Judged(joined, combined, UNANSWERED)
-        decision = self._decider.decide(
-            combined.answer, joined.question, joined.origins, today=days.earliest
-        )
+        # Like the verdict, its explanation follows from the facts that rules read and the
+        # days alone; deadlines count from the earliest.
+        decision = self._decisions.get((key, days.earliest))
+        if decision is None:
+            decision = self._decider.decide(
+                combined.answer, joined.question, joined.origins, today=days.earliest
+            )
+            self._decisions.put((key, days.earliest), decision)
         return Judged(joined, combined, decision)
 
     async def close(self) -> None:

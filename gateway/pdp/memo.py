@@ -8,11 +8,34 @@ records are never shared.
 import json
 from collections import OrderedDict
 from hashlib import sha256
+from typing import Generic, TypeVar
 
 from dsl.core import Program
 from dsl.facts import Question
 from dsl.fold import paths_read
 from gateway.pdp.combine import Combined
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Bounded(Generic[K, V]):
+    """A map of bounded size, least recently used out first."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._known: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        found = self._known.get(key)
+        if found is not None:
+            self._known.move_to_end(key)
+        return found
+
+    def put(self, key: K, value: V) -> None:
+        self._known[key] = value
+        if len(self._known) > self._size:
+            self._known.popitem(last=False)
 
 
 class Memo:
@@ -23,9 +46,8 @@ class Memo:
     """
 
     def __init__(self, program: Program, size: int = 10_000) -> None:
-        self._size = size
         self._read = paths_read(program)
-        self._known: OrderedDict[bytes, Combined] = OrderedDict()
+        self._known: Bounded[bytes, Combined] = Bounded(size)
 
     def key(self, question: Question) -> bytes:
         read = {path: question.facts[path] for path in sorted(question.facts) if path in self._read}
@@ -33,14 +55,8 @@ class Memo:
         return sha256(json.dumps(asked, separators=(",", ":")).encode()).digest()
 
     def get(self, key: bytes) -> Combined | None:
-        found = self._known.get(key)
-        if found is not None:
-            self._known.move_to_end(key)
-        return found
+        return self._known.get(key)
 
     def put(self, key: bytes, combined: Combined) -> None:
-        if combined.incident is not None:
-            return  # a fault must not outlive its cause
-        self._known[key] = combined
-        if len(self._known) > self._size:
-            self._known.popitem(last=False)
+        if combined.incident is None:  # a fault must not outlive its cause
+            self._known.put(key, combined)
