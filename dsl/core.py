@@ -242,9 +242,11 @@ class Program:
         return tuple(sorted(zones))
 
     def atoms(self) -> Iterator[Atom]:
-        """Every atom of every formula and duty, in order, with repeats."""
+        """Every atom of every formula, exception and duty, in order, with repeats."""
         for rule in self.rules:
             yield from atoms(rule.formula)
+            for note in rule.exceptions:
+                yield from atoms(note.condition)
             for duty in rule.duties:
                 yield from atoms(duty.condition)
 

@@ -8,6 +8,7 @@ from dsl.core import (
     And,
     AtLeast,
     Effect,
+    ExceptionNote,
     FactType,
     Kind,
     OneOf,
@@ -69,6 +70,15 @@ def test_a_fact_that_no_rule_reads_neither_changes_the_key_nor_fills_the_memory(
     longer = replace(QUESTION, facts={**QUESTION.facts, "a.unread": "z" * 100_000})
     assert memo.key(longer) == memo.key(QUESTION)
     assert len(memo.key(longer)) == 32
+
+
+def test_a_fact_that_only_an_exception_reads_changes_the_key() -> None:
+    # The explanation that is remembered names the exceptions that hold.
+    (rule,) = PROGRAM.rules
+    note = ExceptionNote("c/r/e", "E", (), OneOf("a.unread", ("z",)))
+    memo = Memo(replace(PROGRAM, rules=(replace(rule, exceptions=(note,)),)))
+    stated = replace(QUESTION, facts={**QUESTION.facts, "a.unread": "z"})
+    assert memo.key(stated) != memo.key(QUESTION)
 
 
 def test_an_incident_is_not_kept() -> None:
