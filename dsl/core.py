@@ -21,7 +21,8 @@ class Kind(Enum):
     TRUTH = "truth"  # bool
     TERM = "term"  # str
     TERMS = "terms"  # tuple[str, ...], sorted, without repeats
-    INTEGER = "integer"  # int from 0 to 2**53 - 1: a count of its unit
+    INTEGER = "integer"  # int within +-(2**53 - 1): a count of its unit, in steps of 10**-scale
+    DAY = "day"  # int: days since 1970-01-01, of the years 1 to 9999
 
 
 class Origin(Enum):
@@ -39,9 +40,12 @@ class FactType:
     """What is known of a fact before anybody states it.
 
     `values` is the closed vocabulary of a TERM or TERMS fact, sorted, or None where
-    any identifier will do; `vocabulary` is its name. `unit` is the unit an INTEGER
-    counts. An empty set counts as unknown unless `may_be_empty`. `wire` is where the
-    fact sits in a question, from its top level: `("context", "data", "labels")`.
+    any identifier will do; `vocabulary` is its name, and `order` the same values from
+    lowest to highest where they are ordered levels. `unit` is the unit an INTEGER counts,
+    in steps of 10**-`scale`: with a scale of 2, 2410 is 24.10. It is 0 or more unless
+    `may_be_negative`. An empty set counts as unknown unless `may_be_empty`. `wire` is
+    where the fact sits in a question, from its top level: `("context", "data",
+    "labels")`; it is empty for a fact that is derived, and for the profile.
     """
 
     path: str
@@ -53,6 +57,9 @@ class FactType:
     values: tuple[str, ...] | None = None
     unit: str | None = None
     may_be_empty: bool = False
+    order: tuple[str, ...] = ()
+    scale: int = 0
+    may_be_negative: bool = False
     # Taxonomy: each value with all values above it; empty where values are flat.
     broader: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
@@ -70,6 +77,20 @@ class Place:
     entity: str
     wire: tuple[str, ...]
     actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListType:
+    """A list that the catalogue states: elements with `fields`, by their own names.
+
+    No engine sees a list; derived facts are computed from it.
+    """
+
+    path: str
+    origin: Origin
+    wire: tuple[str, ...]
+    title: str
+    fields: Mapping[str, FactType]
 
 
 # --- conditions ----------------------------------------------------------------------
@@ -115,10 +136,29 @@ class Touches:
 
 @dataclass(frozen=True, slots=True)
 class AtLeast:
-    """The INTEGER fact is `bound` or more; the other comparisons are made of this."""
+    """The INTEGER or DAY fact is `bound` or more; the other comparisons are made of this.
+    A bound of an INTEGER is in steps of the fact's scale."""
 
     path: str
     bound: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotBefore:
+    """The DAY fact is on or after the day that lies `offset` days after today in
+    `time_zone`; before it where `offset` is negative."""
+
+    path: str
+    time_zone: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The fact is known. True or false, never unknown; it may only stand where a hidden
+    fact cannot help the caller (`dsl.wellformed`)."""
+
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +173,7 @@ class InForce:
     last: int | None
 
 
-FactAtom = Holds | OneOf | Within | Touches | AtLeast
+FactAtom = Holds | OneOf | Within | Touches | AtLeast | NotBefore | Known
 Atom = FactAtom | InForce | Constant
 
 
@@ -157,16 +197,75 @@ class Or:
 Condition = Atom | Not | And | Or
 
 
+# --- derived facts -------------------------------------------------------------------
+
+
+class Aggregate(Enum):
+    SUM = "sum"
+    LARGEST = "largest"
+    SMALLEST = "smallest"
+    NUMBER = "number"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One number out of a list: of `field` in the elements where `where` is true.
+
+    `where` reads facts of an element under the name of the list and the field,
+    `holders.country`. `field` is None for NUMBER; `otherwise` is the value of LARGEST and
+    SMALLEST over no element, in steps of the fact's scale.
+    """
+
+    aggregate: Aggregate
+    list: str
+    field: str | None
+    where: Condition
+    otherwise: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A DAY fact moved by whole months, clipped to the end of the month, and then by days."""
+
+    path: str
+    months: int
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaysBetween:
+    """The number of days from one DAY fact to another; None stands for today in
+    `time_zone`. Negative where the second lies before the first."""
+
+    first: str | None
+    last: str | None
+    time_zone: str
+
+
+Derivation = Tally | Shift | DaysBetween
+
+
 # --- rules ---------------------------------------------------------------------------
 
 
 class Effect(Enum):
     """`FORBID` breaks where its formula is not certainly false; `PERMIT` grants where it
-    is certainly true; `OBLIGE` neither breaks nor grants and only carries duties."""
+    is certainly true; `OBLIGE` neither breaks nor grants and only carries duties;
+    `PREFER` adds to the rank of a permitted candidate where it is certainly true."""
 
     PERMIT = "permit"
     FORBID = "forbid"
     OBLIGE = "oblige"
+    PREFER = "prefer"
+
+
+class Level(Enum):
+    """Whether a prohibition or permission counts: WARN is told and SHADOW recorded, and
+    neither changes an outcome."""
+
+    ENFORCE = "enforce"
+    WARN = "warn"
+    SHADOW = "shadow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +279,38 @@ class Citation:
     url: str | None = None
 
 
+class DutyKind(Enum):
+    """An enforcement point that does not understand an OBLIGATION must refuse; ADVICE it
+    may ignore."""
+
+    OBLIGATION = "obligation"
+    ADVICE = "advice"
+
+
+class DueUnit(Enum):
+    MINUTES = "minutes"
+    DAYS = "days"
+    MONTHS = "months"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A deadline, counted from the decision."""
+
+    amount: int
+    unit: DueUnit
+
+
+# A parameter as it goes out on the wire.
+ParameterValue = bool | int | str
+
+
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """What a permit may ask of the enforcement point.
+    """What a permit may ask of the enforcement point, or advise it.
 
     `id` is unique in the program. The duty applies where `condition` is not certainly
-    false. `due_days` counts days from the decision; None means from now on.
+    false. Without `due` it binds from now on. `parameters` are sorted by name.
     """
 
     id: str
@@ -194,7 +319,9 @@ class Duty:
     rule: str
     condition: Condition
     citations: tuple[Citation, ...]
-    due_days: int | None = None
+    due: Due | None = None
+    kind: DutyKind = DutyKind.OBLIGATION
+    parameters: tuple[tuple[str, ParameterValue], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +340,8 @@ class ExceptionNote:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `id` is `<charter>/<rule>`; `formula` is described by `Effect`."""
+    """One rule. `id` is `<charter>/<rule>`; `formula` is described by `Effect`. `weight` is
+    that of PREFER, 0 for every other effect."""
 
     id: str
     effect: Effect
@@ -225,6 +353,35 @@ class Rule:
     remedies: tuple[str, ...]
     exceptions: tuple[ExceptionNote, ...]
     duties: tuple[Duty, ...]
+    level: Level = Level.ENFORCE
+    weight: int = 0
+
+
+# Where the profile of the caller stands among the facts, in programs that have profiles.
+PROFILE_PATH = "deployment.profile"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Which charters a deployment, or some of its tenants, has in force. The profile
+    without `tenants` is that of everybody else. Its permission is an ordinary rule."""
+
+    name: str
+    title: str
+    charters: tuple[str, ...]
+    tenants: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """A claim about the whole program: where `condition` is certainly true, none of
+    `actions` is ever permitted. No engine reads it; a solver may prove it."""
+
+    id: str
+    title: str
+    actions: tuple[str, ...]
+    condition: Condition
+    citations: tuple[Citation, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +392,24 @@ class Program:
     places: tuple[Place, ...]
     actions: tuple[str, ...]
     rules: tuple[Rule, ...]
+    lists: Mapping[str, ListType] = field(default_factory=dict[str, ListType])
+    derived: Mapping[str, Derivation] = field(default_factory=dict[str, Derivation])
+    profiles: tuple[Profile, ...] = ()
+    invariants: tuple[Invariant, ...] = ()
 
     def time_zones(self) -> tuple[str, ...]:
-        """The time zones whose calendar day some rule reads, sorted."""
-        zones = {atom.time_zone for atom in self.atoms() if isinstance(atom, InForce)}
+        """The time zones whose calendar day some rule or derived fact reads, sorted."""
+        dated = (*self.atoms(), *self.atoms_of_derived())
+        zones = {atom.time_zone for atom in dated if isinstance(atom, InForce | NotBefore)}
+        between = (d for d in self.derived.values() if isinstance(d, DaysBetween))
+        zones.update(d.time_zone for d in between if None in (d.first, d.last))
         return tuple(sorted(zones))
+
+    def atoms_of_derived(self) -> Iterator[Atom]:
+        """Every atom that a derived fact asks of elements of a list."""
+        for derivation in self.derived.values():
+            if isinstance(derivation, Tally):
+                yield from atoms(derivation.where)
 
     def atoms(self) -> Iterator[Atom]:
         """Every atom of every formula, exception and duty, in order, with repeats."""

@@ -76,7 +76,10 @@ class Answer:
         granted: Permissions that certainly grant; empty where something is denied.
         broken: Of a refusal, the prohibitions that are certainly broken.
         open: Of a refusal, the permissions that are not certainly closed.
-        duties: Of a permit, the duties that apply.
+        duties: Of a permit, the duties and the advice that apply.
+        preferred: Of a permit, the preferences that certainly hold.
+        noted: Of rules that are not enforced, the prohibitions that are not certainly
+            clear and the permissions that certainly grant.
     """
 
     denied: frozenset[str]
@@ -84,6 +87,8 @@ class Answer:
     broken: frozenset[str] = frozenset()
     open: frozenset[str] = frozenset()
     duties: frozenset[str] = frozenset()
+    preferred: frozenset[str] = frozenset()
+    noted: frozenset[str] = frozenset()
 
     @property
     def permits(self) -> bool:

@@ -6,10 +6,24 @@ is the oracle for the lowering.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
-from dsl.core import Citation, FactType, InForce, Place
+from dsl.core import (
+    Aggregate,
+    Citation,
+    DaysBetween,
+    Due,
+    DutyKind,
+    FactType,
+    InForce,
+    Level,
+    ListType,
+    ParameterValue,
+    Place,
+    Profile,
+    Shift,
+)
 from dsl.source import Span
 from dsl.tree import Expected, Relation
 
@@ -27,14 +41,30 @@ class Region:
 
 @dataclass(frozen=True)
 class Test:
-    """One comparison of a fact. `region` goes with =, is not, in, has, within, touches;
-    `bound` with the four number words; neither with HOLDS."""
+    """One comparison of a fact.
+
+    `region` goes with =, is not, in, has, within and touches over terms, and with the four
+    number words over ordered levels (it then holds the one level written); `bound` with
+    =, is not and the number words over numbers (in steps of the scale), and with =, is not
+    and the four date words over dates (a day number). `clock` is set where the bound of a
+    date counts from today in that time zone, and `bound` is then the offset in days. `days`
+    goes with LAST and NEXT. None of them with HOLDS, KNOWN and NOT_KNOWN.
+    """
 
     fact: FactType
     relation: Relation
     region: Region | None = None
     bound: int | None = None
     negated_truth: bool = False  # `path = no`
+    clock: str | None = None
+    days: int | None = None
+
+
+@dataclass(frozen=True)
+class Today:
+    """`today` compared with a day: true on the days of the interval."""
+
+    interval: InForce
 
 
 @dataclass(frozen=True)
@@ -52,7 +82,15 @@ class Or:
     operands: "tuple[Condition, ...]"
 
 
-Condition = Test | Not | And | Or
+@dataclass(frozen=True)
+class Each:
+    """`every` (all of them hold) or `some` (one of them does) over the keys of a map."""
+
+    every: bool
+    tests: tuple[Test, ...]
+
+
+Condition = Test | Today | Each | Not | And | Or
 
 
 class Effect(Enum):
@@ -60,13 +98,52 @@ class Effect(Enum):
     FORBID = "forbid"
     REQUIRE = "require"
     OBLIGE = "oblige"
+    PREFER = "prefer"
 
 
 @dataclass(frozen=True)
 class Oblige:
+    """A duty, or advice, as a rule or an exception lays it down."""
+
     obligation: str
     title: str
-    due_days: int | None
+    due: Due | None
+    kind: DutyKind = DutyKind.OBLIGATION
+    parameters: tuple[tuple[str, ParameterValue], ...] = ()
+
+
+@dataclass(frozen=True)
+class Tally:
+    """As `core.Tally`, with `where` (None: every element) as written."""
+
+    aggregate: Aggregate
+    list: str
+    field: str | None
+    where: Condition | None
+    otherwise: int | None
+
+
+Derivation = Tally | Shift | DaysBetween
+
+
+@dataclass(frozen=True)
+class Invariant:
+    id: str
+    title: str
+    actions: tuple[str, ...]
+    condition: Condition
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True)
+class ProfilePermit:
+    """What a profile permits; `when` is None where it does so without condition."""
+
+    id: str
+    profile: str
+    title: str
+    actions: tuple[str, ...]
+    when: Condition | None
 
 
 @dataclass(frozen=True)
@@ -84,11 +161,14 @@ class Exceptional:
 @dataclass(frozen=True)
 class Example:
     """An inline test of its rule. `given` maps fact paths to raw wire values (None for
-    `unknown`); `entities` maps places to catalogue ids; `day` is a day number."""
+    `unknown`); `entities` maps places to catalogue ids; `day` is a day number. `by` holds
+    the ids of rules or exceptions that must be the reason, None where it does not say."""
 
     title: str
     expected: Expected
     obligations: tuple[str, ...]
+    advice: tuple[str, ...]
+    by: tuple[str, ...] | None
     given: Mapping[str, object]
     entities: Mapping[str, str]
     day: int
@@ -115,6 +195,8 @@ class Rule:
     remedies: tuple[str, ...]
     examples: tuple[Example, ...]
     span: Span
+    level: Level = Level.ENFORCE
+    weight: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,3 +208,8 @@ class Model:
     actions: tuple[str, ...]
     entities: Mapping[str, tuple[FactType, ...]]
     rules: tuple[Rule, ...]
+    lists: Mapping[str, ListType] = field(default_factory=dict[str, ListType])
+    derived: Mapping[str, Derivation] = field(default_factory=dict[str, Derivation])
+    profiles: tuple[Profile, ...] = ()
+    permits: tuple[ProfilePermit, ...] = ()
+    invariants: tuple[Invariant, ...] = ()

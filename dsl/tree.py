@@ -4,223 +4,114 @@ Nothing is looked up and nothing is left out yet; `dsl.resolve` and `dsl.check` 
 """
 
 from dataclasses import dataclass
-from datetime import date
 from enum import Enum
 
 from dsl.source import SourceText, Span
-
-
-@dataclass(frozen=True)
-class Word:
-    """A name, value, string or number as written; `text` is without quotes."""
-
-    text: str
-    span: Span
-    quoted: bool = False
-
-
-@dataclass(frozen=True)
-class Number:
-    value: int
-    unit: str | None
-    span: Span
-
-
-@dataclass(frozen=True)
-class YesNo:
-    value: bool
-    span: Span
-
-
-@dataclass(frozen=True)
-class Day:
-    day: date
-    span: Span
-
-
-Literal = Word | Number | YesNo
-
-
-@dataclass(frozen=True)
-class Period:
-    """First and last day, each None where that end is open."""
-
-    first: Day | None
-    last: Day | None
-
-
-# --- vocabulary ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Law:
-    name: Word
-    title: Word
-    celex: Word | None
-    url: Word | None
-
-
-@dataclass(frozen=True)
-class Action:
-    name: Word
-    title: Word
-
-
-@dataclass(frozen=True)
-class Enumeration:
-    name: Word
-    title: Word
-    values: tuple[Word, ...]
-
-
-@dataclass(frozen=True)
-class Term:
-    name: Word
-    title: Word
-    under: tuple[Word, ...]
-
-
-@dataclass(frozen=True)
-class Taxonomy:
-    name: Word
-    title: Word
-    terms: tuple[Term, ...]
-
-
-class Shape(Enum):
-    TERM = "term"
-    SET = "set"
-    SET_OR_NONE = "set or none"
-    TRUTH = "yes or no"
-    NUMBER = "number"
-
-
-@dataclass(frozen=True)
-class Type:
-    """`name` is the type of a term or of a set's elements, or a number's unit."""
-
-    shape: Shape
-    name: Word | None
-    span: Span
-
-
-@dataclass(frozen=True)
-class Field:
-    name: Word
-    type: Type
-    title: Word | None
-
-
-@dataclass(frozen=True)
-class Entity:
-    name: Word
-    title: Word
-    fields: tuple[Field, ...]
-
-
-@dataclass(frozen=True)
-class Record:
-    """A record with `fields` of its own, or, where `entity` is set, a place on the wire
-    that names an entity of the catalogue and has that entity's fields."""
-
-    name: Word
-    title: Word | None
-    origin: Word
-    wire: Word
-    fields: tuple[Field, ...]
-    entity: Word | None
-    actions: tuple[Word, ...]
-
-
-@dataclass(frozen=True)
-class Member:
-    values: tuple[Word, ...]
-    basis: Word | None
-    celex: Word | None
-    period: Period
-
-
-@dataclass(frozen=True)
-class Zone:
-    name: Word
-    title: Word
-    members: tuple[Member, ...]
-
-
-@dataclass(frozen=True)
-class Obligation:
-    name: Word
-    title: Word
-
-
-# --- conditions ----------------------------------------------------------------------
-
-
-class Relation(Enum):
-    HOLDS = "holds"
-    IS = "="
-    IS_NOT = "is not"
-    IN = "in"
-    HAS = "has"
-    WITHIN = "within"
-    TOUCHES = "touches"
-    AT_LEAST = "at least"
-    AT_MOST = "at most"
-    MORE_THAN = "more than"
-    LESS_THAN = "less than"
-
-
-@dataclass(frozen=True)
-class ValueSet:
-    values: tuple[Literal, ...]
-    span: Span
-
-
-@dataclass(frozen=True)
-class Region:
-    """Zones and sets put together with `+`; a zone is a `Word`."""
-
-    parts: tuple[Word | ValueSet, ...]
-    span: Span
-
-
-@dataclass(frozen=True)
-class Test:
-    path: Word
-    relation: Relation
-    operand: Literal | Region | None
-    span: Span
-
-
-@dataclass(frozen=True)
-class Not:
-    operand: "Condition"
-    span: Span
-
-
-@dataclass(frozen=True)
-class And:
-    operands: "tuple[Condition, ...]"
-    span: Span
-
-
-@dataclass(frozen=True)
-class Or:
-    operands: "tuple[Condition, ...]"
-    span: Span
-
-
-Condition = Test | Not | And | Or
-
-
-# --- rules ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Cites:
-    law: Word
-    locator: Word
-    span: Span
+from dsl.tree_conditions import (
+    And,
+    Cites,
+    Condition,
+    Day,
+    Literal,
+    Not,
+    Number,
+    Or,
+    Period,
+    Quantifier,
+    Region,
+    Relation,
+    Test,
+    Today,
+    ValueSet,
+    Word,
+    YesNo,
+)
+from dsl.tree_declarations import (
+    Action,
+    Advice,
+    Aggregation,
+    Between,
+    Derive,
+    Entity,
+    Enumeration,
+    Field,
+    Invariant,
+    Law,
+    Levels,
+    Member,
+    Moved,
+    Obligation,
+    Profile,
+    Record,
+    Shape,
+    Structure,
+    Taxonomy,
+    Term,
+    Type,
+    Zone,
+)
+
+__all__ = [
+    "Action",
+    "Advice",
+    "Aggregation",
+    "And",
+    "Because",
+    "Between",
+    "Charter",
+    "Cites",
+    "Condition",
+    "Day",
+    "Declaration",
+    "Derive",
+    "Entity",
+    "Enumeration",
+    "Example",
+    "Exceptional",
+    "Expected",
+    "Field",
+    "Forbid",
+    "Given",
+    "InForce",
+    "Invariant",
+    "Law",
+    "LevelClause",
+    "Levels",
+    "Literal",
+    "Member",
+    "Moved",
+    "Not",
+    "Number",
+    "Obligation",
+    "Oblige",
+    "On",
+    "Or",
+    "Parameter",
+    "Period",
+    "Permit",
+    "Prefer",
+    "Profile",
+    "Quantifier",
+    "Record",
+    "Region",
+    "Relation",
+    "Remedy",
+    "Require",
+    "Rule",
+    "RuleClause",
+    "Shape",
+    "Structure",
+    "Taxonomy",
+    "Term",
+    "Test",
+    "Today",
+    "Type",
+    "ValueSet",
+    "When",
+    "Word",
+    "YesNo",
+    "Zone",
+]
 
 
 @dataclass(frozen=True)
@@ -258,10 +149,34 @@ class Forbid:
 
 
 @dataclass(frozen=True)
+class Prefer:
+    weight: Number
+    span: Span
+
+
+@dataclass(frozen=True)
+class LevelClause:
+    """`word` is `enforce`, `warn` or `shadow`."""
+
+    word: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Parameter:
+    name: Word
+    value: Literal
+
+
+@dataclass(frozen=True)
 class Oblige:
+    """`oblige`, or `advise` where `advises`."""
+
     obligation: Word
     due: Number | None
     span: Span
+    parameters: tuple[Parameter, ...] = ()
+    advises: bool = False
 
 
 @dataclass(frozen=True)
@@ -280,15 +195,19 @@ class Expected(Enum):
     PERMITTED = "permitted"
     DENIED = "denied"
     UNDETERMINED = "undetermined"
+    PREFERRED = "preferred"
 
 
 @dataclass(frozen=True)
 class Given:
-    """`path = value` of an example; the value is None for `unknown`."""
+    """`path = value` of an example; the value is None for `unknown`. `key` names one key
+    of a map, `every` all of them."""
 
     path: Word
     value: Literal | ValueSet | None
     span: Span
+    key: Word | None = None
+    every: bool = False
 
 
 @dataclass(frozen=True)
@@ -300,10 +219,24 @@ class Example:
     as_of: Day | None
     action: Word | None
     span: Span
+    by: tuple[Word, ...] = ()
+    advice: tuple[Word, ...] = ()
 
 
 RuleClause = (
-    Cites | InForce | On | When | Require | Permit | Forbid | Oblige | Because | Remedy | Example
+    Cites
+    | InForce
+    | LevelClause
+    | On
+    | When
+    | Require
+    | Permit
+    | Forbid
+    | Prefer
+    | Oblige
+    | Because
+    | Remedy
+    | Example
 )
 
 
@@ -327,7 +260,22 @@ class Rule:
     exceptions: tuple[Exceptional, ...]
 
 
-Declaration = Action | Enumeration | Taxonomy | Entity | Record | Zone | Obligation | Rule
+Declaration = (
+    Action
+    | Enumeration
+    | Levels
+    | Taxonomy
+    | Structure
+    | Entity
+    | Record
+    | Derive
+    | Zone
+    | Obligation
+    | Advice
+    | Profile
+    | Invariant
+    | Rule
+)
 
 
 @dataclass(frozen=True)
