@@ -39,13 +39,13 @@ class Origin(Enum):
 class FactType:
     """What is known of a fact before anybody states it.
 
-    `values` is the closed vocabulary of a TERM or TERMS fact, sorted, or None where
-    any identifier will do; `vocabulary` is its name, and `order` the same values from
-    lowest to highest where they are ordered levels. `unit` is the unit an INTEGER counts,
-    in steps of 10**-`scale`: with a scale of 2, 2410 is 24.10. It is 0 or more unless
-    `may_be_negative`. An empty set counts as unknown unless `may_be_empty`. `wire` is
-    where the fact sits in a question, from its top level: `("context", "data",
-    "labels")`; it is empty for a fact that is derived, and for the profile.
+    `values` is the closed vocabulary of a TERM or TERMS fact, sorted, or None where any
+    identifier will do; `vocabulary` is its name, and `order` the same values from lowest to
+    highest where they are levels. `unit` is what an INTEGER counts, in steps of
+    10**-`scale`: with a scale of 2, 2410 is 24.10. It is 0 or more unless
+    `may_be_negative`. An empty set counts as unknown unless `may_be_empty`. `wire` is where
+    the fact sits in a question, `("context", "data", "labels")`; it is empty for a fact
+    that is derived, and for the profile.
     """
 
     path: str
@@ -68,9 +68,8 @@ class FactType:
 class Place:
     """A place on the wire that names an entity of the catalogue, such as a site.
 
-    The facts below `record` are then those the catalogue states of that entity.
-    `wire` is where the reference `{"type", "id"}` stands in a question;
-    `actions` are the actions that must carry one.
+    The facts below `record` are what the catalogue states of that entity. `wire` is where
+    the reference `{"type", "id"}` stands in a question; `actions` must carry one.
     """
 
     record: str
@@ -163,10 +162,8 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """Today, in `time_zone`, is on or after `first` and on or before `last`.
-
-    Day numbers count from 1970-01-01; None leaves that end open. Never unknown.
-    """
+    """Today, in `time_zone`, is on or after `first` and on or before `last`, day numbers from
+    1970-01-01; None leaves that end open. Never unknown."""
 
     time_zone: str
     first: int | None
@@ -326,11 +323,9 @@ class Duty:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionNote:
-    """What is left of an exception for people: its formula went into the rule's.
-
-    `condition` says when the exception is what saves: it holds, and the rule would be
-    broken without it. No verdict depends on it.
-    """
+    """What is left of an exception for people: its formula went into the rule's. `condition`
+    says when it is what saves: it holds, and the rule would be broken without it. No verdict
+    depends on it."""
 
     id: str
     title: str

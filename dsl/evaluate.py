@@ -4,7 +4,7 @@ Rego, Cedar and any other engine are right where they give this answer. Small on
 purpose; read it together with `dsl.kleene` and `dsl.core`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -14,9 +14,13 @@ from dsl.core import (
     Condition,
     Constant,
     Effect,
+    FactAtom,
     Holds,
     InForce,
+    Known,
+    Level,
     Not,
+    NotBefore,
     OneOf,
     Or,
     Program,
@@ -24,7 +28,7 @@ from dsl.core import (
     Touches,
     Within,
 )
-from dsl.facts import Question, Value
+from dsl.facts import Question
 from dsl.kleene import Truth, certainly, conjoin, disjoin, negate, possibly
 
 
@@ -43,18 +47,20 @@ def truth(condition: Condition, question: Question) -> Truth:
         case Not(operand):
             return negate(truth(operand, question))
         case _:
-            return _truth_of_fact(condition, question.facts)
+            return _truth_of_fact(condition, question)
 
 
-def _truth_of_fact(
-    atom: Holds | OneOf | Within | Touches | AtLeast, facts: Mapping[str, Value]
-) -> Truth:
-    value = facts.get(atom.path)
+def _truth_of_fact(atom: FactAtom, question: Question) -> Truth:
+    value = question.facts.get(atom.path)
     match atom, value:
+        case Known(), _:
+            return Truth.of(value is not None)
         case Holds(), bool(answer):
             return Truth.of(answer)
         case AtLeast(_, bound), int(number) if not isinstance(number, bool):
             return Truth.of(number >= bound)
+        case NotBefore(_, time_zone, offset), int(day) if not isinstance(day, bool):
+            return Truth.of(day >= question.today[time_zone] + offset)
         case OneOf(_, values), str(term):
             return Truth.of(term in values)
         case Within(_, values), tuple(terms):
@@ -67,7 +73,7 @@ def _truth_of_fact(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an engine says of a question; sets of rule ids and, last, of duty ids.
+    """What an engine says of a question: sets of rule ids, and the ids of duties.
 
     Two engines agree when their answers are equal.
 
@@ -106,25 +112,40 @@ class Verdict(Enum):
 
 def evaluate(program: Program, question: Question) -> Answer:
     """The answer every engine must give."""
-    rules = [rule for rule in program.rules if question.action in rule.actions]
-    prohibitions = [(r, truth(r.formula, question)) for r in rules if r.effect is Effect.FORBID]
-    permissions = [(r, truth(r.formula, question)) for r in rules if r.effect is Effect.PERMIT]
-    denied = _ids(rule for rule, value in prohibitions if possibly(value))
-    granted = _ids(rule for rule, value in permissions if certainly(value))
-    if granted and not denied:
-        duties = frozenset(
-            duty.id
-            for rule in rules
-            for duty in rule.duties
-            if possibly(truth(duty.condition, question))
+    asked = [rule for rule in program.rules if question.action in rule.actions]
+    enforced = [rule for rule in asked if rule.level is Level.ENFORCE]
+    others = [rule for rule in asked if rule.level is not Level.ENFORCE]
+    denied = _possible(enforced, Effect.FORBID, question)
+    granted = _certain(enforced, Effect.PERMIT, question)
+    noted = _possible(others, Effect.FORBID, question) | _certain(others, Effect.PERMIT, question)
+    if denied or not granted:
+        return Answer(
+            denied,
+            frozenset(),
+            broken=_certain(enforced, Effect.FORBID, question),
+            open=_possible(enforced, Effect.PERMIT, question),
+            noted=noted,
         )
-        return Answer(denied, granted, duties=duties)
+    duties = (duty for rule in enforced for duty in rule.duties)
     return Answer(
         denied,
-        frozenset() if denied else granted,
-        broken=_ids(rule for rule, value in prohibitions if certainly(value)),
-        open=_ids(rule for rule, value in permissions if possibly(value)),
+        granted,
+        duties=frozenset(d.id for d in duties if possibly(truth(d.condition, question))),
+        preferred=_certain(enforced, Effect.PREFER, question),
+        noted=noted,
     )
+
+
+def _certain(rules: Iterable[Rule], effect: Effect, question: Question) -> frozenset[str]:
+    """Of the rules with this effect, those whose formula is certainly true."""
+    own = (rule for rule in rules if rule.effect is effect)
+    return frozenset(rule.id for rule in own if certainly(truth(rule.formula, question)))
+
+
+def _possible(rules: Iterable[Rule], effect: Effect, question: Question) -> frozenset[str]:
+    """Of the rules with this effect, those whose formula is not certainly false."""
+    own = (rule for rule in rules if rule.effect is effect)
+    return frozenset(rule.id for rule in own if possibly(truth(rule.formula, question)))
 
 
 def verdict(answer: Answer) -> Verdict:
@@ -136,7 +157,3 @@ def verdict(answer: Answer) -> Verdict:
     if answer.granted:
         return Verdict.PERMIT
     return Verdict.UNDETERMINED if answer.open else Verdict.UNCOVERED
-
-
-def _ids(rules: Iterable[Rule]) -> frozenset[str]:
-    return frozenset(rule.id for rule in rules)
