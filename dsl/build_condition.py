@@ -11,6 +11,22 @@ from dsl.tree_reader import Branch, TreeReader, branches
 
 MAX_DEPTH = 64
 
+_TODAY = "today"
+_RELATIONS = {
+    "holds": tree.Relation.HOLDS,
+    "is_test": tree.Relation.IS,
+    "is_not_test": tree.Relation.IS_NOT,
+    "in_test": tree.Relation.IN,
+    "has_test": tree.Relation.HAS,
+    "within_test": tree.Relation.WITHIN,
+    "touches_test": tree.Relation.TOUCHES,
+    "last_test": tree.Relation.LAST,
+    "next_test": tree.Relation.NEXT,
+    "known_test": tree.Relation.KNOWN,
+    "not_known_test": tree.Relation.NOT_KNOWN,
+}
+_WITHOUT_OPERAND = (tree.Relation.HOLDS, tree.Relation.KNOWN, tree.Relation.NOT_KNOWN)
+
 
 class ConditionBuilder:
     def __init__(self, reader: TreeReader) -> None:
@@ -31,36 +47,54 @@ class ConditionBuilder:
         return self._test(branch, span)
 
     def _test(self, node: Branch, span: Span) -> tree.Test:
-        path = self._reader.word(node.children[0])
-        relation, operand = self._relation(node)
-        return tree.Test(path, relation, operand, span)
+        path, key, quantifier = self.subject(node.children[0])
+        relation = _RELATIONS.get(str(node.data))
+        if relation is None:
+            # Order and dates: the words themselves are the second token.
+            relation = tree.Relation(" ".join(str(node.children[1]).split()))
+        operand = None
+        if relation not in _WITHOUT_OPERAND:
+            operand = self._operand(node.children[-1])
+        return tree.Test(path, relation, operand, span, key, quantifier)
 
-    def _relation(self, node: Branch) -> tuple[tree.Relation, tree.Literal | tree.Region | None]:
-        last = node.children[-1]
-        match str(node.data):
-            case "holds":
-                return tree.Relation.HOLDS, None
-            case "is_test":
-                return tree.Relation.IS, self._reader.literal(last)
-            case "is_not_test":
-                return tree.Relation.IS_NOT, self._reader.literal(last)
-            case "has_test":
-                return tree.Relation.HAS, self._reader.literal(last)
-            case "number_test":
-                words = " ".join(str(node.children[1]).split())
-                return tree.Relation(words), self._reader.number(cast("Token", last))
-            case name:
-                relation = tree.Relation(name.removesuffix("_test"))
-                return relation, self._region(cast("Branch", last))
+    def subject(self, node: object) -> tuple[tree.Word, tree.Word | None, tree.Quantifier | None]:
+        """What is tested or given: its path, the key of a map, `every` or `some`."""
+        if isinstance(node, Token):
+            return self._reader.word(node), None, None
+        branch = cast("Branch", node)
+        path = self._reader.word(branch.children[0])
+        if branch.data == "keyed":
+            return path, self._reader.word(branch.children[1]), None
+        return path, None, tree.Quantifier(str(branch.data))
 
-    def _region(self, node: Branch) -> tree.Region:
+    def _operand(self, node: object) -> tree.Literal | tree.Region | tree.Today:
+        if not isinstance(node, Token):
+            branch = cast("Branch", node)
+            if branch.data == "region":
+                return self.region(branch)
+            if branch.data == _TODAY:
+                return self._today(branch)
+        return self._reader.literal(node)
+
+    def _today(self, node: Branch) -> tree.Today:
+        for moved in branches(node):
+            offset = self._reader.number(cast("Token", moved.children[0]))
+            return tree.Today(offset, moved.data == "earlier", self._reader.span(node))
+        return tree.Today(None, minus=False, span=self._reader.span(node))
+
+    def region(self, node: Branch) -> tree.Region:
         parts: list[tree.Word | tree.ValueSet] = []
-        for part in branches(node):
+        taken: set[int] = set()
+        for child in branches(node):
+            part = child
+            if part.data == "taken":
+                taken.add(len(parts))
+                part = cast("Branch", part.children[0])
             if part.data == "zone_name":
                 parts.append(self._reader.word(part.children[0]))
             else:
                 parts.append(self.value_set(part))
-        return tree.Region(tuple(parts), self._reader.span(node))
+        return tree.Region(tuple(parts), self._reader.span(node), frozenset(taken))
 
     def value_set(self, node: Branch) -> tree.ValueSet:
         values = tuple(self._reader.literal(child) for child in node.children)

@@ -3,6 +3,7 @@
 from typing import cast
 
 from lark.lexer import Token
+from lark.tree import Tree
 
 from dsl import tree
 from dsl.build_condition import ConditionBuilder
@@ -10,7 +11,7 @@ from dsl.codes import Code
 from dsl.tree_reader import Branch, TreeReader, branches
 
 _OF_EXCEPTIONS = (tree.Cites, tree.InForce, tree.When, tree.Oblige)
-_OF_RULES = (tree.On, tree.Require, tree.Permit, tree.Forbid)
+_OF_RULES = (tree.LevelClause, tree.On, tree.Require, tree.Permit, tree.Forbid, tree.Prefer)
 
 
 class RuleBuilder:
@@ -19,8 +20,8 @@ class RuleBuilder:
         self._conditions = ConditionBuilder(reader)
 
     def rule(self, node: Branch) -> tree.Rule:
-        """A rule. Once an exception has begun, `cites`, `in force`, `when` and `oblige` are
-        the exception's."""
+        """A rule. Once an exception has begun, `cites`, `in force`, `when`, `oblige` and
+        `advise` are the exception's."""
         clauses: list[tree.RuleClause] = []
         exceptions: list[tree.Exceptional] = []
         for child in branches(node):
@@ -50,8 +51,10 @@ class RuleBuilder:
     def _clause(self, node: Branch) -> tree.RuleClause:
         span = self._reader.span(node)
         match str(node.data):
+            case "level":
+                return tree.LevelClause(str(node.children[0]).split()[1], span)
             case "cites":
-                return self._cites(node)
+                return self.cites(node)
             case "in_force":
                 return tree.InForce(self._reader.period(list(branches(node))), span)
             case "on":
@@ -60,7 +63,9 @@ class RuleBuilder:
                 return tree.When(self._conditions.condition(node.children[0]), span)
             case "require":
                 return tree.Require(self._conditions.condition(node.children[0]), span)
-            case "oblige":
+            case "prefer":
+                return tree.Prefer(self._reader.number(cast("Token", node.children[0])), span)
+            case "oblige" | "advise":
                 return self._oblige(node)
             case "because":
                 return tree.Because(self._prose(node), span)
@@ -71,7 +76,7 @@ class RuleBuilder:
             case name:
                 return tree.Permit(span) if name == "permit" else tree.Forbid(span)
 
-    def _cites(self, node: Branch) -> tree.Cites:
+    def cites(self, node: Branch) -> tree.Cites:
         locators = list(branches(node))
         text = " ".join(
             f"{cast('Branch', part.children[0]).children[0]} {part.children[1]}"
@@ -83,10 +88,22 @@ class RuleBuilder:
         return tree.Cites(self._reader.word(node.children[0]), where, self._reader.span(node))
 
     def _oblige(self, node: Branch) -> tree.Oblige:
+        read = self._reader
         due = None
+        parameters: list[tree.Parameter] = []
         for part in branches(node):
-            due = self._reader.number(cast("Token", part.children[0]))
-        return tree.Oblige(self._reader.word(node.children[0]), due, self._reader.span(node))
+            if part.data == "due":
+                due = read.number(cast("Token", part.children[0]))
+            else:
+                name, value = part.children
+                parameters.append(tree.Parameter(read.word(name), read.literal(value)))
+        return tree.Oblige(
+            read.word(node.children[0]),
+            due,
+            read.span(node),
+            tuple(parameters),
+            node.data == "advise",
+        )
 
     def _prose(self, node: Branch) -> str:
         return " ".join(word.text for word in self._reader.words(node) if word.text)
@@ -97,20 +114,25 @@ class RuleBuilder:
         title, outcome, *rest = node.children
         parts = [cast("Branch", part) for part in rest]
         wanted = cast("Branch", outcome)
+        named = {str(part.data): self._reader.words(part) for part in branches(wanted)}
         return tree.Example(
             self._reader.word(title),
             tree.Expected(str(wanted.data)),
-            self._reader.words(wanted) if wanted.data == "permitted" else (),
+            named.get("with_duties", ()),
             tuple(self._given(part) for part in parts if part.data == "fact"),
             self._reader.once(parts, "as_of", self._reader.day),
             self._reader.first_word(parts, "doing"),
             self._reader.span(node),
+            named.get("by", ()),
+            named.get("advised", ()),
         )
 
     def _given(self, node: Branch) -> tree.Given:
-        path, value = node.children
-        span = self._reader.span(node)
-        if isinstance(value, Token):
-            known = None if value.type == "UNKNOWN" else self._reader.literal(value)
-            return tree.Given(self._reader.word(path), known, span)
-        return tree.Given(self._reader.word(path), self._conditions.value_set(value), span)
+        subject, value = node.children
+        path, key, quantifier = self._conditions.subject(subject)
+        known: tree.Literal | tree.ValueSet | None = None
+        if isinstance(value, Tree) and value.data == "value_set":
+            known = self._conditions.value_set(value)
+        elif not isinstance(value, Token) or value.type != "UNKNOWN":
+            known = self._reader.literal(value)
+        return tree.Given(path, known, self._reader.span(node), key, quantifier is not None)

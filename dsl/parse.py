@@ -24,15 +24,14 @@ from dsl.diagnostics import Diagnostic, Fix, Label
 from dsl.source import SourceText
 from dsl.syntax_errors import Unexpected
 from dsl.tree import Charter
+from dsl.words import DECLARATIONS
 
 MAX_SOURCE_CHARACTERS = 256 * 1024
 MAX_SYNTAX_ERRORS = 20
 # After each syntax error the text is read again without the declaration it is in.
 MAX_REREAD_CHARACTERS = 1024 * 1024
 
-_DECLARATION = re.compile(
-    r"^[ \t]*(action|enumeration|taxonomy|entity|record|zone|obligation|rule)\b", re.MULTILINE
-)
+_DECLARATION = re.compile(rf"^[ \t]*({'|'.join(DECLARATIONS)})\b", re.MULTILINE)
 # Control characters, halves of surrogate pairs and non-characters cannot be shown or
 # written to a file; bidirectional controls show a rule as another than it is (CVE-2021-42574).
 _FORBIDDEN = re.compile(

@@ -5,10 +5,10 @@ import re
 
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Fix, Label, quoted
-from dsl.scope import UNITS
 from dsl.source import SourceText, Span
 from dsl.syntax_signs import habit, no_number, no_word, sign_run
 from dsl.unexpected import Unexpected, previous_word, whole_word
+from dsl.units import UNITS
 from dsl.words import KEYWORDS, PHRASES, TWO_WORDS, WORDS
 
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*(\.[a-z][a-z0-9]*([_-][a-z0-9]+)*)+")
@@ -183,7 +183,7 @@ def _unit(source: SourceText, met: Unexpected) -> Diagnostic | None:
         Code.UNIT_MISMATCH,
         f"{quoted(span.text)} is not a unit",
         (Label(span),),
-        (f"the units are {', '.join(sorted(set(UNITS.values())))}",),
+        (f"the units are {', '.join(dict.fromkeys(unit.name for unit in UNITS.values()))}",),
         f"write `{near[0]}`" if near else "choose one of them",
         Fix(span, near[0]) if near else None,
     )

@@ -29,7 +29,7 @@ def _extra_comma(source: SourceText, met: Unexpected) -> Diagnostic | None:
     if met.terminal != "COMMA":
         return None
     span = met.span(source)
-    zones = "PLUS" in met.expected
+    zones = "PLUS_SIGN" in met.expected
     conditions = "AND" in met.expected
     help_ = "write the whole condition again after `and` or `or`, or the values as a set"
     help_ = help_ if conditions else "write the clause once for each"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from typing import TypeVar, cast
 
@@ -15,6 +16,9 @@ from dsl.source import SourceText, Span
 
 MAX_NAME = 100
 MAX_DIGITS = 16  # 2**53 - 1 has sixteen
+_NUMBER = re.compile(
+    r"(?P<whole>[0-9]+(?: [0-9]{3}(?![0-9]))*)(?:\.(?P<decimals>[0-9]+))?\s*(?P<unit>%|[a-z-]+)?"
+)
 
 Branch = Tree[Token]
 T = TypeVar("T")
@@ -26,6 +30,7 @@ _CLAUSE_NAMES = {
     "last": "until",
     "basis": "cites",
     "doing": "for",
+    "permitted_actions": "permit",
 }
 
 
@@ -65,28 +70,45 @@ class TreeReader:
             self.report(Code.TOO_LARGE, message, span, "choose a shorter name")
         return tree.Word(str(token), span)
 
+    def digits(self, token: Token) -> tree.Word:
+        """The digits in a phrase that has some, such as `with 2 decimals`."""
+        found = cast("re.Match[str]", re.search("[0-9]+", token))
+        start = token.start_pos or 0
+        return tree.Word(found[0], self._source.span(start + found.start(), start + found.end()))
+
     def words(self, node: Branch) -> tuple[tree.Word, ...]:
         return tuple(self.word(child) for child in node.children)
 
     def literal(self, node: object) -> tree.Literal:
+        if isinstance(node, Tree):
+            branch = cast("Branch", node)
+            return self.day(branch) if branch.data == "day" else self._negative(branch)
         token = cast("Token", node)
         match token.type:
             case "YES" | "NO":
                 return tree.YesNo(token.type == "YES", self.span(token))
-            case "INTEGER" | "QUANTITY":
+            case "INTEGER" | "DECIMAL" | "QUANTITY":
                 return self.number(token)
             case _:
                 return self.word(token)
 
+    def _negative(self, node: Branch) -> tree.Number:
+        number = self.number(cast("Token", node.children[0]))
+        return replace(number, value=-number.value, span=self.span(node))
+
     def number(self, token: Token) -> tree.Number:
-        digits, *unit = token.split()
-        digits = digits.lstrip("0") or "0"
-        # int() of a megabyte of digits takes quadratic time.
-        if len(digits) > MAX_DIGITS:
-            message = f"the number {quoted(token)} is too large"
-            self.report(Code.NUMBER_RANGE, message, self.span(token), "write a smaller number")
-            digits = "0"
-        return tree.Number(int(digits), unit[0] if unit else None, self.span(token))
+        """A number of zero or more, with its unit where it has one."""
+        span = self.span(token)
+        parts = cast("re.Match[str]", _NUMBER.match(token))
+        decimals = parts["decimals"] or ""
+        digits = (parts["whole"].replace(" ", "") + decimals).lstrip("0") or "0"
+        # int() of a megabyte of digits takes quadratic time, as do powers of ten.
+        if len(digits) > MAX_DIGITS or len(decimals) > MAX_DIGITS:
+            message = f"the number {quoted(token)} has more than {MAX_DIGITS} digits"
+            help_ = "write a smaller number, or one with fewer decimals"
+            self.report(Code.NUMBER_RANGE, message, span, help_)
+            digits, decimals = "0", ""
+        return tree.Number(int(digits), parts["unit"], span, len(decimals))
 
     def day(self, node: Branch) -> tree.Day:
         token = cast("Token", node.children[-1])

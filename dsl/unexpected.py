@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 
 from dsl.source import SourceText, Span
-from dsl.words import TOKEN_NAMES
+from dsl.words import DECLARATIONS, TOKEN_NAMES
 
 # Before each of these a declaration is complete: the parser stands between two of them.
-_STARTS = {"ACTION", "ENUMERATION", "TAXONOMY", "ENTITY", "RECORD", "ZONE", "OBLIGATION", "RULE"}
+_STARTS = {word.upper() for word in DECLARATIONS}
 _LOCATORS = {"ART", "ANNEX", "CHAPTER", "SECTION", "RECITAL", "POINT", "CRITERION"}
 MAX_CHOICES = 8
 

@@ -52,6 +52,8 @@ _DIMENSIONS: Mapping[str, Mapping[str, int]] = {
     "items": {"items": 1},
     "points": {"points": 1},
 }
+# `point` is a word for a place in the law: of `annex 1 point 5` nobody reads one point.
+_NO_SINGULAR = ("points",)
 _OTHER_WORDS = {"percent": ("%",), "gigabytes-per-second": ("gigabyte-per-second",)}
 
 
@@ -60,7 +62,7 @@ def _words() -> Iterator[tuple[str, Unit]]:
         for name, factor in factors.items():
             unit = Unit(name, dimension, factor)
             yield name, unit
-            if name.endswith("s"):
+            if name.endswith("s") and name not in _NO_SINGULAR:
                 yield name.removesuffix("s"), unit
             for word in _OTHER_WORDS.get(name, ()):
                 yield word, unit

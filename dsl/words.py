@@ -2,11 +2,23 @@
 
 # Every keyword of the grammar; tests/dsl/test_grammar.py compares the two.
 KEYWORDS = (
-    "charter title law celex url import action enumeration taxonomy term under entity record "
-    "field set number zone member cites from until obligation rule on when require permit "
-    "forbid oblige within except because remedy example is permitted with denied undetermined "
-    "for and or not in has touches unknown yes no art annex chapter section recital point "
-    "criterion of at"
+    "charter title law celex url import action enumeration levels taxonomy term under structure "
+    "entity record field set number to derive as where else plus minus zone member cites from "
+    "until obligation advice profile charters tenants invariant rule on when require permit "
+    "forbid prefer oblige advise within except because remedy example is permitted with by "
+    "advised denied undetermined preferred for and or not in has touches before after every some "
+    "today unknown yes no art annex chapter section recital point criterion of at"
+).split()
+
+# Those that may name a value or a field as well.
+SOFT = frozenset(
+    "levels structure advice profile charters tenants preferred advised to where else plus minus "
+    "every some before after".split()
+)
+
+DECLARATIONS = (
+    "action enumeration levels taxonomy structure entity record derive zone obligation advice "
+    "profile invariant rule"
 ).split()
 
 # Phrases are one token each; here with the terminal.
@@ -16,11 +28,27 @@ PHRASES = {
     "as of": "AS_OF",
     "or none": "OR_NONE",
     "yes or no": "YES_OR_NO",
+    "or negative": "OR_NEGATIVE",
+    "list of": "LIST_OF",
+    "map of": "MAP_OF",
+    "has a deadline": "HAS_A_DEADLINE",
+    "never permits": "NEVER_PERMITS",
+    "the sum of": "THE_SUM_OF",
+    "the largest": "THE_LARGEST",
+    "the smallest": "THE_SMALLEST",
+    "the number of": "THE_NUMBER_OF",
+    "the days from": "THE_DAYS_FROM",
     "is not": "IS_NOT",
+    "is known": "IS_KNOWN",
+    "is not known": "IS_NOT_KNOWN",
     "at least": "AT_LEAST",
     "at most": "AT_MOST",
     "more than": "MORE_THAN",
     "less than": "LESS_THAN",
+    "on or before": "ON_OR_BEFORE",
+    "on or after": "ON_OR_AFTER",
+    "within the last": "WITHIN_THE_LAST",
+    "within the next": "WITHIN_THE_NEXT",
 }
 
 TOKEN_NAMES = {
@@ -41,7 +69,14 @@ TOKEN_NAMES = {
     "RBRACE": "`}`",
     "LPAR": "`(`",
     "RPAR": "`)`",
-    "PLUS": "`+`",
+    "PLUS_SIGN": "`+`",
+    "MINUS_SIGN": "`-`",
+    "LESSTHAN": "`<`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "DECIMAL": "a number with decimals",
+    "LEVEL": "`level warn`",
+    "WITH_DECIMALS": "`with 2 decimals`",
     **{terminal: f"`{phrase}`" for phrase, terminal in PHRASES.items()},
     "$END": "the end of the file",
 }

@@ -9,7 +9,17 @@ import pytest
 from lark import Lark
 from lark.exceptions import GrammarError, LarkError
 
-from dsl.words import KEYWORDS, OWNERS, PHRASES, TOKEN_NAMES, TWO_WORDS, WORDS
+from dsl.units import UNITS
+from dsl.words import (
+    DECLARATIONS,
+    KEYWORDS,
+    OWNERS,
+    PHRASES,
+    SOFT,
+    TOKEN_NAMES,
+    TWO_WORDS,
+    WORDS,
+)
 from tests.dsl import generate
 
 TEXT = (files("dsl") / "grammar.lark").read_text(encoding="utf-8")
@@ -88,13 +98,35 @@ def test_what_the_messages_offer_is_in_the_language(word: str) -> None:
 
 @pytest.mark.parametrize("word", sorted(WORDS))
 def test_what_people_write_instead_is_not_in_the_language(word: str) -> None:
-    # Two are, in another place: `is` for `=`, and `in` for the `within` of a duty.
-    assert word in ("is", "in") or word not in KEYWORDS
+    # Four are, in another place: `is` for `=`, `in` for the `within` of a duty, `where` for
+    # `when`, and `to` for `until`.
+    assert word in ("is", "in", "where", "to") or word not in KEYWORDS
 
 
 @pytest.mark.parametrize("word", sorted(OWNERS))
 def test_every_clause_with_an_owner_is_in_the_language(word: str) -> None:
     assert word in KEYWORDS or word in PHRASES
+
+
+def test_a_quantity_has_a_unit_of_the_list_and_no_other() -> None:
+    (quantity,) = [t.pattern.value for t in GRAMMAR.terminals if t.name == "QUANTITY"]
+    words = set(re.findall(r"[a-z?-]{3,}", quantity.partition("%")[2].rpartition("(?!")[0]))
+    written = {word.replace("?", "") for word in words} | {word.replace("s?", "") for word in words}
+    assert written | {"%"} == set(UNITS)
+    for word in UNITS:
+        assert re.fullmatch(quantity, f"24.5 {word}")
+        assert not re.fullmatch(quantity, f"24.5 {word}x")
+
+
+def test_words_that_may_name_a_value_are_in_the_language() -> None:
+    (rule,) = re.findall(r"^!_soft: (.*\n.*)$", TEXT, re.MULTILINE)
+    assert {word.lower() for word in re.findall("[A-Za-z]+", rule)} == SOFT
+    assert set(KEYWORDS) > SOFT
+
+
+def test_every_declaration_is_known_to_the_messages() -> None:
+    (items,) = re.findall(r"^_item: (.*\n.*)$", TEXT, re.MULTILINE)
+    assert sorted(re.findall("[a-z]+", items)) == sorted(DECLARATIONS)
 
 
 def test_generated_charters_use_every_word() -> None:
