@@ -115,5 +115,4 @@ def shifted(day: int, months: int, days: int) -> int | None:
 
 
 def _number(value: Value | None) -> int | None:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_number else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
