@@ -1,82 +1,111 @@
-"""Stage 4: model → core. Exceptions, dated zones and spelling are compiled away.
+"""Stage 4: model → core. Exceptions, profiles and the author's spelling are compiled away.
 
-One formula a rule: `in force and when and not require and not e1 and not e2 ...`, in
-negation normal form. A dated zone needs no set union in the engines: `within` becomes
-"every element is a member at some time, and each group of members with the same dates
-is in force or untouched".
+One formula a rule: `profile and in force and when and not require and not e1 and not e2
+...`, in negation normal form (`dsl.lower_condition`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from dsl import core, model
-from dsl.core import (
-    And,
-    AtLeast,
-    Condition,
-    Constant,
-    FactType,
-    Holds,
-    InForce,
-    Not,
-    OneOf,
-    Or,
-    Touches,
-    Within,
-    opposite,
-)
-from dsl.tree import Relation
+from dsl.core import PROFILE_PATH, Condition, Constant, FactType, Kind, OneOf, Origin, opposite
+from dsl.lower_condition import condition, conjunction, disjunction
+
+__all__ = ["condition", "conjunction", "disjunction", "lower"]
 
 
 def lower(checked: model.Model) -> core.Program:
     """The program of a model; rules sorted by id, facts by path."""
+    profiles = tuple(sorted(checked.profiles, key=lambda profile: profile.name))
+    rules = [_rule(rule, _reach(rule.charter, profiles)) for rule in checked.rules]
+    rules += [_permit(permit) for permit in checked.permits]
+    facts = dict(checked.facts)
+    if profiles:
+        facts[PROFILE_PATH] = _profile_fact(profiles)
     return core.Program(
-        facts=checked.facts,
+        facts=dict(sorted(facts.items())),
         places=checked.places,
         actions=checked.actions,
-        rules=tuple(_rule(rule) for rule in sorted(checked.rules, key=lambda r: r.id)),
+        rules=tuple(sorted(rules, key=lambda rule: rule.id)),
+        lists=dict(sorted(checked.lists.items())),
+        derived={path: _derivation(d) for path, d in sorted(checked.derived.items())},
+        profiles=profiles,
+        invariants=tuple(_invariant(i) for i in sorted(checked.invariants, key=lambda i: i.id)),
     )
 
+
+# --- rules ---------------------------------------------------------------------------
 
 _EFFECTS = {
     model.Effect.PERMIT: core.Effect.PERMIT,
     model.Effect.FORBID: core.Effect.FORBID,
     model.Effect.REQUIRE: core.Effect.FORBID,
     model.Effect.OBLIGE: core.Effect.OBLIGE,
+    model.Effect.PREFER: core.Effect.PREFER,
 }
 
 
-def _rule(rule: model.Rule) -> core.Rule:
-    reach = [rule.in_force, *([] if rule.when is None else [condition(rule.when)])]
-    broken = reach + ([] if rule.require is None else [opposite(condition(rule.require))])
-    excepted = [conjunction([e.in_force, condition(e.when)]) for e in rule.exceptions]
-    formula = conjunction([*broken, *(opposite(holds) for holds in excepted)])
-    # A refusal that is excepted still leaves its duty to those it reaches. A permission or
-    # a mere duty that is excepted is as if it were not there.
-    refuses = _EFFECTS[rule.effect] is core.Effect.FORBID
-    owed = conjunction(reach) if refuses else formula
-    duties = [_duty(rule.id, rule.id, o, owed, rule.citations) for o in rule.obliges]
-    notes: list[core.ExceptionNote] = []
-    for exception, holds in zip(rule.exceptions, excepted, strict=True):
-        # The duty of an exception binds whoever needs the exception: the rule would
-        # otherwise be broken, and the exception is what saves.
-        needed = conjunction([*broken, holds])
-        notes.append(core.ExceptionNote(exception.id, exception.title, exception.citations, needed))
-        duties.extend(
-            _duty(rule.id, exception.id, oblige, needed, exception.citations)
-            for oblige in exception.obliges
-        )
+@dataclass(frozen=True)
+class _Parts:
+    """The conditions that a rule is made of. `reach` says whom it concerns, `broken` when
+    it would break or hold but for its exceptions, `excepted` when each of those holds."""
+
+    reach: Condition
+    broken: Condition
+    excepted: tuple[Condition, ...]
+
+    @property
+    def formula(self) -> Condition:
+        return conjunction([self.broken, *(opposite(holds) for holds in self.excepted)])
+
+    def needed(self, number: int) -> Condition:
+        """When an exception is what saves: it holds, and the rule is broken without it."""
+        return conjunction([self.broken, self.excepted[number]])
+
+
+def _rule(rule: model.Rule, profile: Sequence[Condition]) -> core.Rule:
+    when = [] if rule.when is None else [condition(rule.when)]
+    reach = conjunction([*profile, rule.in_force, *when])
+    refused = [] if rule.require is None else [opposite(condition(rule.require))]
+    excepted = tuple(conjunction([e.in_force, condition(e.when)]) for e in rule.exceptions)
+    parts = _Parts(reach, conjunction([reach, *refused]), excepted)
     return core.Rule(
         id=rule.id,
         effect=_EFFECTS[rule.effect],
         actions=rule.actions,
-        formula=formula,
+        formula=parts.formula,
         title=rule.title,
         citations=rule.citations,
         because=rule.because,
         remedies=rule.remedies,
-        exceptions=tuple(notes),
-        duties=tuple(duties),
+        exceptions=_notes(rule, parts),
+        duties=_duties(rule, parts),
+        level=rule.level,
+        weight=rule.weight,
     )
+
+
+def _notes(rule: model.Rule, parts: _Parts) -> tuple[core.ExceptionNote, ...]:
+    return tuple(
+        core.ExceptionNote(e.id, e.title, e.citations, parts.needed(number))
+        for number, e in enumerate(rule.exceptions)
+    )
+
+
+def _duties(rule: model.Rule, parts: _Parts) -> tuple[core.Duty, ...]:
+    # A refusal that is excepted still leaves its duty to those it reaches. A permission or
+    # a mere duty that is excepted is as if it were not there.
+    refuses = _EFFECTS[rule.effect] is core.Effect.FORBID
+    owed = parts.reach if refuses else parts.formula
+    duties = [_duty(rule.id, rule.id, o, owed, rule.citations) for o in rule.obliges]
+    for number, exception in enumerate(rule.exceptions):
+        # The duty of an exception binds whoever needs the exception.
+        needed = parts.needed(number)
+        duties.extend(
+            _duty(rule.id, exception.id, oblige, needed, exception.citations)
+            for oblige in exception.obliges
+        )
+    return tuple(duties)
 
 
 def _duty(
@@ -93,135 +122,66 @@ def _duty(
         rule=rule,
         condition=holds,
         citations=citations,
-        due_days=oblige.due_days,
+        due=oblige.due,
+        kind=oblige.kind,
+        parameters=tuple(sorted(oblige.parameters, key=lambda parameter: parameter[0])),
     )
 
 
-# --- conditions ----------------------------------------------------------------------
+# --- profiles ------------------------------------------------------------------------
 
 
-def condition(typed: model.Condition) -> Condition:
-    """A typed condition in core terms, in negation normal form."""
-    match typed:
-        case model.And(operands):
-            return conjunction(condition(operand) for operand in operands)
-        case model.Or(operands):
-            return disjunction(condition(operand) for operand in operands)
-        case model.Not(operand):
-            return opposite(condition(operand))
-        case model.Test():
-            return _test(typed)
+def _profile_fact(profiles: Sequence[core.Profile]) -> FactType:
+    names = tuple(profile.name for profile in profiles)
+    return FactType(
+        PROFILE_PATH,
+        Kind.TERM,
+        Origin.CATALOGUE,
+        (),
+        title="The profile that the caller has",
+        values=names,
+    )
 
 
-def _test(test: model.Test) -> Condition:
-    path = test.fact.path
-    if test.relation is Relation.HOLDS:
-        return Not(Holds(path)) if test.negated_truth else Holds(path)
-    if test.bound is not None:
-        return _number(path, test.relation, test.bound)
-    assert test.region is not None  # noqa: S101 - the checker gives one to every other relation
-    match test.relation:
-        case Relation.IS | Relation.IN:
-            return _dated(test.fact, test.region, OneOf)
-        case Relation.IS_NOT:
-            return opposite(_dated(test.fact, test.region, OneOf))
-        case Relation.WITHIN:
-            return _dated(test.fact, test.region, Within)
-        case _:
-            return _touches(path, test.region)
+def _reach(charter: str, profiles: Sequence[core.Profile]) -> list[Condition]:
+    """That the caller's profile has the charter in force; nothing where there are none."""
+    names = tuple(profile.name for profile in profiles if charter in profile.charters)
+    return [OneOf(PROFILE_PATH, names)] if profiles else []
 
 
-def _number(path: str, relation: Relation, bound: int) -> Condition:
-    match relation:
-        case Relation.AT_LEAST:
-            return AtLeast(path, bound)
-        case Relation.MORE_THAN:
-            return AtLeast(path, bound + 1)
-        case Relation.AT_MOST:
-            return Not(AtLeast(path, bound + 1))
-        case Relation.LESS_THAN:
-            return Not(AtLeast(path, bound))
-        case Relation.IS_NOT:
-            return disjunction([Not(AtLeast(path, bound)), AtLeast(path, bound + 1)])
-        case _:
-            return conjunction([AtLeast(path, bound), Not(AtLeast(path, bound + 1))])
+def _permit(permit: model.ProfilePermit) -> core.Rule:
+    when = [] if permit.when is None else [condition(permit.when)]
+    return core.Rule(
+        id=permit.id,
+        effect=core.Effect.PERMIT,
+        actions=permit.actions,
+        formula=conjunction([OneOf(PROFILE_PATH, (permit.profile,)), *when]),
+        title=permit.title,
+        citations=(),
+        because=f"The profile permits {' and '.join(permit.actions)}.",
+        remedies=(),
+        exceptions=(),
+        duties=(),
+    )
 
 
-def _groups(region: model.Region) -> list[tuple[tuple[InForce, ...], tuple[str, ...]]]:
-    """Dated members by the periods they share, in a fixed order."""
-    groups: dict[tuple[InForce, ...], list[str]] = {}
-    for value, periods in region.members.items():
-        if periods:
-            groups.setdefault(periods, []).append(value)
-    return [(periods, tuple(sorted(groups[periods]))) for periods in sorted(groups, key=_dates)]
+# --- derived facts and invariants ----------------------------------------------------
 
 
-def _dates(periods: tuple[InForce, ...]) -> list[tuple[str, int, int]]:
-    far = 10**9
-    return [
-        (p.time_zone, -far if p.first is None else p.first, far if p.last is None else p.last)
-        for p in periods
-    ]
+def _derivation(derivation: model.Derivation) -> core.Derivation:
+    if not isinstance(derivation, model.Tally):
+        return derivation
+    where = Constant(value=True) if derivation.where is None else condition(derivation.where)
+    return core.Tally(
+        derivation.aggregate, derivation.list, derivation.field, where, derivation.otherwise
+    )
 
 
-def _dated(fact: FactType, region: model.Region, atom: type[OneOf] | type[Within]) -> Condition:
-    path = fact.path
-    inside: list[Condition] = [atom(path, tuple(sorted(region.members)))]
-    for periods, values in _groups(region):
-        untouched = Not(OneOf(path, values) if atom is OneOf else Touches(path, values))
-        inside.append(disjunction([disjunction(periods), untouched]))
-    return conjunction(inside)
-
-
-def _touches(path: str, region: model.Region) -> Condition:
-    always = tuple(sorted(value for value, periods in region.members.items() if not periods))
-    parts: list[Condition] = [Touches(path, always)] if always else []
-    for periods, values in _groups(region):
-        parts.append(conjunction([disjunction(periods), Touches(path, values)]))
-    return disjunction(parts)
-
-
-# --- the one form --------------------------------------------------------------------
-
-
-def conjunction(operands: Iterable[Condition]) -> Condition:
-    """`And`, flat, without repeats and constants; never of one operand."""
-    flat = _flat(operands, And, neutral=True)
-    if flat is None:
-        return Constant(value=False)
-    return flat[0] if len(flat) == 1 else And(tuple(flat)) if flat else Constant(value=True)
-
-
-def disjunction(operands: Iterable[Condition]) -> Condition:
-    """`Or`, flat, without repeats and constants; never of one operand."""
-    flat = _flat(operands, Or, neutral=False)
-    if flat is None:
-        return Constant(value=True)
-    return flat[0] if len(flat) == 1 else Or(tuple(flat)) if flat else Constant(value=False)
-
-
-def _flat(
-    operands: Iterable[Condition], kind: type[And] | type[Or], *, neutral: bool
-) -> list[Condition] | None:
-    """The operands in order; None where one of them alone decides."""
-    flat: dict[Condition, None] = {}
-    for operand in operands:
-        for part in operand.operands if isinstance(operand, kind) else (operand,):
-            known = _constant(part)
-            if known is None:
-                flat[part] = None
-            elif known is not neutral:
-                return None
-    return list(flat)
-
-
-def _constant(part: Condition) -> bool | None:
-    match part:
-        case Constant(value):
-            return value
-        case InForce(_, None, None):
-            return True
-        case Not(InForce(_, None, None)):
-            return False
-        case _:
-            return None
+def _invariant(invariant: model.Invariant) -> core.Invariant:
+    return core.Invariant(
+        invariant.id,
+        invariant.title,
+        invariant.actions,
+        condition(invariant.condition),
+        invariant.citations,
+    )

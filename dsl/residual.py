@@ -3,7 +3,7 @@
 Explanations only; no verdict depends on this module.
 """
 
-from dsl.core import And, Condition, Constant, InForce, Not, Or
+from dsl.core import And, Condition, Constant, InForce, Known, Not, Or
 from dsl.evaluate import truth
 from dsl.facts import Question
 from dsl.kleene import Truth
@@ -31,7 +31,7 @@ def missing(condition: Condition, question: Question) -> frozenset[str]:
 def deciding(condition: Condition, question: Question) -> frozenset[str]:
     """The known facts on which the value rests: with these alone known, the condition has
     the value it has. Of an `or` that is true, and an `and` that is false, the first part
-    that settles it is enough."""
+    that settles it is enough. That a fact is not known decides too, and names nothing."""
     value = truth(condition, question)
     match condition:
         case And(operands) | Or(operands):
@@ -47,3 +47,27 @@ def deciding(condition: Condition, question: Question) -> frozenset[str]:
         case _:
             known = condition.path in question.facts
             return frozenset({condition.path}) if known else frozenset()
+
+
+def wanting(condition: Condition, question: Question) -> frozenset[str]:
+    """The hidden facts that a `Known` asks for, where knowing them can change the value.
+
+    Of the formula of a prohibition that is not clear, they are what must be known to clear
+    it; of that of a permission that does not grant, what must be known for it to grant.
+    Where there are none, a value that is true or false stays so whatever else gets known.
+    """
+    match condition:
+        case And(operands) | Or(operands):
+            value = truth(condition, question)
+            settles = Truth.FALSE if isinstance(condition, And) else Truth.TRUE
+            parts = operands
+            if value is settles:
+                # Every part that settles it must give way.
+                parts = tuple(p for p in operands if truth(p, question) is settles)
+                if not all(wanting(part, question) for part in parts):
+                    return frozenset()
+            return frozenset[str]().union(*(wanting(part, question) for part in parts))
+        case Known(path) | Not(Known(path)):
+            return frozenset() if path in question.facts else frozenset({path})
+        case _:
+            return frozenset()
