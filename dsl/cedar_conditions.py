@@ -1,7 +1,8 @@
 """Cedar expressions that hold where a condition is certainly true, and never err.
 
 Every attribute that may be absent is tested with `has` before it is read; the days are
-not, for the schema requires them.
+not, for the schema requires them. A day is compared with bounds before anything is added
+to it: a sum beyond 64 bits is an error, and Cedar skips a policy with an error.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,12 +18,15 @@ from dsl.core import (
     FactAtom,
     Holds,
     InForce,
+    Known,
     Not,
+    NotBefore,
     OneOf,
     Or,
     Touches,
     Within,
 )
+from dsl.facts import MAX_INTEGER
 
 TODAY = "today "  # and a time zone: the attribute with the day there
 
@@ -47,7 +51,7 @@ def certainly(condition: Condition) -> Doc:
         case InForce():
             return layout.chain("&&", list(_bounds(condition, ">=", "<=")))
         case _:
-            return _known_and(condition.path, _affirmed(condition))
+            return _known_and(condition, _affirmed(condition))
 
 
 def _certainly_not(atom: Atom) -> Doc:
@@ -56,8 +60,10 @@ def _certainly_not(atom: Atom) -> Doc:
             return _truth(not value)
         case InForce():
             return layout.chain("||", list(_bounds(atom, "<", ">")))
+        case Known(path):
+            return layout.negation(layout.parenthesised(_has(path)))
         case _:
-            return _known_and(atom.path, _refuted(atom))
+            return _known_and(atom, _refuted(atom))
 
 
 def _operand(condition: Condition) -> Doc:
@@ -67,16 +73,34 @@ def _operand(condition: Condition) -> Doc:
     return expression if simple else layout.parenthesised(expression)
 
 
-def _known_and(path: str, test: Doc | None) -> Doc:
-    known = layout.has("context", Text(quote(path)))
-    return known if test is None else layout.chain("&&", [known, test])
+def _known_and(atom: FactAtom, test: Doc | None) -> Doc:
+    """The test behind what must be known before it may be asked."""
+    known = [_has(atom.path), *_reckonable(atom)]
+    return layout.chain("&&", [*known, *([] if test is None else [test])])
 
 
-def _affirmed(atom: FactAtom) -> Doc:
-    """What a known fact must pass for the atom to hold."""
+def _has(path: str) -> Doc:
+    return layout.has("context", Text(quote(path)))
+
+
+def _reckonable(atom: FactAtom) -> Iterator[Doc]:
+    """Bounds of the day that the atom adds to."""
+    if isinstance(atom, NotBefore) and atom.offset:
+        today = _today(atom.time_zone)
+        yield layout.compared(today, ">=", Text(str(-MAX_INTEGER)))
+        yield layout.compared(today, "<=", Text(str(MAX_INTEGER)))
+
+
+def _affirmed(atom: FactAtom) -> Doc | None:
+    """What a known fact must pass for the atom to hold; None where it need only be
+    known."""
+    if isinstance(atom, Known):
+        return None
     key = Text(quote(atom.path))
     fact = layout.index("context", key)
     match atom:
+        case NotBefore():
+            return layout.compared(fact, ">=", _day(atom))
         case Holds():
             return fact
         case AtLeast(_, bound):
@@ -104,6 +128,8 @@ def _refuted(atom: FactAtom) -> Doc | None:
     known."""
     fact = layout.index("context", Text(quote(atom.path)))
     match atom:
+        case NotBefore():
+            return layout.compared(fact, "<", _day(atom))
         case AtLeast(_, bound):
             return layout.compared(fact, "<", Text(str(bound)))
         case OneOf(_, ()) | Touches(_, ()):
@@ -111,7 +137,8 @@ def _refuted(atom: FactAtom) -> Doc | None:
         case OneOf(_, (only,)):
             return layout.compared(fact, "!=", Text(quote(only)))
         case _:
-            return layout.negation(_affirmed(atom))
+            affirmed = _affirmed(atom)
+            return affirmed and layout.negation(affirmed)
 
 
 def _truth(value: bool) -> Doc:
@@ -119,11 +146,23 @@ def _truth(value: bool) -> Doc:
 
 
 def _bounds(atom: InForce, first: str, last: str) -> Iterator[Doc]:
-    today = layout.index("context", Text(quote(TODAY + atom.time_zone)))
+    today = _today(atom.time_zone)
     if atom.first is not None:
         yield layout.compared(today, first, Text(str(atom.first)))
     if atom.last is not None:
         yield layout.compared(today, last, Text(str(atom.last)))
+
+
+def _today(time_zone: str) -> Doc:
+    return layout.index("context", Text(quote(TODAY + time_zone)))
+
+
+def _day(atom: NotBefore) -> Doc:
+    """The day a fact is compared with."""
+    today = _today(atom.time_zone)
+    if atom.offset == 0:
+        return today
+    return layout.moved(today, "-" if atom.offset < 0 else "+", Text(str(abs(atom.offset))))
 
 
 def _literals(values: Sequence[str]) -> list[Doc]:

@@ -86,6 +86,11 @@ def compared(left: Doc, operator: str, right: Doc) -> Doc:
     return Join((left, Text(f" {operator} "), right))
 
 
+def moved(left: Doc, operator: str, right: Doc) -> Doc:
+    """`left + right` or `left - right`; the right side may go to the next line."""
+    return Group(Join((left, Text(f" {operator}"), SPACE_OR_BREAK, right)))
+
+
 def negation(operand: Doc) -> Doc:
     return Join((Text("!"), operand))
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from dsl.core import Citation, Duty, Rule
+from dsl.core import Citation, Duty, DutyKind, Level, Rule
 
 # Words that can name no rule: keywords, the two documents, and built-in functions that
 # a rule of the same name would shadow.
@@ -93,6 +93,10 @@ def cited(citations: Iterable[Citation]) -> tuple[str, ...]:
 def about_rule(rule: Rule) -> dict[str, object]:
     """The annotation of a rule."""
     custom: dict[str, object] = {"id": rule.id, "effect": rule.effect.value}
+    if rule.level is not Level.ENFORCE:
+        custom["level"] = rule.level.value
+    if rule.weight:
+        custom["weight"] = rule.weight
     if rule.citations:
         custom["citations"] = cited(rule.citations)
     if rule.remedies:
@@ -106,10 +110,13 @@ def about_rule(rule: Rule) -> dict[str, object]:
 
 
 def about_duty(duty: Duty) -> dict[str, object]:
-    """The annotation of a duty."""
-    custom: dict[str, object] = {"id": duty.id, "obligation": duty.obligation, "rule": duty.rule}
+    """The annotation of a duty, or of advice."""
+    kind = "obligation" if duty.kind is DutyKind.OBLIGATION else "advice"
+    custom: dict[str, object] = {"id": duty.id, kind: duty.obligation, "rule": duty.rule}
     if duty.citations:
         custom["citations"] = cited(duty.citations)
-    if duty.due_days is not None:
-        custom["due_days"] = duty.due_days
+    if duty.due is not None:
+        custom["due"] = f"within {duty.due.amount} {duty.due.unit.value}"
+    if duty.parameters:
+        custom["parameters"] = {quote(name): value for name, value in duty.parameters}
     return {"title": duty.title, "custom": custom}

@@ -8,12 +8,14 @@ of them is in the context.
 
     decide  Action::"place"         forbid: prohibitions not certainly clear;
                                     permit: permissions that certainly grant
-    why     Action::"why:place"     permit: prohibitions certainly broken, and
-                                    permissions not certainly closed
-    duties  Action::"duties:place"  permit: duties not certainly spared
+    why     Action::"why:place"     permit: prohibitions certainly broken, permissions
+                                    not certainly closed, and what is noted
+    duties  Action::"duties:place"  permit: duties and advice not certainly spared,
+                                    preferences that certainly hold, and what is noted
 
-The last two have actions of their own, so that nothing in them can ever grant. What
-determines an answer is told by the annotation `@id` of the policies in its reasons.
+The last two have actions of their own, so that nothing in them can ever grant. Noted is
+what a rule below the level `enforce` would have said: such rules are in no other set.
+What determines an answer is told by the annotation `@id` of the policies in its reasons.
 
 Cedar skips a policy that meets an error, a `forbid` as well, and then permits: hence
 every attribute is tested with `has` before it is read, and whoever asks must give the
@@ -24,22 +26,24 @@ A chain of more than some 1,000 operands overruns the evaluator's stack guard, w
 such an error.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from dsl import cedar_layout as layout
 from dsl.cedar_conditions import TODAY, certainly, quote
 from dsl.cedar_layout import Doc
 from dsl.core import (
+    AtLeast,
     Citation,
     Condition,
     Constant,
     Duty,
+    DutyKind,
     Effect,
     FactType,
     InForce,
     Kind,
+    Level,
     Program,
     Rule,
     atoms,
@@ -47,6 +51,7 @@ from dsl.core import (
     opposite,
 )
 from dsl.fold import fold_program
+from dsl.spoken import spoken_bound, spoken_day
 from dsl.wellformed import check_program
 
 WHY, DUTIES = "why:", "duties:"
@@ -56,8 +61,8 @@ _TYPES = {
     Kind.TERM: "String",
     Kind.TERMS: "Set<String>",
     Kind.INTEGER: "Long",
+    Kind.DAY: "Long",
 }
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +108,19 @@ def cedar_schema(program: Program) -> str:
 
 
 def _attribute(fact: FactType) -> str:
-    notes = [note for note in (fact.title, fact.unit) if note]
-    comment = f"  // {_one_line(', in '.join(notes))}" if notes else ""
+    notes = [_one_line(note) for note in (fact.title, _measure(fact)) if note]
+    comment = f"  // {', in '.join(notes)}" if notes else ""
     return f"  {quote(fact.path)}?: {_TYPES[fact.kind]},{comment}"
+
+
+def _measure(fact: FactType) -> str | None:
+    """What a number counts, and in which steps."""
+    if fact.kind is Kind.DAY:
+        return "days since 1970-01-01"
+    if not fact.scale:
+        return fact.unit
+    step = f"0.{'1'.zfill(fact.scale)}"
+    return f"steps of {step} {fact.unit}" if fact.unit else f"steps of {step}"
 
 
 def cedar_policies(program: Program) -> CedarPolicies:
@@ -115,11 +130,12 @@ def cedar_policies(program: Program) -> CedarPolicies:
         CoreFormatError: The program is not well-formed.
     """
     check_program(program)
+    emit = _Policies(program.facts)
     rules = fold_program(program).rules
     return CedarPolicies(
-        decide=_policy_set(_decide(rule) for rule in rules),
-        why=_policy_set(_why(rule) for rule in rules),
-        duties=_policy_set(_due(rule, duty) for rule in rules for duty in rule.duties),
+        decide=_policy_set(emit.decide(rule) for rule in rules),
+        why=_policy_set(emit.why(rule) for rule in rules),
+        duties=_policy_set(policy for rule in rules for policy in emit.on_permit(rule)),
     )
 
 
@@ -131,54 +147,104 @@ def _policy_set(policies: Iterable[str | None]) -> str:
 # --- policies ------------------------------------------------------------------------
 
 
-def _decide(rule: Rule) -> str | None:
-    match rule.effect:
-        case Effect.FORBID:
-            return _policy(rule, "forbid", "", _unless_certainly_not(rule.formula))
-        case Effect.PERMIT:
-            return _policy(rule, "permit", "", _when_certainly(rule.formula))
-        case Effect.OBLIGE:
+class _Policies:
+    """The policies of single rules; None for one that can never apply."""
+
+    def __init__(self, facts: Mapping[str, FactType]) -> None:
+        self._facts = facts
+
+    def decide(self, rule: Rule) -> str | None:
+        match rule.effect, rule.level:
+            case Effect.FORBID, Level.ENFORCE:
+                return self._policy(rule, "forbid", "", _unless_certainly_not(rule.formula))
+            case Effect.PERMIT, Level.ENFORCE:
+                return self._policy(rule, "permit", "", _when_certainly(rule.formula))
+            case _:
+                return None
+
+    def why(self, rule: Rule) -> str | None:
+        match rule.effect, rule.level:
+            case Effect.FORBID, Level.ENFORCE:
+                return self._policy(rule, "permit", WHY, _when_certainly(rule.formula))
+            case Effect.PERMIT, Level.ENFORCE:
+                return self._policy(rule, "permit", WHY, _unless_certainly_not(rule.formula))
+            case _:
+                return self._noted(rule, WHY)
+
+    def on_permit(self, rule: Rule) -> Iterator[str | None]:
+        """What the `duties` set has of a rule."""
+        if rule.level is not Level.ENFORCE:
+            yield self._noted(rule, DUTIES)
+            return
+        if rule.effect is Effect.PREFER:
+            yield self._policy(rule, "permit", DUTIES, _when_certainly(rule.formula))
+        for duty in rule.duties:
+            yield self._due(rule, duty)
+
+    def _due(self, rule: Rule, duty: Duty) -> str | None:
+        return self._policy(rule, "permit", DUTIES, _unless_certainly_not(duty.condition), duty)
+
+    def _noted(self, rule: Rule, prefix: str) -> str | None:
+        match rule.effect, rule.level:
+            case (_, Level.ENFORCE) | (Effect.OBLIGE | Effect.PREFER, _):
+                return None
+            case Effect.FORBID, _:
+                return self._policy(rule, "permit", prefix, _unless_certainly_not(rule.formula))
+            case Effect.PERMIT, _:
+                return self._policy(rule, "permit", prefix, _when_certainly(rule.formula))
+
+    def _policy(
+        self,
+        rule: Rule,
+        effect: str,
+        prefix: str,
+        conditions: list[Doc] | None,
+        duty: Duty | None = None,
+    ) -> str | None:
+        """One policy, or None where it can never apply."""
+        if conditions is None:
             return None
+        actions = [f"Action::{quote(prefix + action)}" for action in sorted(rule.actions)]
+        scope = layout.scope_list("==" if len(actions) == 1 else "in", actions)
+        lines = [
+            *self._annotations(rule, duty),
+            f"{effect} (",
+            "  principal,",
+            f"  {layout.render(scope, indent=layout.INDENT)}",
+            "  resource",
+            ")" if conditions else ");",
+            *(layout.render(condition) for condition in conditions[:-1]),
+            *(layout.render(layout.ended(condition)) for condition in conditions[-1:]),
+        ]
+        return "\n".join(lines)
 
+    def _annotations(self, rule: Rule, duty: Duty | None) -> Iterator[str]:
+        about = duty or rule
+        yield f"@id({quote(about.id)})"
+        yield f"@title({quote(about.title)})"
+        yield f"@cites({quote(_cited(about.citations))})"
+        if duty is None and rule.level is not Level.ENFORCE:
+            yield f'@level("{rule.level.value}")'
+        if duty is None and rule.weight:
+            yield f'@weight("{rule.weight}")'
+        if duty is not None and duty.kind is DutyKind.ADVICE:
+            yield f"@advice({quote(duty.obligation)})"
+        if duty is not None and duty.due is not None:
+            yield f'@due("within {duty.due.amount} {duty.due.unit.value}")'
+        condition = duty.condition if duty else rule.formula
+        for name, notes in (("days", _days(condition)), ("bounds", self._bounds(condition))):
+            if notes:
+                yield f"@{name}({quote(notes)})"
 
-def _why(rule: Rule) -> str | None:
-    match rule.effect:
-        case Effect.FORBID:
-            return _policy(rule, "permit", WHY, _when_certainly(rule.formula))
-        case Effect.PERMIT:
-            return _policy(rule, "permit", WHY, _unless_certainly_not(rule.formula))
-        case Effect.OBLIGE:
-            return None
-
-
-def _due(rule: Rule, duty: Duty) -> str | None:
-    return _policy(rule, "permit", DUTIES, _unless_certainly_not(duty.condition), duty)
-
-
-def _policy(
-    rule: Rule, effect: str, prefix: str, conditions: list[Doc] | None, duty: Duty | None = None
-) -> str | None:
-    """One policy, or None where it can never apply."""
-    if conditions is None:
-        return None
-    about = duty or rule
-    days = _days(duty.condition if duty else rule.formula)
-    actions = [f"Action::{quote(prefix + action)}" for action in sorted(rule.actions)]
-    scope = layout.scope_list("==" if len(actions) == 1 else "in", actions)
-    lines = [
-        f"@id({quote(about.id)})",
-        f"@title({quote(about.title)})",
-        f"@cites({quote(_cited(about.citations))})",
-        *([f"@days({quote(days)})"] if days else ()),
-        f"{effect} (",
-        "  principal,",
-        f"  {layout.render(scope, indent=layout.INDENT)}",
-        "  resource",
-        ")" if conditions else ");",
-        *(layout.render(condition) for condition in conditions[:-1]),
-        *(layout.render(layout.ended(condition)) for condition in conditions[-1:]),
-    ]
-    return "\n".join(lines)
+    def _bounds(self, condition: Condition) -> str:
+        """What the bounds of a condition are to people: `2410 is 24.10 percent`."""
+        found = {
+            (atom.bound, spoken_bound(self._facts[atom.path], atom.bound))
+            for atom in atoms(condition)
+            if isinstance(atom, AtLeast)
+        }
+        said = sorted((bound, spoken) for bound, spoken in found if spoken)
+        return ", ".join(f"{bound} is {_one_line(spoken)}" for bound, spoken in said)
 
 
 def _when_certainly(formula: Condition) -> list[Doc] | None:
@@ -205,7 +271,7 @@ def _days(condition: Condition) -> str:
     """What the day numbers of a condition are to people: `17676 is 2018-05-25`."""
     intervals = [atom for atom in atoms(condition) if isinstance(atom, InForce)]
     bounds = {day for atom in intervals for day in (atom.first, atom.last) if day is not None}
-    return ", ".join(f"{day} is {date.fromordinal(_EPOCH + day)}" for day in sorted(bounds))
+    return ", ".join(f"{day} is {spoken_day(day)}" for day in sorted(bounds))
 
 
 def _one_line(text: str) -> str:

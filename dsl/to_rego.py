@@ -6,9 +6,12 @@ The input is `dsl.facts.Question.document()`. Entry points, each always an objec
                          clear; permissions that certainly grant
     data.charter.why     {"broken": [...], "open": [...]}      of a refusal: prohibitions
                          certainly broken; permissions not certainly closed
-    data.charter.duties  {"duties": [...]}                     of a permit
-    data.charter.answer  decide, with why or duties as the case may be, and the digest
-                         of the program, in one evaluation
+    data.charter.duties  {"duties": [...], "preferred": [...]}
+                         of a permit: duties and advice that apply; preferences that
+                         certainly hold
+    data.charter.answer  decide, with why or duties as the case may be, the rules below
+                         the level enforce that would have said something, `noted`, and
+                         the digest of the program, in one evaluation
 
 A placement is permitted where `granted` names something and `denied` nothing. The
 module asks only what is certainly so, by named booleans over guarded facts
@@ -24,7 +27,7 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dsl.core import (
@@ -33,6 +36,7 @@ from dsl.core import (
     Constant,
     Duty,
     Effect,
+    Level,
     Not,
     Or,
     Program,
@@ -71,20 +75,30 @@ decide := {"denied": denied, "granted": granted}
 why := {"broken": broken, "open": open}
 
 # METADATA
-# description: "Of a permit: the duties that apply."
+# description: "Of a permit: the duties and the advice that apply, and the preferences that hold."
 # entrypoint: true
-duties := {"duties": due}
+duties := {"duties": due, "preferred": preferred}
 
 # METADATA
 # description: "All of the above that matters, and the digest of the program that says so."
 # entrypoint: true
-answer := {"denied": denied, "granted": granted, "duties": due, "program": program} if permitted
+answer := {
+	"denied": denied,
+	"granted": granted,
+	"duties": due,
+	"preferred": preferred,
+	"noted": noted,
+	"program": program,
+} if {
+	permitted
+}
 
 answer := {
 	"denied": denied,
 	"granted": granted,
 	"broken": broken,
 	"open": open,
+	"noted": noted,
 	"program": program,
 } if {
 	not permitted
@@ -97,8 +111,8 @@ permitted if {
 """
 
 _OWN_NAMES = (
-    "charter decide why duties answer permitted program denied granted broken open due term above "
-    "values"
+    "charter decide why duties answer permitted program denied granted broken open due preferred "
+    "noted term above values"
 ).split()
 
 
@@ -207,7 +221,7 @@ class _Module:
     @staticmethod
     def _empty_sets(rules: Sequence[str]) -> list[str]:
         text = "\n".join(rules)
-        names = ("denied", "granted", "broken", "open", "due")
+        names = ("denied", "granted", "broken", "open", "due", "preferred", "noted")
         return [f"{name} := set()" for name in names if f"\n{name} contains " not in f"\n{text}"]
 
     def _actions(self) -> list[str]:
@@ -227,23 +241,40 @@ class _Module:
     def _rule(self, rule: Rule) -> list[str]:
         asked = [self._action_test(rule.actions)]
         stem = rule.id.rpartition("/")[2]
-        blocks: list[str] = []
-        if rule.effect is not Effect.OBLIGE:
-            possibly, certainly = (
-                ("denied", "broken") if rule.effect is Effect.FORBID else ("open", "granted")
-            )
-            first = self._possibly(possibly, rule.id, asked, rule.formula, stem)
-            second = self._certainly(certainly, rule.id, asked, rule.formula, stem)
-            pair = (first, second) if rule.effect is Effect.FORBID else (second, first)
-            blocks = [block for block in pair if block is not None]
+        blocks = [block for block in self._members(rule, asked, stem) if block is not None]
         if blocks:
             blocks[0] = f"{metadata(about_rule(rule))}\n{blocks[0]}"
         elif rule.effect is not Effect.OBLIGE:
             blocks = [comment(f"{rule.id} never applies: its condition is never true")]
         blocks += self._take_pending()
-        for duty in rule.duties:
+        for duty in rule.duties if rule.level is Level.ENFORCE else ():
             blocks += self._duty(duty, asked, stem)
         return blocks
+
+    def _members(self, rule: Rule, asked: list[str], stem: str) -> Iterator[str | None]:
+        """The definitions that put the rule into the sets of the answer."""
+
+        def possibly(group: str) -> str | None:
+            return self._possibly(group, rule.id, asked, rule.formula, stem)
+
+        def certainly(group: str) -> str | None:
+            return self._certainly(group, rule.id, asked, rule.formula, stem)
+
+        match rule.effect, rule.level:
+            case Effect.FORBID, Level.ENFORCE:
+                yield possibly("denied")
+                yield certainly("broken")
+            case Effect.PERMIT, Level.ENFORCE:
+                yield certainly("granted")
+                yield possibly("open")
+            case Effect.FORBID, _:
+                yield possibly("noted")
+            case Effect.PERMIT, _:
+                yield certainly("noted")
+            case Effect.PREFER, Level.ENFORCE:
+                yield certainly("preferred")
+            case _:
+                return
 
     def _duty(self, duty: Duty, asked: list[str], stem: str) -> list[str]:
         block = self._possibly("due", duty.id, asked, duty.condition, stem)

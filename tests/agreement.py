@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from dsl.core import Program
 from dsl.evaluate import Answer, evaluate
-from dsl.facts import Question, fit_all
+from dsl.facts import Question, settle_all
 from gateway.errors import EngineError
 from gateway.pdp.engine import Engine
 
@@ -49,7 +49,7 @@ def permits(answer: Answer | EngineError) -> bool:
 def permitted_when_fit(program: Program, question: Question) -> bool:
     """Whether the definition permits once unfit facts are unknown. A day that is unknown
     permits nothing that is not permitted on every day."""
-    fitted = replace(question, facts=fit_all(program.facts, question.facts))
+    fitted = replace(question, facts=settle_all(program.facts, question.facts))
     days = {zone: question.today.get(zone) for zone in program.time_zones()}
     unknown = [zone for zone, day in days.items() if not _is_day(day)]
     return all(

@@ -6,34 +6,45 @@ expects a difference here; `test_agreement` asks every engine the same table.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
 from dsl.core import (
+    PROFILE_PATH,
     And,
     AtLeast,
     Citation,
     Condition,
     Constant,
+    Due,
+    DueUnit,
     Duty,
+    DutyKind,
     Effect,
     ExceptionNote,
     FactType,
     Holds,
     InForce,
+    Invariant,
     Kind,
+    Known,
+    Level,
     Not,
+    NotBefore,
     OneOf,
     Or,
     Origin,
     Place,
+    Profile,
     Program,
     Rule,
+    Shift,
     Touches,
     Within,
     opposite,
 )
-from dsl.facts import Question, Value, fit_all
+from dsl.facts import MAX_INTEGER, Question, Value, settle_all
 from dsl.fold import paths_read
 
 BRUSSELS, TALLINN = "Europe/Brussels", "Europe/Tallinn"
@@ -43,10 +54,55 @@ EEA = tuple(
 )
 COUNTRIES = tuple(sorted({*EEA, "BR", "CH", "CN", "GB", "IN", "JP", "US"}))
 GDPR = "GDPR"
+SEALS = ("SEAL-0", "SEAL-1", "SEAL-2", "SEAL-3", "SEAL-4")
+OWN_SEAL, OTHER_SEAL = "csf.seal[SOV-1]", "csf.seal[SOV-2]"
 
 FACTS = {
     fact.path: fact
     for fact in (
+        FactType(
+            "contract.ends",
+            Kind.DAY,
+            Origin.REQUEST,
+            ("context", "contract", "ends"),
+            title="The last day of the contract",
+        ),
+        FactType("contract.notice_ends", Kind.DAY, Origin.REQUEST, ()),
+        *(
+            FactType(
+                path,
+                Kind.TERM,
+                Origin.REQUEST,
+                ("context", "csf", "seal", path[-6:-1]),
+                vocabulary="seal",
+                values=SEALS,
+                order=SEALS,
+            )
+            for path in (OWN_SEAL, OTHER_SEAL)
+        ),
+        FactType(
+            PROFILE_PATH,
+            Kind.TERM,
+            Origin.CATALOGUE,
+            (),
+            values=("clinics", "public"),
+        ),
+        FactType(
+            "site.margin",
+            Kind.INTEGER,
+            Origin.REQUEST,
+            ("context", "site", "margin"),
+            unit="eur",
+            may_be_negative=True,
+        ),
+        FactType(
+            "site.share",
+            Kind.INTEGER,
+            Origin.REQUEST,
+            ("context", "site", "share"),
+            unit="percent",
+            scale=2,
+        ),
         FactType(
             "data.labels",
             Kind.TERMS,
@@ -102,6 +158,13 @@ FACTS = {
         ),
     )
 }
+PROFILES = (
+    Profile("clinics", "What hospitals run under", ("test.charter",), ("clinic-a",)),
+    Profile("public", "Everybody else", (), ()),
+)
+INVARIANTS = (
+    Invariant("test.charter/never", "Never", ("place",), Holds("transfer.encrypted"), ()),
+)
 PLACES = (Place("destination", "site", ("resource",), ("place", "flow")),)
 
 
@@ -111,6 +174,9 @@ def program(*rules: Rule) -> Program:
         places=PLACES,
         actions=("flow", "place"),
         rules=tuple(sorted(rules, key=lambda rule: rule.id)),
+        derived={"contract.notice_ends": Shift("contract.ends", -6, 0)},
+        profiles=PROFILES,
+        invariants=INVARIANTS,
     )
 
 
@@ -121,6 +187,7 @@ def rule(
     *,
     actions: tuple[str, ...] = ("place",),
     duties: Mapping[str, Condition] | None = None,
+    level: Level = Level.ENFORCE,
 ) -> Rule:
     identity = f"test.charter/{name}"
     cites = (Citation(GDPR, "Regulation (EU) 2016/679", "art 44", celex="32016R0679"),)
@@ -138,7 +205,25 @@ def rule(
             Duty(f"{identity}/{duty}", duty, f"Duty {duty}", identity, condition, cites)
             for duty, condition in (duties or {}).items()
         ),
+        level=level,
+        weight=7 if effect is Effect.PREFER else 0,
     )
+
+
+def with_advice(of: Rule, condition: Condition) -> Rule:
+    """The rule with advice that names all there is to name."""
+    advice = Duty(
+        id=f"{of.id}/start-logs",
+        obligation="start-logs",
+        title='Begin to "keep" logs',
+        rule=of.id,
+        condition=condition,
+        citations=of.citations,
+        due=Due(72 * 60, DueUnit.MINUTES),
+        kind=DutyKind.ADVICE,
+        parameters=(("authority", "bnetza"), ("copies", 2), ("public", False)),
+    )
+    return replace(of, duties=(*of.duties, advice))
 
 
 ODD = 'y "\\ é'  # an identifier that wants to be escaped
@@ -173,6 +258,14 @@ ENCRYPTED = Holds("transfer.encrypted")
 LARGE = AtLeast("training.compute", 10**13)
 SINCE = InForce(BRUSSELS, 17_676, None)
 DURING = InForce(TALLINN, 20_000, 20_010)
+ENDS_SOON = Not(NotBefore("contract.ends", BRUSSELS, 30))
+ASSESSED_LATELY = NotBefore("contract.notice_ends", TALLINN, -365)
+NOT_PAST = NotBefore("contract.ends", TALLINN, 0)
+AFTER_2024 = AtLeast("contract.ends", 20_089)
+MUCH = AtLeast("site.share", 2410)
+LOSS = Not(AtLeast("site.margin", -5))
+SEALED = OneOf(OTHER_SEAL, ("SEAL-2", "SEAL-3", "SEAL-4"))
+CLINICS = OneOf(PROFILE_PATH, ("clinics",))
 
 TRANSFERS = And(
     (
@@ -227,10 +320,55 @@ PROGRAMS: dict[str, Program] = {
         ),
     ),
     "constant": program(permit(), forbid(Constant(True), actions=("flow",))),
+    "days": program(permit(NOT_PAST), forbid(And((AFTER_2024, ENDS_SOON)))),
+    "days-ago": program(permit(), forbid(Not(ASSESSED_LATELY))),
+    "decimals": program(permit(), forbid(MUCH)),
+    "negative-numbers": program(permit(), forbid(LOSS)),
+    "levels-of-a-map": program(permit(OneOf(OWN_SEAL, ("SEAL-1", "SEAL-2"))), forbid(Not(SEALED))),
+    "known": program(
+        permit(Known("transfer.impact_assessment")),
+        forbid(And((PERSONAL, Not(Known("transfer.mechanism"))))),
+    ),
+    "known-numbers": program(
+        permit(And((Known("site.share"), Known("data.labels")))),
+        forbid(Or((Not(Known("contract.ends")), Not(Known("site.margin"))))),
+    ),
+    "levels": program(
+        permit(duties={"keep-record": ALWAYS}),
+        rule("warned", Effect.FORBID, ENCRYPTED, level=Level.WARN, duties={"warned": ALWAYS}),
+        rule("shadowed", Effect.FORBID, Not(IN_EEA), level=Level.SHADOW),
+        rule("hoped-for", Effect.PERMIT, ENCRYPTED, level=Level.WARN, actions=("flow", "place")),
+        forbid(Not(FAVOURABLE)),
+    ),
+    "only-noted": program(
+        rule("hoped-for", Effect.PERMIT, ENCRYPTED, level=Level.SHADOW),
+        rule("warned", Effect.FORBID, ALWAYS, level=Level.WARN, actions=("flow",)),
+    ),
+    "preferences": program(
+        permit(Not(PERSONAL)),
+        rule("near", Effect.PREFER, IN_EEA),
+        rule("cheap", Effect.PREFER, And((Not(LARGE), Known("site.margin")))),
+        rule("never", Effect.PREFER, Constant(False)),
+    ),
+    "advice": program(
+        with_advice(permit(Not(LARGE)), PERSONAL),
+        with_advice(rule("advise", Effect.OBLIGE, ALWAYS), Not(ENCRYPTED)),
+    ),
+    "profiles": program(
+        permit(CLINICS),
+        forbid(And((CLINICS, PERSONAL)), duties={"keep-record": And((CLINICS, Not(ENCRYPTED)))}),
+    ),
 }
 
 # For every fact the values around which answers turn; None hides the fact.
 POINTS: dict[str, tuple[Value | None, ...]] = {
+    "contract.ends": (None, 19_999, 20_029, 20_030, 20_088, 20_089),
+    "contract.notice_ends": (None, 19_634, 19_635, 19_636, 20_000),
+    OWN_SEAL: (None, "SEAL-0", "SEAL-1", "SEAL-2", "SEAL-4"),
+    OTHER_SEAL: (None, "SEAL-1", "SEAL-2", "SEAL-4"),
+    PROFILE_PATH: (None, "clinics", "public"),
+    "site.margin": (None, -MAX_INTEGER, -6, -5, 0),
+    "site.share": (None, 24, 2409, 2410),
     "data.labels": (None, ("technical",), ("health",), ("technical", "personal")),
     "destination.countries": (None, ("DE",), ("DE", "US"), ("US",)),
     "destination.site": (None, "x", ODD),
@@ -252,16 +390,21 @@ def questions(subject: Program) -> Iterator[Question]:
         for day in DAYS if zones else DAYS[:1]:
             for facts in _assignments(read):
                 yield Question(
-                    action, fit_all(subject.facts, facts), dict.fromkeys((BRUSSELS, TALLINN), day)
+                    action,
+                    settle_all(subject.facts, facts),
+                    dict.fromkeys((BRUSSELS, TALLINN), day),
                 )
 
 
 # What no fact may be; a stock engine gets such things, for nobody normalised its input.
 UNFIT: tuple[Any, ...] = (
-    *(None, True, 0, 1.5, 2**53, 2**63, "", "nowhere", {"DE": True}),
+    *(None, True, 0, -1, 1.5, 2**53, 2**63, "", "nowhere", "24.10", "2026-11-22", {"DE": True}),
     *([], ["nowhere"], ["DE", "nowhere"], ["health"], ["technical", 1], ["US"] * 1001, [["US"]]),
 )
-UNFIT_DAYS: tuple[Any, ...] = (None, "20000", 20_000.5, True, 2**63)
+UNFIT_DAYS: tuple[Any, ...] = (
+    *(None, "20000", 20_000.5, True, 2**63),
+    *(2**63 - 1, 2**63 - 30, -(2**63), 2**53, -(2**53)),
+)
 
 
 def raw_questions(subject: Program) -> Iterator[Question]:
@@ -270,7 +413,7 @@ def raw_questions(subject: Program) -> Iterator[Question]:
     read = sorted(paths_read(subject))
     days: dict[str, Any] = dict.fromkeys((BRUSSELS, TALLINN), 20_000)
     for facts in _assignments(read):
-        fitted = fit_all(subject.facts, facts)
+        fitted = settle_all(subject.facts, facts)
         for path in read:
             for unfit in UNFIT:
                 yield Question("place", {**fitted, path: unfit}, days)

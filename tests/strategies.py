@@ -17,13 +17,19 @@ from dsl.core import (
     Citation,
     Condition,
     Constant,
+    Due,
+    DueUnit,
     Duty,
+    DutyKind,
     Effect,
     FactType,
     Holds,
     InForce,
     Kind,
+    Known,
+    Level,
     Not,
+    NotBefore,
     OneOf,
     Or,
     Origin,
@@ -32,15 +38,19 @@ from dsl.core import (
     Touches,
     Within,
 )
-from dsl.facts import MAX_INTEGER, MAX_TERMS, Question, fit_all
+from dsl.facts import FIRST_DAY, LAST_DAY, MAX_INTEGER, MAX_TERMS, Question, settle_all
 
 ACTIONS = ("flow", "place", "place-again")
 ZONES = ("Europe/Brussels", "Pacific/Kiritimati", "UTC")
 # Some collide once dots and dashes are gone, some are words of Rego.
-PATHS = ("a.b_c", "a_b.c", "data.input", "every", "not.every", "p.q", "p.r", "some.set", "x")
+PATHS = (
+    *("a.b_c", "a_b.c", "data.input", "every", "m.k[A-1]", "m.k[A_1]", "not.every", "p.q", "p.r"),
+    *("some.set", "x"),
+)
 TERMS = ("AT", "BE", "DE", "at", "scc-m1", 'say "no"', "back\\slash", "Ωmega", "😀", "null", "true")
 BOUNDS = (-MAX_INTEGER, -1, 0, 1, 7, 10**13, MAX_INTEGER)
 DAYS = (0, 17_676, 20_000, 20_010)
+OFFSETS = (0, 1, -1, 10, -10, 2_334, LAST_DAY - FIRST_DAY, FIRST_DAY - LAST_DAY)
 
 terms: st.SearchStrategy[str] = st.sampled_from(TERMS)
 
@@ -71,7 +81,11 @@ def fact_types(draw: st.DrawFn, path: str) -> FactType:
     kind = draw(st.sampled_from(Kind))
     wire = ("context", *path.split("."))
     fact = FactType(path, kind, draw(st.sampled_from(Origin)), wire)
-    if kind in (Kind.TRUTH, Kind.INTEGER):
+    if kind is Kind.INTEGER:
+        scale = draw(st.sampled_from([0, 0, 1, 2, 15]))
+        unit = draw(st.sampled_from([None, "percent"]))
+        return replace(fact, scale=scale, unit=unit, may_be_negative=draw(st.booleans()))
+    if kind in (Kind.TRUTH, Kind.DAY):
         return fact
     values = draw(st.none() | st.lists(terms, min_size=1, max_size=8).map(_sorted))
     fact = replace(fact, values=values)
@@ -97,6 +111,12 @@ def atoms_of(fact: FactType) -> st.SearchStrategy[Atom]:
             return st.just(Holds(fact.path))
         case Kind.INTEGER:
             return st.builds(AtLeast, st.just(fact.path), st.sampled_from(BOUNDS))
+        case Kind.DAY:
+            bounds = st.sampled_from([*DAYS, FIRST_DAY, LAST_DAY + 1])
+            zones, offsets = st.sampled_from(ZONES), st.sampled_from(OFFSETS)
+            return st.builds(AtLeast, st.just(fact.path), bounds) | st.builds(
+                NotBefore, st.just(fact.path), zones, offsets
+            )
         case Kind.TERM:
             return st.builds(OneOf, st.just(fact.path), some_terms)
         case Kind.TERMS:
@@ -105,13 +125,18 @@ def atoms_of(fact: FactType) -> st.SearchStrategy[Atom]:
             )
 
 
-def conditions(facts: Mapping[str, FactType]) -> st.SearchStrategy[Condition]:
+def conditions(facts: Mapping[str, FactType], *, known_helps: bool) -> st.SearchStrategy[Condition]:
+    """Conditions in any nesting. `known_helps` says which sign `Known` may have: where what
+    is known must help the caller none at all, it stands only behind `Not`."""
     atoms: st.SearchStrategy[Atom] = st.one_of(
         *(atoms_of(fact) for fact in facts.values()),
         intervals,
         st.builds(Constant, st.booleans()),
     )
-    literals: st.SearchStrategy[Condition] = atoms | atoms.map(Not)
+    known = st.builds(Known, st.sampled_from(sorted(facts)))
+    literals: st.SearchStrategy[Condition] = st.one_of(
+        atoms, atoms, atoms.map(Not), atoms.map(Not), known if known_helps else known.map(Not)
+    )
 
     def nest(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
         operands = st.lists(inner, max_size=4).map(tuple)
@@ -126,26 +151,44 @@ _CITED = (Citation("GDPR", "Regulation (EU) 2016/679", "art 44"),)
 _TITLES = st.sampled_from(["Plain", 'With "quotes" and \\', "# METADATA: [x]", "Zeile\nzwei"])
 
 
+duties = st.builds(
+    Duty,
+    id=st.just(""),
+    obligation=st.sampled_from(["keep-record", "notify"]),
+    title=_TITLES,
+    rule=st.just(""),
+    condition=st.just(Constant(True)),
+    citations=st.just(_CITED),
+    due=st.none() | st.builds(Due, st.just(72), st.sampled_from(DueUnit)),
+    kind=st.sampled_from(DutyKind),
+    parameters=st.sampled_from([(), (("a", True), ("b", -5), ("c d", 'say "no"'))]),
+)
+
+
 @st.composite
 def rules(draw: st.DrawFn, number: int, facts: Mapping[str, FactType]) -> Rule:
     identity = f"c.d/rule-{number}"
-    formulas = conditions(facts)
-    wanted = draw(st.lists(formulas, max_size=2))
+    effect = draw(st.sampled_from([*Effect, Effect.PERMIT, Effect.FORBID]))
+    narrows = effect in (Effect.PERMIT, Effect.PREFER)
+    wanted = draw(st.lists(conditions(facts, known_helps=effect is Effect.PERMIT), max_size=2))
     title = draw(_TITLES)
+    enforced_or_not = effect in (Effect.PERMIT, Effect.FORBID)
     return Rule(
         id=identity,
-        effect=draw(st.sampled_from([Effect.PERMIT, Effect.FORBID, Effect.OBLIGE])),
+        effect=effect,
         actions=tuple(sorted(draw(st.sets(st.sampled_from(ACTIONS), min_size=1)))),
-        formula=draw(formulas),
+        formula=draw(conditions(facts, known_helps=narrows)),
         title=title,
         citations=_CITED,
         because=title,
         remedies=(title,),
         exceptions=(),
         duties=tuple(
-            Duty(f"{identity}/{n}", f"duty-{n}", title, identity, condition, _CITED)
+            replace(draw(duties), id=f"{identity}/{n}", rule=identity, condition=condition)
             for n, condition in enumerate(wanted)
         ),
+        level=draw(st.sampled_from([Level.ENFORCE, *Level])) if enforced_or_not else Level.ENFORCE,
+        weight=draw(st.sampled_from([1, 1000])) if effect is Effect.PREFER else 0,
     )
 
 
@@ -158,11 +201,28 @@ def programs(draw: st.DrawFn) -> Program:
     if draw(st.booleans()):
         # Without a plain permission most questions would be refused for the same reason.
         plain = draw(rules(count, facts))
-        listed.append(replace(plain, effect=Effect.PERMIT, formula=Constant(True), actions=ACTIONS))
+        listed.append(
+            replace(
+                plain,
+                effect=Effect.PERMIT,
+                formula=Constant(True),
+                actions=ACTIONS,
+                duties=(),
+                level=Level.ENFORCE,
+                weight=0,
+            )
+        )
     return Program(facts=facts, places=(), actions=ACTIONS, rules=tuple(listed))
 
 
 # --- questions -----------------------------------------------------------------------
+
+
+def _sum(day: int, by: int) -> int:
+    return day + by
+
+
+days = st.builds(_sum, st.sampled_from(DAYS), st.integers(-1, 1))
 
 
 def fit_values(fact: FactType) -> st.SearchStrategy[Any]:
@@ -173,6 +233,9 @@ def fit_values(fact: FactType) -> st.SearchStrategy[Any]:
             return st.booleans()
         case Kind.INTEGER:
             return st.builds(_sum, st.sampled_from(BOUNDS), st.integers(-1, 1))
+        case Kind.DAY:
+            moved = st.builds(_sum, days, st.sampled_from(OFFSETS))
+            return days | moved | st.sampled_from([FIRST_DAY, LAST_DAY, LAST_DAY + 1])
         case Kind.TERM:
             return vocabulary
         case Kind.TERMS:
@@ -182,20 +245,13 @@ def fit_values(fact: FactType) -> st.SearchStrategy[Any]:
 # What no fact may be. Left out, for Rego cannot tell: numbers such as 3.0, and for
 # identifiers without a vocabulary unprintable and overlong text (`dsl.rego_facts`).
 GARBAGE: tuple[Any, ...] = (
-    *(None, True, False, 0, 1, 1.5, -0.5, 2**53, 2**63, -(2**63) - 1, 10**30),
-    *("", "1", "AT", "nowhere", "at ", {}, {"AT": True}, {"0": "AT"}),
+    *(None, True, False, 0, 1, -1, 1.5, -0.5, 2**53, 2**63, -(2**63) - 1, 10**30),
+    *("", "1", "2026-11-22", "AT", "nowhere", "at ", {}, {"AT": True}, {"0": "AT"}),
     *([], [""], [None], [["AT"]], ["AT", 1], ["AT", None], ["nowhere"], ["AT", "nowhere"]),
     ["AT"] * (MAX_TERMS + 1),
     {"__entity": {"type": "Subject", "id": "subject"}},
 )
 garbage = st.sampled_from(GARBAGE)
-
-
-def _sum(day: int, by: int) -> int:
-    return day + by
-
-
-days = st.builds(_sum, st.sampled_from(DAYS), st.integers(-1, 1))
 
 
 @st.composite
@@ -215,7 +271,7 @@ def actions(program: Program) -> st.SearchStrategy[str]:
 
 @st.composite
 def questions(draw: st.DrawFn, program: Program) -> Question:
-    facts = fit_all(program.facts, draw(raw_documents(program)))
+    facts = settle_all(program.facts, draw(raw_documents(program)))
     today = {zone: draw(days) for zone in ZONES}
     return Question(draw(actions(program)), facts, today)
 
@@ -226,7 +282,7 @@ def raw_questions(draw: st.DrawFn, program: Program) -> Question:
     today: dict[str, Any] = {zone: draw(days) for zone in ZONES}
     if draw(st.booleans()):
         zone = draw(st.sampled_from(ZONES))
-        broken = draw(st.sampled_from([None, "20000", 20000.5, True, 2**63]))
+        broken = draw(st.sampled_from([None, "20000", 20000.5, True, 2**63 - 1, 2**63, -(2**63)]))
         today[zone] = broken
         if broken is None and draw(st.booleans()):
             del today[zone]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from dsl.core import Effect, Program
+from dsl.core import Effect, Level, Program
 from dsl.evaluate import Answer
 from dsl.facts import Question
 from gateway.errors import EngineAnswerError
@@ -30,38 +30,79 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
-    """What an engine said before anybody believed it. The last three are None where the
-    engine was not asked, or had nothing to add."""
+    """What an engine said before anybody believed it. `broken` and `open` are None of a
+    permit, `duties` and `preferred` of a refusal."""
 
     denied: Sequence[str]
     granted: Sequence[str]
+    noted: Sequence[str]
     broken: Sequence[str] | None = None
     open: Sequence[str] | None = None
     duties: Sequence[str] | None = None
+    preferred: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Ids that an engine listed together, told apart by what they are in the program."""
+
+    prohibitions: list[str]
+    permissions: list[str]
+    preferences: list[str]
+    duties: list[str]
+    noted: list[str]
 
 
 class AnswerCheck:
     """Turns what an engine said into an answer, or into an `EngineAnswerError`.
 
     Only ids of the program in their own place pass; a permit comes with its duties and
-    a refusal with its reasons; and what is certainly broken must be denied.
+    preferences and a refusal with its reasons; only rules that are not enforced are
+    noted; and what is certainly broken must be denied.
     """
 
     def __init__(self, engine: str, program: Program) -> None:
         self._engine = engine
         self._prohibitions = _ids(program, Effect.FORBID)
         self._permissions = _ids(program, Effect.PERMIT)
-        self._duties = frozenset(duty.id for rule in program.rules for duty in rule.duties)
+        self._preferences = _ids(program, Effect.PREFER)
+        self._duties = frozenset(
+            duty.id for rule in program.rules if rule.level is Level.ENFORCE for duty in rule.duties
+        )
+        self._not_enforced = frozenset(
+            rule.id
+            for rule in program.rules
+            if rule.level is not Level.ENFORCE and rule.effect in (Effect.FORBID, Effect.PERMIT)
+        )
 
     def answer(self, raw: RawAnswer) -> Answer:
         denied = self._known(raw.denied, self._prohibitions, "denied")
         granted = self._known(raw.granted, self._permissions, "granted")
+        noted = self._known(raw.noted, self._not_enforced, "noted")
         if granted and not denied:
-            if raw.broken is not None or raw.open is not None:
-                raise self._error("it permits and yet gives reasons to refuse")
-            return Answer(denied, granted, duties=self._known(raw.duties, self._duties, "duties"))
-        if raw.duties is not None:
-            raise self._error("it refuses and yet names duties")
+            return self._permit(raw, granted, noted)
+        return self._refusal(raw, denied, granted, noted)
+
+    def _permit(self, raw: RawAnswer, granted: frozenset[str], noted: frozenset[str]) -> Answer:
+        if raw.broken is not None or raw.open is not None:
+            raise self._error("it permits and yet gives reasons to refuse")
+        return Answer(
+            frozenset(),
+            granted,
+            duties=self._known(raw.duties, self._duties, "duties"),
+            preferred=self._known(raw.preferred, self._preferences, "preferred"),
+            noted=noted,
+        )
+
+    def _refusal(
+        self,
+        raw: RawAnswer,
+        denied: frozenset[str],
+        granted: frozenset[str],
+        noted: frozenset[str],
+    ) -> Answer:
+        if raw.duties is not None or raw.preferred is not None:
+            raise self._error("it refuses and yet names duties or preferences")
         broken = self._known(raw.broken, self._prohibitions, "broken")
         possible = self._known(raw.open, self._permissions, "open")
         if not broken <= denied:
@@ -69,13 +110,22 @@ class AnswerCheck:
             raise self._error(f"certainly broken but not denied: {_listed(broken - denied)}")
         if not granted <= possible:
             raise self._error(f"granted but not open: {_listed(granted - possible)}")
-        return Answer(denied, frozenset() if denied else granted, broken=broken, open=possible)
+        return Answer(denied, frozenset(), broken=broken, open=possible, noted=noted)
 
-    def partition(self, ids: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Ids of prohibitions and of permissions told apart, for engines that list them
-        together; what is neither goes with the former and fails there."""
-        possible = [identity for identity in ids if identity in self._permissions]
-        return [identity for identity in ids if identity not in self._permissions], possible
+    def told(self, ids: Sequence[str]) -> Told:
+        """The ids told apart, for engines that list them together; what the program has
+        not is among the prohibitions, and fails there."""
+        told = Told([], [], [], [], [])
+        places = (
+            (self._permissions, told.permissions),
+            (self._preferences, told.preferences),
+            (self._duties, told.duties),
+            (self._not_enforced, told.noted),
+        )
+        for identity in ids:
+            places_of = (place for known, place in places if identity in known)
+            next(places_of, told.prohibitions).append(identity)
+        return told
 
     def _known(
         self, ids: Sequence[str] | None, allowed: frozenset[str], member: str
@@ -95,6 +145,13 @@ class AnswerCheck:
         return EngineAnswerError(self._engine, detail)
 
 
+# Of a permit, and of a refusal.
+_MEMBERS = (
+    ("denied", "granted", "noted", "duties", "preferred"),
+    ("denied", "granted", "noted", "broken", "open"),
+)
+
+
 def rego_answer(engine: str, value: object, program_digest: str) -> RawAnswer:
     """What `data.charter.answer` says; exactly that object or an `EngineAnswerError`.
 
@@ -105,11 +162,8 @@ def rego_answer(engine: str, value: object, program_digest: str) -> RawAnswer:
     answer = cast("Mapping[str, object]", value)
     if answer.get("program") != program_digest:
         raise EngineAnswerError(engine, "the answer is that of another program")
-    if set(answer) == {"program", "denied", "granted", "duties"}:
-        members = ("denied", "granted", "duties")
-    elif set(answer) == {"program", "denied", "granted", "broken", "open"}:
-        members = ("denied", "granted", "broken", "open")
-    else:
+    members = next((m for m in _MEMBERS if {"program", *m} == set(answer)), None)
+    if members is None:
         raise EngineAnswerError(engine, "the answer has not the expected members")
     return RawAnswer(**{member: _strings(engine, answer[member], member) for member in members})
 
@@ -123,7 +177,8 @@ def _strings(engine: str, value: object, member: str) -> list[str]:
 
 
 def _ids(program: Program, effect: Effect) -> frozenset[str]:
-    return frozenset(rule.id for rule in program.rules if rule.effect is effect)
+    enforced = (rule for rule in program.rules if rule.level is Level.ENFORCE)
+    return frozenset(rule.id for rule in enforced if rule.effect is effect)
 
 
 def _listed(ids: frozenset[str]) -> str:

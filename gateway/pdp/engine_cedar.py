@@ -22,7 +22,7 @@ import cedarpy
 from dsl.cedar_conditions import TODAY
 from dsl.core import FactType, Kind, Program
 from dsl.evaluate import Answer
-from dsl.facts import MAX_INTEGER, MAX_TERM_LENGTH, MAX_TERMS, Question
+from dsl.facts import FIRST_DAY, LAST_DAY, MAX_INTEGER, MAX_TERM_LENGTH, MAX_TERMS, Question
 from dsl.fold import slice_by_action
 from dsl.to_cedar import DUTIES, WHY, cedar_policies, cedar_schema
 from gateway.errors import ConfigurationError, EngineAnswerError
@@ -73,16 +73,29 @@ class CedarEngine:
         part = self._slices.get(question.action)
         if part is None:
             # No rule can apply to an action that no rule names.
-            return self._check.answer(RawAnswer((), (), broken=(), open=()))
+            return self._check.answer(RawAnswer((), (), (), broken=(), open=()))
         context = self._context(part, question)
         allowed, ids = self._authorise(part, part.decide, "", question.action, context)
         if allowed:
-            _, duties = self._authorise(part, part.duties, DUTIES, question.action, context)
-            return self._check.answer(RawAnswer((), ids, duties=duties))
+            _, named = self._authorise(part, part.duties, DUTIES, question.action, context)
+            told = self._check.told(named)
+            return self._check.answer(
+                RawAnswer(
+                    # Nothing but these three has a place here.
+                    [*told.prohibitions, *told.permissions],
+                    ids,
+                    told.noted,
+                    duties=told.duties,
+                    preferred=told.preferences,
+                )
+            )
         # Cedar names the prohibitions alone where one applies: its answer is in normal form.
         _, named = self._authorise(part, part.why, WHY, question.action, context)
-        broken, possible = self._check.partition(named)
-        return self._check.answer(RawAnswer(ids, (), broken=broken, open=possible))
+        told = self._check.told(named)
+        broken = [*told.prohibitions, *told.duties, *told.preferences]
+        return self._check.answer(
+            RawAnswer(ids, (), told.noted, broken=broken, open=told.permissions)
+        )
 
     async def close(self) -> None:
         """There is nothing to close."""
@@ -158,11 +171,17 @@ def _fitness(fact: FactType) -> Callable[[object], bool]:
         case Kind.TRUTH:
             return lambda value: isinstance(value, bool)
         case Kind.INTEGER:
-            return lambda value: isinstance(value, int) and 0 <= value <= MAX_INTEGER
+            return _range_test(-MAX_INTEGER if fact.may_be_negative else 0, MAX_INTEGER)
+        case Kind.DAY:
+            return _range_test(FIRST_DAY, LAST_DAY)
         case Kind.TERM:
             return _term_test(fact)
         case Kind.TERMS:
             return _terms_test(fact)
+
+
+def _range_test(least: int, most: int) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, int) and least <= value <= most
 
 
 def _term_test(fact: FactType) -> Callable[[object], bool]:

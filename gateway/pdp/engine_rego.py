@@ -125,7 +125,7 @@ class RegoEngine:
         part = self._slices.get(question.action)
         if part is None:
             # No rule can apply to an action that no rule names.
-            return self._check.answer(RawAnswer((), (), broken=(), open=()))
+            return self._check.answer(RawAnswer((), (), (), broken=(), open=()))
         try:
             self._work = work = self._thread.submit(self._evaluate, part, question)
         except RuntimeError as error:
