@@ -186,4 +186,6 @@ def answer_document(answer: Answer) -> dict[str, list[str]]:
         "broken": sorted(answer.broken),
         "open": sorted(answer.open),
         "duties": sorted(answer.duties),
+        "preferred": sorted(answer.preferred),
+        "noted": sorted(answer.noted),
     }

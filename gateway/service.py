@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta
 from time import perf_counter
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ from gateway.keys import DecisionSigner
 from gateway.ledger.log import Log, Receipt
 from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.combine import DEFAULT_TIMEOUT_S
-from gateway.pdp.decision import boundaries, day_of
+from gateway.pdp.dates import LAST_DAY, boundaries, daily_zones, day_of, instant, midnight
 from gateway.pdp.engine import Engine
 from gateway.pdp.judge import Judge, Judged
 from gateway.pdp.request import DecisionRequest
@@ -68,6 +68,7 @@ class Service:
         self._clock = clock
         self._random = random
         self._boundaries = boundaries(bundle.program)
+        self._daily = daily_zones(bundle.program)
 
     async def check_engines(self) -> None:
         """Put the bundle's agreement vectors to every engine.
@@ -91,7 +92,7 @@ class Service:
         request = DecisionRequest.read(value)
         _authorise(request, caller)
         now = self._clock()
-        judged = await self._judge.judge(request, now=now)
+        judged = await self._judge.judge(request, now=now, tenant=caller.tenant)
         decision_id = uuid7(now, self._random)
         predicate = self._predicate(judged, decision_id, caller.tenant, now)
         payload = _payload(digest_request(value), predicate)
@@ -127,8 +128,8 @@ class Service:
             "bundle": self.bundle.digest,
             "catalogue": self.catalogue.digest,
             "evidence": [],
-            "decided_at": _instant(now),
-            "valid_until": _instant(self._valid_until(judged, now)),
+            "decided_at": instant(now),
+            "valid_until": instant(self._valid_until(judged, now)),
         }
 
     def _valid_until(self, judged: Judged, now: datetime) -> datetime:
@@ -138,11 +139,12 @@ class Service:
         if judged.combined.incident is not None:
             return now
         ends = [now + MAX_VALIDITY]
-        for zone, days in self._boundaries.items():
-            today = judged.joined.question.today[zone]
-            ends += [_midnight(day_of(day), ZoneInfo(zone)) for day in days if day > today][:1]
+        for zone, today in judged.joined.question.today.items():
+            days = [day for day in self._boundaries.get(zone, ()) if day > today]
+            days += [today + 1] if zone in self._daily and today < LAST_DAY else []
+            ends += [midnight(day_of(day), ZoneInfo(zone)) for day in sorted(days)[:1]]
         if judged.joined.vouched_until not in (None, date.max):
-            ends.append(_midnight(judged.joined.vouched_until + timedelta(days=1), UTC))
+            ends.append(midnight(judged.joined.vouched_until + timedelta(days=1), UTC))
         return min(ends)
 
     def _report(self, judged: Judged, decision_id: str, caller: Caller, seconds: float) -> None:
@@ -184,14 +186,3 @@ def _payload(request_digest: str, predicate: Mapping[str, object]) -> bytes:
         raise RequestError(
             "the facts are too large to be recorded; state fewer values", pointer="/context"
         ) from error
-
-
-def _midnight(day: date, zone: tzinfo) -> datetime:
-    """The instant at which a day begins, in UTC. Where clocks jump over midnight, it is the
-    instant of the jump."""
-    return datetime.combine(day, time.min, zone).astimezone(UTC)
-
-
-def _instant(moment: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

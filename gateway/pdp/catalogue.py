@@ -1,12 +1,11 @@
 """Catalogue: what is known of the places a question may name, and who says so.
 
 TOML with the shape of `CatalogueFile`; fields are those the vocabulary declares for the
-entity. A fact nobody vouches for is left out and is unknown. A row counts on the days
-from `valid_from` until `valid_until`.
+entity, and `gateway.pdp.catalogue_facts` reads them. A fact nobody vouches for is left out
+and is unknown. A row counts on the days from `valid_from` until `valid_until`.
 """
 
 import hashlib
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ from typing import Annotated, Any, Literal, cast
 import rfc8785
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from dsl.core import FactType, Program
-from dsl.facts import fit
+from dsl.core import Program
 from gateway.errors import ConfigurationError
+from gateway.pdp.catalogue_facts import EntityFields, entity_fields, read_facts
 
 MAX_CATALOGUE_BYTES = 64 * 1024 * 1024
 
@@ -44,7 +43,8 @@ class Row(BaseModel):
     valid_from: date
     valid_until: date | None = None
     source: Printable = Field(min_length=1)
-    facts: dict[str, bool | int | str | list[str]]
+    # Held strictly against the vocabulary by `read_facts`.
+    facts: dict[str, Any]
 
 
 class CatalogueFile(BaseModel):
@@ -59,7 +59,8 @@ class CatalogueFile(BaseModel):
 
 @dataclass(frozen=True)
 class Entry:
-    """A row, with the source of its statements."""
+    """A row, with the source of its statements. `facts` are values of the wire by field; the
+    keys of a map are fields of their own, `seal[SOV-2]`."""
 
     id: str
     title: str
@@ -98,19 +99,6 @@ class Catalogue:
             entity: {entry.id: dict(entry.facts) for entry in entries.values()}
             for entity, entries in self.entries.items()
         }
-
-
-def entity_fields(program: Program) -> dict[str, dict[str, FactType]]:
-    """The fields the catalogue may state, by entity type and field name."""
-    fields: dict[str, dict[str, FactType]] = {}
-    for place in program.places:
-        prefix = f"{place.record}."
-        fields[place.entity] = {
-            path.removeprefix(prefix): fact
-            for path, fact in program.facts.items()
-            if path.startswith(prefix)
-        }
-    return fields
 
 
 def load(path: Path, program: Program) -> Catalogue:
@@ -162,7 +150,7 @@ def build(raw: dict[str, object], program: Program, *, name: str) -> Catalogue:
     return Catalogue(head.title, head.as_of, entries, digest)
 
 
-def _rows(rows: object, entity: str, fields: Mapping[str, FactType], name: str) -> dict[str, Entry]:
+def _rows(rows: object, entity: str, fields: EntityFields, name: str) -> dict[str, Entry]:
     if not isinstance(rows, list):
         raise ConfigurationError(f"{name}: `{entity}` is not a list of rows; write [[{entity}]]")
     entries: dict[str, Entry] = {}
@@ -174,7 +162,7 @@ def _rows(rows: object, entity: str, fields: Mapping[str, FactType], name: str) 
     return entries
 
 
-def _entry(raw: object, where: str, fields: Mapping[str, FactType]) -> Entry:
+def _entry(raw: object, where: str, fields: EntityFields) -> Entry:
     try:
         row = Row.model_validate(raw)
     except ValidationError as error:
@@ -182,20 +170,8 @@ def _entry(raw: object, where: str, fields: Mapping[str, FactType]) -> Entry:
     where = f"{where} `{row.id}`"
     if row.valid_until is not None and row.valid_until < row.valid_from:
         raise ConfigurationError(f"{where}: valid_until lies before valid_from")
-    for field, value in row.facts.items():
-        if field not in fields:
-            raise ConfigurationError(
-                f"{where}: the vocabulary declares no field `{field}`; it declares "
-                f"{', '.join(sorted(fields))}"
-            )
-        if fit(fields[field], value) is None:
-            raise ConfigurationError(f"{where}: `{field}` cannot be {_short(value)}")
-    return Entry(row.id, row.title, row.valid_from, row.valid_until, row.source, dict(row.facts))
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else text[:80] + "…"
+    facts = read_facts(row.facts, fields, where)
+    return Entry(row.id, row.title, row.valid_from, row.valid_until, row.source, facts)
 
 
 def _plain(value: object) -> Any:

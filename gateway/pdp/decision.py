@@ -1,32 +1,17 @@
-"""Decision: what the engines' common answer means for the caller.
+"""Decision: what the engines' common answer means for the caller, and its form on the wire.
 
-`decide` is pure: the same program, facts and answer give the same decision. Identity,
-time and signature are added around it.
+`gateway.pdp.decider` makes it. Identity, time and signature are added around it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from enum import Enum
 
-from dsl.core import (
-    Citation,
-    Condition,
-    Duty,
-    Effect,
-    FactType,
-    InForce,
-    Origin,
-    Program,
-    Rule,
-)
-from dsl.evaluate import Answer, Verdict, truth, verdict
-from dsl.facts import Question, Value, to_json
-from dsl.kleene import certainly
-from dsl.residual import deciding, missing
-
-_EPOCH = date(1970, 1, 1)
-LAST_DAY = (date.max - _EPOCH).days
+from dsl.core import Citation, DueUnit, Duty, DutyKind, FactType, Origin, Rule
+from dsl.evaluate import Verdict
+from dsl.facts import Value, wire_value
+from gateway.pdp.dates import due_instant, instant
 
 
 class Outcome(Enum):
@@ -47,20 +32,30 @@ OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A known fact and who stated it."""
+    """A known fact and who stated it; of a derived one, the weakest of those who stated what
+    it was computed from."""
 
-    path: str
+    type: FactType
     value: Value
     origin: Origin
 
+    @property
+    def path(self) -> str:
+        return self.type.path
+
     def body(self) -> dict[str, object]:
-        return {"path": self.path, "value": to_json(self.value), "origin": self.origin.value}
+        return {
+            "path": self.path,
+            "value": wire_value(self.type, self.value),
+            "origin": self.origin.value,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One rule that stands in the way, or, of an uncovered question, one permission that
-    does not reach it. `status` is `forbidden`, `undetermined` or `uncovered`."""
+    does not reach it. `status` is `forbidden`, `undetermined` or `uncovered`; of a rule that
+    is not enforced what it would be, `permitted` where it would grant."""
 
     rule: Rule
     status: str
@@ -80,30 +75,39 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A fact nobody stated that could settle the rules named. `pointer` (RFC 6901) is where
-    a request states it, None where another than the caller would have to."""
+    """A fact, or a list, that nobody stated and that could settle the rules named. `pointer`
+    (RFC 6901) is where a request states it, None where another than the caller would have
+    to."""
 
-    fact: FactType
+    path: str
+    origin: Origin
+    pointer: str | None
     rules: tuple[str, ...]
 
     def body(self) -> dict[str, object]:
         return {
-            "path": self.fact.path,
+            "path": self.path,
             "rules": list(self.rules),
-            "origin": self.fact.origin.value,
-            "pointer": "/" + "/".join(self.fact.wire)
-            if self.fact.origin is Origin.REQUEST
-            else None,
+            "origin": self.origin.value,
+            "pointer": self.pointer,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """A duty on a permit; an enforcement point that does not know `id` must refuse.
-    `due` is the last day on which it can be met, None where it binds from now on."""
+    """A duty on a permit; an enforcement point that does not know `id` must refuse. Or
+    advice, which it may ignore. `due` is the last day on which it can be met, or the
+    instant until which, None where it binds from now on."""
 
     duty: Duty
-    due: date | None
+    due: date | datetime | None
+
+    def at(self, now: datetime) -> "Obligation":
+        """The same with its deadline, where that is counted in minutes."""
+        due = self.duty.due
+        if due is None or due.unit is not DueUnit.MINUTES:
+            return self
+        return replace(self, due=due_instant(due, now))
 
     def body(self) -> dict[str, object]:
         return {
@@ -111,9 +115,15 @@ class Obligation:
             "rule": self.duty.id.partition("#")[0],
             "title": self.duty.title,
             "citations": citations_body(self.duty.citations),
-            "parameters": {},
-            "due": self.due.isoformat() if self.due else None,
+            "parameters": dict(self.duty.parameters),
+            "due": _due_body(self.due),
         }
+
+
+def _due_body(due: date | datetime | None) -> str | None:
+    if due is None:
+        return None
+    return instant(due) if isinstance(due, datetime) else due.isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +144,40 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True)
+class Preference:
+    """A rule that adds to the rank of a permitted candidate."""
+
+    rule: Rule
+
+    def body(self) -> dict[str, object]:
+        return {"rule": self.rule.id, "title": self.rule.title, "weight": self.rule.weight}
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """The substance of a decision; grounds and obligations of a permit, reasons and missing
-    facts of a refusal."""
+    """The substance of a decision; grounds, duties and preferences of a permit, reasons and
+    missing facts of a refusal; and of both what the rules say that are not enforced."""
 
     outcome: Outcome
     reasons: tuple[Reason, ...]
     missing: tuple[Missing, ...]
-    obligations: tuple[Obligation, ...]
+    duties: tuple[Obligation, ...]
     grounds: tuple[Ground, ...] = ()
+    preferences: tuple[Preference, ...] = ()
+    warnings: tuple[Reason, ...] = ()
+    shadow: tuple[Reason, ...] = ()
+
+    @property
+    def obligations(self) -> tuple[Obligation, ...]:
+        return tuple(duty for duty in self.duties if duty.duty.kind is DutyKind.OBLIGATION)
+
+    @property
+    def advice(self) -> tuple[Obligation, ...]:
+        return tuple(duty for duty in self.duties if duty.duty.kind is DutyKind.ADVICE)
+
+    def at(self, now: datetime) -> "Decision":
+        """The same with the deadlines that count from an instant."""
+        return replace(self, duties=tuple(duty.at(now) for duty in self.duties))
 
     def body(self) -> dict[str, object]:
         return {
@@ -150,8 +185,12 @@ class Decision:
             "grounds": [ground.body() for ground in self.grounds],
             "reasons": [reason.body() for reason in self.reasons],
             "missing": [item.body() for item in self.missing],
-            "obligations": [obligation.body() for obligation in self.obligations],
-            "advice": [],
+            "obligations": [duty.body() for duty in self.obligations],
+            "advice": [duty.body() for duty in self.advice],
+            "preference": sum(preference.rule.weight for preference in self.preferences),
+            "preferences": [preference.body() for preference in self.preferences],
+            "warnings": [reason.body() for reason in self.warnings],
+            "shadow": [reason.body() for reason in self.shadow],
         }
 
 
@@ -172,99 +211,3 @@ def citations_body(citations: Iterable[Citation]) -> list[dict[str, object]]:
         }
         for citation in citations
     ]
-
-
-class Decider:
-    """Turns answers into decisions for one program."""
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._rules = {rule.id: rule for rule in program.rules}
-        self._duties = {duty.id: duty for rule in program.rules for duty in rule.duties}
-
-    def decide(
-        self, answer: Answer, question: Question, origins: Mapping[str, Origin], *, today: date
-    ) -> Decision:
-        """The decision of an answer that all engines gave.
-
-        Args:
-            origins: The origin of every fact of the question.
-            today: The day from which deadlines count.
-        """
-        found = verdict(answer)
-        if found is Verdict.PERMIT:
-            duties = [self._duties[duty] for duty in sorted(answer.duties)]
-            obligations = tuple(Obligation(duty, _due(duty, today)) for duty in duties)
-            grounds = tuple(self._grounds(answer, question))
-            return Decision(Outcome.PERMIT, (), (), obligations, grounds)
-        asked = [(rule, status) for rule, status in self._in_the_way(answer, question.action)]
-        reasons = tuple(
-            Reason(rule, status, self._facts(rule.formula, question, origins))
-            for rule, status in asked
-        )
-        open_rules = [rule for rule, status in asked if status == Verdict.UNDETERMINED.value]
-        return Decision(OUTCOMES[found], reasons, self._missing(open_rules, question), ())
-
-    def _grounds(self, answer: Answer, question: Question) -> Iterator[Ground]:
-        for rule_id in sorted(answer.granted):
-            rule = self._rules[rule_id]
-            yield Ground(rule.id, rule.title, rule.citations)
-        for rule in self._program.rules:
-            if rule.effect is Effect.FORBID and question.action in rule.actions:
-                for note in rule.exceptions:
-                    if certainly(truth(note.condition, question)):
-                        yield Ground(note.id, note.title, note.citations)
-
-    def _in_the_way(self, answer: Answer, action: str) -> list[tuple[Rule, str]]:
-        forbidden = [(self._rules[r], Verdict.FORBIDDEN.value) for r in sorted(answer.broken)]
-        unclear = sorted(answer.denied - answer.broken)
-        undetermined = [(self._rules[r], Verdict.UNDETERMINED.value) for r in unclear]
-        if answer.denied:
-            return forbidden + undetermined
-        if answer.open:
-            return [(self._rules[r], Verdict.UNDETERMINED.value) for r in sorted(answer.open)]
-        return [
-            (rule, Verdict.UNCOVERED.value)
-            for rule in self._program.rules
-            if rule.effect is Effect.PERMIT and action in rule.actions
-        ]
-
-    def _facts(
-        self, formula: Condition, question: Question, origins: Mapping[str, Origin]
-    ) -> tuple[Fact, ...]:
-        paths = sorted(deciding(formula, question))
-        return tuple(Fact(path, question.facts[path], origins[path]) for path in paths)
-
-    def _missing(self, rules: Iterable[Rule], question: Question) -> tuple[Missing, ...]:
-        by_path: dict[str, list[str]] = {}
-        for rule in rules:
-            for path in missing(rule.formula, question):
-                by_path.setdefault(path, []).append(rule.id)
-        return tuple(
-            Missing(self._program.facts[path], tuple(by_path[path])) for path in sorted(by_path)
-        )
-
-
-def _due(duty: Duty, today: date) -> date | None:
-    return None if duty.due_days is None else today + timedelta(days=duty.due_days)
-
-
-def boundaries(program: Program) -> dict[str, tuple[int, ...]]:
-    """The days on which something dated changes, by time zone, sorted. Between two of them
-    the same facts get the same answer."""
-    days: dict[str, set[int]] = {}
-    for atom in program.atoms():
-        if isinstance(atom, InForce):
-            known = days.setdefault(atom.time_zone, set())
-            if atom.first is not None:
-                known.add(atom.first)
-            # Nothing changes after the last day of the calendar, a common way to say
-            # "for ever".
-            if atom.last is not None and atom.last < LAST_DAY:
-                known.add(atom.last + 1)
-    return {zone: tuple(sorted(known)) for zone, known in days.items()}
-
-
-def day_of(number: int) -> date:
-    """The calendar day of a day number."""
-    return _EPOCH + timedelta(days=number)

@@ -6,18 +6,22 @@ Nothing here signs or records, so a dry run and a recorded decision are one comp
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from dsl.core import Program
+from dsl.derive import inputs
 from dsl.evaluate import Answer, verdict
 from dsl.facts import Question
 from gateway.errors import ConfigurationError
 from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.combine import DEFAULT_TIMEOUT_S, Combined, ask_all
-from gateway.pdp.decision import OUTCOMES, UNANSWERED, Decider, Decision, Fact, day_of
+from gateway.pdp.dates import day_of, midnight
+from gateway.pdp.decider import Decider
+from gateway.pdp.decision import OUTCOMES, UNANSWERED, Decision, Fact
 from gateway.pdp.engine import Engine
 from gateway.pdp.memo import Bounded, Memo
 from gateway.pdp.normalise import Days, Joined, Normaliser
+from gateway.pdp.profiles import Profiles
 from gateway.pdp.request import DecisionRequest
 
 # At start nobody waits for an answer, and a first question can be slow.
@@ -46,7 +50,9 @@ class Judged:
             "incident": incident
             and {"kind": incident.kind.value, "description": incident.description},
             "facts": [
-                Fact(path, question.facts[path], self.joined.origins[path]).body()
+                Fact(
+                    self.joined.types[path], question.facts[path], self.joined.origins[path]
+                ).body()
                 for path in sorted(question.facts)
             ],
             "today": {zone: day_of(day).isoformat() for zone, day in question.today.items()},
@@ -67,9 +73,11 @@ class Judge:
     ) -> None:
         self._engines = tuple(engines)
         self._normaliser = Normaliser(program, catalogue)
+        self._profiles = Profiles(program)
         self._decider = Decider(program)
         self._memo = Memo(program, remember)
-        self._decisions: Bounded[tuple[bytes, date], Decision] = Bounded(remember)
+        self._decisions: Bounded[tuple[bytes, date, bytes], Decision] = Bounded(remember)
+        self._inputs = sorted({path for d in program.derived.values() for path in inputs(d)})
         self._timeout_s = timeout_s
 
     async def check(self, vectors: Iterable[tuple[Question, Answer]]) -> None:
@@ -86,20 +94,44 @@ class Judge:
                 asked = json.dumps(question.document(), ensure_ascii=False)
                 raise ConfigurationError(f"the engines misjudge a vector of the bundle: {asked}")
 
-    async def judge(self, request: DecisionRequest, *, now: datetime) -> Judged:
-        """What the engines and the rules say to a question at an instant.
+    async def judge(
+        self, request: DecisionRequest, *, now: datetime, tenant: str | None = None
+    ) -> Judged:
+        """What the engines and the rules say to a question of a tenant at an instant.
 
         Raises:
             RequestError: The question is malformed; the error names the field.
         """
-        return await self._judge(request, self._normaliser.days_at(now))
+        days = self._normaliser.days_at(now)
+        return await self._judge(request, days, now, self._profiles.of(tenant))
 
-    async def judge_on(self, request: DecisionRequest, day: date) -> Judged:
-        """The same as if it were that calendar day in every time zone of the charters."""
-        return await self._judge(request, self._normaliser.everywhere(day))
+    async def judge_on(
+        self,
+        request: DecisionRequest,
+        day: date,
+        known_on: date | None = None,
+        *,
+        tenant: str | None = None,
+        profile: str | None = None,
+    ) -> Judged:
+        """The same as if it were that calendar day in every time zone of the charters.
 
-    async def _judge(self, request: DecisionRequest, days: Days) -> Judged:
-        joined = self._normaliser.join_on(request, days)
+        Args:
+            day: Whose law is asked for; deadlines count from its first instant.
+            known_on: The day on which rows of the catalogue must hold, where it is another.
+            profile: The name of a profile, in place of the tenant's own.
+
+        Raises:
+            ConfigurationError: The program has no such profile.
+        """
+        chosen = self._profiles.of(tenant) if profile is None else self._profiles.named(profile)
+        days = self._normaliser.everywhere(day, known_on)
+        return await self._judge(request, days, midnight(day, UTC), chosen)
+
+    async def _judge(
+        self, request: DecisionRequest, days: Days, now: datetime, profile: str | None
+    ) -> Judged:
+        joined = self._normaliser.join_on(request, days, profile)
         key = self._memo.key(joined.question)
         combined = self._memo.get(key)
         if combined is None:
@@ -107,15 +139,20 @@ class Judge:
             self._memo.put(key, combined)
         if combined.answer is None:
             return Judged(joined, combined, UNANSWERED)
-        # Like the verdict, its explanation follows from the facts that rules read and the
-        # days alone; deadlines count from the earliest.
-        decision = self._decisions.get((key, days.earliest))
+        return Judged(joined, combined, self._decide(combined.answer, joined, days, key).at(now))
+
+    def _decide(self, answer: Answer, joined: Joined, days: Days, key: bytes) -> Decision:
+        """Like the verdict, its explanation follows from the facts that rules read and the
+        days alone, and from which of those are known that others are derived from;
+        deadlines count from the earliest day."""
+        known = bytes(path in joined.question.facts for path in self._inputs)
+        decision = self._decisions.get((key, days.earliest, known))
         if decision is None:
             decision = self._decider.decide(
-                combined.answer, joined.question, joined.origins, today=days.earliest
+                answer, joined.question, joined.origins, today=days.earliest
             )
-            self._decisions.put((key, days.earliest), decision)
-        return Judged(joined, combined, decision)
+            self._decisions.put((key, days.earliest, known), decision)
+        return decision
 
     async def close(self) -> None:
         """Let go of the engines."""

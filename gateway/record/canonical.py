@@ -203,7 +203,7 @@ class _Hooks:
     def fraction(self, digits: str) -> object:
         if self._floats and len(digits) <= _MAX_FLOAT and math.isfinite(float(digits)):
             return float(digits)
-        return self._refuse("a number with a fraction or an exponent")
+        return self._refuse("a number with a fraction or an exponent (write it as a string)")
 
     def constant(self, name: str) -> object:
         return self._refuse(f"{name} is not JSON")

@@ -29,7 +29,7 @@ from gateway.errors import (
 )
 from gateway.ledger import storage
 from gateway.pdp import catalogue
-from gateway.pdp.decision import LAST_DAY
+from gateway.pdp.dates import LAST_DAY
 from gateway.pdp.engine import Engine
 from gateway.pdp.engine_cedar import CedarEngine
 from gateway.pdp.engine_reference import ReferenceEngine

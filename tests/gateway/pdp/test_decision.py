@@ -7,7 +7,9 @@ import pytest
 
 from dsl.core import And, Constant, InForce, Origin
 from dsl.evaluate import Answer, evaluate
-from gateway.pdp.decision import Decider, Decision, boundaries, day_of
+from gateway.pdp.dates import boundaries, day_of
+from gateway.pdp.decider import Decider
+from gateway.pdp.decision import Decision
 from gateway.pdp.normalise import Days, Normaliser
 from gateway.pdp.request import DecisionRequest
 from tests import corpus

@@ -1,0 +1,166 @@
+"""Decider: from the answer that all engines gave to a decision with its reasons.
+
+Pure: the same program, facts, answer and day give the same decision.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+
+from dsl.core import (
+    PROFILE_PATH,
+    Condition,
+    DueUnit,
+    Duty,
+    Effect,
+    Level,
+    OneOf,
+    Origin,
+    Program,
+    Rule,
+    conjuncts,
+)
+from dsl.derive import inputs
+from dsl.evaluate import Answer, Verdict, truth, verdict
+from dsl.facts import Question
+from dsl.kleene import Truth, certainly, possibly
+from dsl.residual import deciding, missing, wanting
+from gateway.pdp.dates import due_day
+from gateway.pdp.decision import (
+    OUTCOMES,
+    Decision,
+    Fact,
+    Ground,
+    Missing,
+    Obligation,
+    Outcome,
+    Preference,
+    Reason,
+)
+from gateway.pdp.refusals import pointer
+
+# Of a permission that would grant if it were enforced.
+PERMITTED = "permitted"
+
+
+class Decider:
+    """Turns answers into decisions for one program."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._rules = {rule.id: rule for rule in program.rules}
+        self._duties = {duty.id: duty for rule in program.rules for duty in rule.duties}
+
+    def decide(
+        self, answer: Answer, question: Question, origins: Mapping[str, Origin], *, today: date
+    ) -> Decision:
+        """The decision of an answer that all engines gave. Deadlines in minutes are left
+        open, for `Decision.at`.
+
+        Args:
+            origins: The origin of every fact of the question.
+            today: The day from which deadlines count.
+        """
+        found = verdict(answer)
+        noted = [self._rules[rule] for rule in sorted(answer.noted)]
+        warnings, shadow = (
+            tuple(self._noted(rule, question, origins) for rule in noted if rule.level is level)
+            for level in (Level.WARN, Level.SHADOW)
+        )
+        if found is Verdict.PERMIT:
+            duties = [self._duties[duty] for duty in sorted(answer.duties)]
+            return Decision(
+                Outcome.PERMIT,
+                (),
+                (),
+                tuple(Obligation(duty, _due(duty, today)) for duty in duties),
+                tuple(self._grounds(answer, question)),
+                tuple(Preference(self._rules[rule]) for rule in sorted(answer.preferred)),
+                warnings,
+                shadow,
+            )
+        asked = self._in_the_way(answer, question)
+        reasons = tuple(
+            Reason(rule, status, self._facts(rule.formula, question, origins))
+            for rule, status in asked
+        )
+        lacking = self._missing([rule for rule, _ in asked], question)
+        return Decision(OUTCOMES[found], reasons, lacking, (), warnings=warnings, shadow=shadow)
+
+    def _noted(self, rule: Rule, question: Question, origins: Mapping[str, Origin]) -> Reason:
+        """What a rule would do if it were enforced."""
+        status = Verdict.UNDETERMINED.value
+        if truth(rule.formula, question) is Truth.TRUE:
+            status = Verdict.FORBIDDEN.value if rule.effect is Effect.FORBID else PERMITTED
+        return Reason(rule, status, self._facts(rule.formula, question, origins))
+
+    def _grounds(self, answer: Answer, question: Question) -> Iterator[Ground]:
+        for rule_id in sorted(answer.granted):
+            rule = self._rules[rule_id]
+            yield Ground(rule.id, rule.title, rule.citations)
+        for rule in self._program.rules:
+            if self._enforced(rule, Effect.FORBID) and question.action in rule.actions:
+                for note in rule.exceptions:
+                    if certainly(truth(note.condition, question)):
+                        yield Ground(note.id, note.title, note.citations)
+
+    def _in_the_way(self, answer: Answer, question: Question) -> list[tuple[Rule, str]]:
+        forbidden = [(self._rules[r], Verdict.FORBIDDEN.value) for r in sorted(answer.broken)]
+        unclear = sorted(answer.denied - answer.broken)
+        undetermined = [(self._rules[r], Verdict.UNDETERMINED.value) for r in unclear]
+        if answer.denied:
+            return forbidden + undetermined
+        if answer.open:
+            return [(self._rules[r], Verdict.UNDETERMINED.value) for r in sorted(answer.open)]
+        return [
+            (rule, Verdict.UNCOVERED.value)
+            for rule in self._program.rules
+            if self._enforced(rule, Effect.PERMIT)
+            and question.action in rule.actions
+            and _is_in_profile(rule, question)
+        ]
+
+    @staticmethod
+    def _enforced(rule: Rule, effect: Effect) -> bool:
+        return rule.effect is effect and rule.level is Level.ENFORCE
+
+    def _facts(
+        self, formula: Condition, question: Question, origins: Mapping[str, Origin]
+    ) -> tuple[Fact, ...]:
+        paths = sorted(deciding(formula, question))
+        types = self._program.facts
+        return tuple(Fact(types[path], question.facts[path], origins[path]) for path in paths)
+
+    def _missing(self, rules: Iterable[Rule], question: Question) -> tuple[Missing, ...]:
+        by_path: dict[str, dict[str, None]] = {}
+        for rule in rules:
+            unknown = missing(rule.formula, question) | wanting(rule.formula, question)
+            for path in (stated for p in unknown for stated in self._to_state(p, question)):
+                by_path.setdefault(path, {})[rule.id] = None
+        return tuple(self._lacking(path, tuple(by_path[path])) for path in sorted(by_path))
+
+    def _to_state(self, path: str, question: Question) -> Iterator[str]:
+        """What somebody would have to state for a fact to be known: of a derived fact what
+        it is computed from, as far as that is not known."""
+        derivation = self._program.derived.get(path)
+        read = inputs(derivation) if derivation is not None else ()
+        unknown = [p for p in read if p not in question.facts]
+        yield from unknown or [path]
+
+    def _lacking(self, path: str, rules: tuple[str, ...]) -> Missing:
+        listed = self._program.lists.get(path)
+        if listed is not None:
+            return Missing(path, listed.origin, None, rules)
+        fact = self._program.facts[path]
+        is_stated = fact.origin is Origin.REQUEST and fact.wire
+        return Missing(path, fact.origin, pointer(fact.wire) if is_stated else None, rules)
+
+
+def _is_in_profile(rule: Rule, question: Question) -> bool:
+    """Whether the caller's profile has the rule in force."""
+    named = (p for p in conjuncts(rule.formula) if isinstance(p, OneOf) and p.path == PROFILE_PATH)
+    return all(possibly(truth(condition, question)) for condition in named)
+
+
+def _due(duty: Duty, today: date) -> date | None:
+    due = duty.due
+    return None if due is None or due.unit is DueUnit.MINUTES else due_day(due, today)
