@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dsl.core import Effect, Program
+from dsl.core import Program
 from dsl.core_json import program_digest
 from dsl.evaluate import Answer, evaluate
 from dsl.facts import Question
@@ -222,6 +222,8 @@ PERMIT: dict[str, Any] = {
     "denied": [],
     "granted": [P],
     "duties": [DUTY],
+    "preferred": [],
+    "noted": [],
 }
 REFUSAL: dict[str, Any] = {
     "program": program_digest(PROGRAM),
@@ -229,6 +231,7 @@ REFUSAL: dict[str, Any] = {
     "granted": [],
     "broken": [F],
     "open": [P],
+    "noted": [],
 }
 
 
@@ -421,17 +424,8 @@ def test_the_module_of_the_engine_is_the_published_one(server: OpaServer) -> Non
 
 def test_a_refusal_and_a_permit_pass_in_normal_form() -> None:
     check = AnswerCheck("test", PROGRAM)
-    both = RawAnswer([F], [P], broken=[], open=[P])
+    both = RawAnswer([F], [P], [], broken=[], open=[P])
     assert check.answer(both) == Answer(frozenset({F}), frozenset(), open=frozenset({P}))
-
-
-@pytest.mark.parametrize("effect", Effect)
-def test_ids_are_told_apart_by_the_effect_of_their_rule(effect: Effect) -> None:
-    check = AnswerCheck("test", corpus.program(corpus.rule("r", effect, corpus.ALWAYS)))
-    identity = "test.charter/r"
-    prohibitions, permissions = check.partition([identity])
-    assert (identity in permissions) == (effect is Effect.PERMIT)
-    assert (identity in prohibitions) == (effect is not Effect.PERMIT)
 
 
 def test_an_answer_of_another_program_is_not_read_at_all() -> None:
