@@ -17,6 +17,7 @@ from dsl.core import (
     Constant,
     Effect,
     Not,
+    NotBefore,
     OneOf,
     Or,
     Program,
@@ -73,6 +74,82 @@ def test_no_duty_and_no_reason_stands_under_an_action_that_grants(name: str) -> 
     permitted = {rule.id for rule in program.rules if rule.effect is Effect.PERMIT}
     granting = re.findall(r'@id\("([^"]*)"\)(?:\n@.*)*\npermit', found["decide"])
     assert set(granting) <= permitted
+
+
+@NAMED
+def test_every_day_is_held_between_bounds_before_anything_is_added_to_it(name: str) -> None:
+    # A sum beyond 64 bits is an error, and Cedar skips a policy with an error.
+    for text in texts(corpus.PROGRAMS[name]).values():
+        for clause in re.split(r"\n(?:when|unless)\b", text):
+            for sum_ in re.finditer(r'(context\["today [^"]+"\])\s+[-+]\s', clause):
+                before = clause[: sum_.start()]
+                assert f"{sum_.group(1)} >= -9007199254740991 &&" in before
+                assert f"{sum_.group(1)} <= 9007199254740991 &&" in before
+
+
+ENDS_OF_64_BITS = (
+    *(2**63 - 1, 2**63 - 30, -(2**63), -(2**63) + 29),
+    *(2**53, -(2**53), 2**53 - 1, 1 - 2**53),
+)
+
+
+@pytest.mark.parametrize("today", ENDS_OF_64_BITS)
+@pytest.mark.parametrize("offset", [30, -30, 3_652_058, -3_652_058])
+@pytest.mark.parametrize("negated", [False, True])
+def test_no_day_makes_cedar_skip_a_prohibition(today: int, offset: int, negated: bool) -> None:
+    atom = NotBefore("contract.ends", corpus.BRUSSELS, offset)
+    program = corpus.program(corpus.permit(), corpus.forbid(Not(atom) if negated else atom))
+    context = {"contract.ends": 20_000, "today Europe/Brussels": today}
+    result = cedarpy.is_authorized(
+        {
+            "principal": {"type": "Subject", "id": "s"},
+            "action": {"type": "Action", "id": "place"},
+            "resource": {"type": "Resource", "id": "r"},
+            "context": context,
+        },
+        cedar_policies(program).decide,
+        "[]",
+        cedar_schema(program),
+    )
+    assert result.diagnostics.errors == []
+    cleared = evaluate(
+        program, Question("place", {"contract.ends": 20_000}, {corpus.BRUSSELS: today})
+    )
+    # A day out of range is known to nobody: it clears no prohibition.
+    assert result.allowed is (cleared.permits and abs(today) < 2**53)
+
+
+def test_levels_and_weights_stand_in_annotations() -> None:
+    levels, ranked = texts(corpus.PROGRAMS["levels"]), texts(corpus.PROGRAMS["preferences"])
+    assert '@id("test.charter/warned")' in levels["why"]
+    assert '@level("warn")\n' in levels["why"]
+    assert '@level("shadow")\n' in levels["duties"]
+    assert '@weight("7")\n' in ranked["duties"]
+    assert "@level" not in levels["decide"]
+
+
+def test_what_is_not_enforced_is_in_neither_the_grants_nor_the_duties() -> None:
+    found = texts(corpus.PROGRAMS["levels"])
+    for name in ("warned", "shadowed", "hoped-for"):
+        assert f'@id("test.charter/{name}")' not in found["decide"]
+        assert f'@id("test.charter/{name}")' in found["why"]
+        assert f'@id("test.charter/{name}")' in found["duties"]
+    assert "warned/warned" not in found["duties"]
+
+
+def test_advice_says_that_it_is_advice_and_by_when() -> None:
+    duties = texts(corpus.PROGRAMS["advice"])["duties"]
+    assert '@advice("start-logs")\n@due("within 4320 minutes")\n' in duties
+
+
+def test_bounds_are_spelled_out_beside_their_numbers() -> None:
+    bounds = {
+        "decimals": '@bounds("2410 is 24.10 percent")\n',
+        "days": '@bounds("20089 is 2025-01-01")\n',
+    }
+    for name, annotation in bounds.items():
+        assert annotation in texts(corpus.PROGRAMS[name])["decide"]
+    assert "@bounds" not in texts(corpus.PROGRAMS["at-least"])["decide"]
 
 
 def test_policies_carry_id_title_citations_and_what_days_are() -> None:
@@ -142,6 +219,10 @@ def test_the_schema_types_every_fact_and_requires_every_day() -> None:
     schema = cedar_schema(corpus.PROGRAMS["exceptions"])
     assert '  "data.labels"?: Set<String>,\n' in schema
     assert '  "training.compute"?: Long,  // TFLOP\n' in schema
+    assert '  "site.share"?: Long,  // steps of 0.01 percent\n' in schema
+    assert '  "csf.seal[SOV-2]"?: String,\n' in schema
+    ends = '  "contract.ends"?: Long,  // The last day of the contract, in days since 1970-01-01\n'
+    assert ends in schema
     assert '  "transfer.encrypted"?: Bool,\n' in schema
     assert '  "destination.site"?: String,\n' in schema
     assert '  "today Europe/Brussels": Long,' in schema

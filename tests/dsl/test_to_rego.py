@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -58,6 +59,33 @@ def test_annotations_carry_title_reason_citations_and_remedies() -> None:
     assert rule["custom"]["remedies"] == ["Choose another site."]
     assert rule["custom"]["exceptions"] == {"adequacy": "The destination is adequate; GDPR art 44"}
     assert custom["test.charter/prohibition/keep-record"]["custom"]["obligation"] == "keep-record"
+
+
+def annotations(name: str) -> dict[str, dict[str, Any]]:
+    """The annotation of each rule and duty, as `opa inspect` reads it."""
+    bundle = {"bundle.tar.gz": tarball(opa_bundle(corpus.PROGRAMS[name], "r1"))}
+    done = run_opa_command("inspect", "-a", "-f", "json", "bundle.tar.gz", files=bundle)
+    notes = [note["annotations"] for note in json.loads(done.stdout)["annotations"]]
+    return {note["custom"]["id"]: note for note in notes if "id" in note.get("custom", {})}
+
+
+def test_annotations_carry_level_weight_and_what_advice_asks() -> None:
+    found = annotations("levels")
+    assert found["test.charter/warned"]["custom"]["level"] == "warn"
+    assert found["test.charter/shadowed"]["custom"]["level"] == "shadow"
+    assert "level" not in found["test.charter/prohibition"]["custom"]
+    assert "test.charter/warned/warned" not in found
+    assert annotations("preferences")["test.charter/near"]["custom"]["weight"] == 7
+    advice = annotations("advice")["test.charter/advise/start-logs"]
+    assert advice["title"] == 'Begin to "keep" logs'
+    assert advice["custom"] == {
+        "id": "test.charter/advise/start-logs",
+        "advice": "start-logs",
+        "rule": "test.charter/advise",
+        "citations": ["GDPR art 44"],
+        "due": "within 4320 minutes",
+        "parameters": {"authority": "bnetza", "copies": 2, "public": False},
+    }
 
 
 @pytest.mark.parametrize(
@@ -272,3 +300,27 @@ def test_a_rule_that_can_never_apply_says_so_and_is_in_no_set() -> None:
 def test_days_are_spelled_out_beside_their_numbers() -> None:
     module = rego_module(corpus.program(corpus.forbid(InForce("UTC", 17_676, 20_000))))
     assert "# from 2018-05-25 until 2024-10-04, in UTC" in module
+
+
+def test_numbers_are_spelled_out_beside_theirs() -> None:
+    assert "\n# 2410 is 24.10 percent\n" in rego_module(corpus.PROGRAMS["decimals"])
+    days = rego_module(corpus.PROGRAMS["days"])
+    assert "\n# 20089 is 2025-01-01\n" in days
+    assert "\n# today in Europe/Brussels\n" in days
+
+
+def test_an_answer_names_what_it_must_and_nothing_else() -> None:
+    policy = rego_policy(corpus.PROGRAMS["levels"])
+    question = {"transfer.impact_assessment": "favourable", "transfer.encrypted": True}
+    found: list[set[str]] = []
+    for facts in (question, {}):
+        asked = json.dumps(Question("place", facts, {}).document())
+        files = {"m.rego": policy.module, "data.json": json.dumps(policy.data), "input.json": asked}
+        done = run_opa_command(
+            *("eval", "-d", "m.rego", "-d", "data.json", "-i", "input.json", "-f", "raw"),
+            "data.charter.answer",
+            files={path: text.encode() for path, text in files.items()},
+        )
+        found.append(set(json.loads(done.stdout)))
+    always = {"program", "denied", "granted", "noted"}
+    assert found == [always | {"duties", "preferred"}, always | {"broken", "open"}]
