@@ -3,18 +3,34 @@ be brought to, with the answer of the definition. Engines are asked them before 
 
 The material is the charters' own examples. An example states what its own charter reads,
 so it is also laid over questions that the whole program permits: then its rule decides
-alone. Of all candidates those are kept that show something new.
+alone. Numbers and days are moved to both sides of every bound, each fact is hidden, and
+every profile asks. Of all candidates those are kept that show something new.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
-from dsl.core import Atom, Condition, Effect, Program, atoms
+from dsl.core import (
+    PROFILE_PATH,
+    AtLeast,
+    Atom,
+    Condition,
+    Effect,
+    InForce,
+    Known,
+    Level,
+    NotBefore,
+    Program,
+    atoms,
+)
 from dsl.evaluate import Answer, evaluate, truth, verdict
-from dsl.facts import Question, Value
+from dsl.facts import Question, Value, settled
+from dsl.kleene import Truth
 
 # Enough to show each permission in its setting; more only costs time.
 _BASES = 3
+# The last value below a bound, the bound, and the first above it.
+_GAPS = (-1, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -36,7 +52,7 @@ def agreement_vectors(program: Program, examples: Iterable[Question]) -> tuple[V
     watched = {action: _Watched.of(program, action) for action in program.actions}
     seen: set[object] = set()
     kept: list[Vector] = []
-    for question in _candidates(program, ordered):
+    for question in _candidates(program, watched, ordered, seen):
         answer = evaluate(program, question)
         shown = watched[question.action].shown(question, answer)
         if not shown <= seen:
@@ -45,16 +61,63 @@ def agreement_vectors(program: Program, examples: Iterable[Question]) -> tuple[V
     return tuple(kept)
 
 
-def _candidates(program: Program, examples: list[Question]) -> Iterator[Question]:
-    yield from examples
+def _candidates(
+    program: Program,
+    watched: Mapping[str, "_Watched"],
+    examples: list[Question],
+    seen: Set[object],
+) -> Iterator[Question]:
+    """Questions that may show something new; `seen` is what was shown until now."""
+    yield from _with_profiles(program, examples)
     for action in program.actions:
-        asked = [question for question in examples if question.action == action]
+        own = [question for question in examples if question.action == action]
+        asked = _with_profiles(program, own)
         bases = _permitted(program, asked)
         for base in bases:
-            for question in asked:
+            for question in own:
                 yield Question(action, {**base.facts, **question.facts}, question.today)
             for path in base.facts:
                 yield Question(action, _without(base.facts, path), base.today)
+        for atom in watched[action].atoms:
+            wanted = _sides(atom)
+            for question in [*bases, *asked]:
+                if wanted <= seen:
+                    break
+                yield from _around(program, atom, question)
+
+
+def _with_profiles(program: Program, examples: list[Question]) -> list[Question]:
+    """The examples as every profile asks them; they know of none."""
+    if not program.profiles:
+        return examples
+    return [
+        Question(q.action, {**q.facts, PROFILE_PATH: profile.name}, q.today)
+        for profile in program.profiles
+        for q in examples
+    ]
+
+
+def _around(program: Program, atom: Atom, question: Question) -> Iterator[Question]:
+    """The question with what an atom reads moved to both sides of its bound, or hidden."""
+    match atom:
+        case InForce(zone):
+            for day in _turns(atom):
+                yield Question(question.action, question.facts, {**question.today, zone: day})
+        case AtLeast(path, bound):
+            yield from _moved(program, question, path, bound)
+        case NotBefore(path, zone, offset):
+            yield from _moved(program, question, path, question.today[zone] + offset)
+        case Known(path) if path in question.facts:
+            yield Question(question.action, _without(question.facts, path), question.today)
+        case _:
+            pass
+
+
+def _moved(program: Program, question: Question, path: str, bound: int) -> Iterator[Question]:
+    for number in (bound - 1, bound, bound + 1):
+        value = settled(program.facts[path], number)
+        if value is not None:
+            yield Question(question.action, {**question.facts, path: value}, question.today)
 
 
 def _permitted(program: Program, asked: list[Question]) -> list[Question]:
@@ -69,28 +132,76 @@ def _without(facts: Mapping[str, Value], path: str) -> dict[str, Value]:
 
 @dataclass(frozen=True)
 class _Watched:
-    """What is watched of one action: its formulas and duties by name, and their atoms."""
+    """What is watched of one action: its formulas and duties by name, their atoms, and what
+    only a permit shows: duties and preferences."""
 
     conditions: tuple[tuple[str, Condition], ...]
     atoms: tuple[Atom, ...]
-    duties: frozenset[str]
+    on_permits: frozenset[str]
 
     @staticmethod
     def of(program: Program, action: str) -> "_Watched":
         rules = [rule for rule in program.rules if action in rule.actions]
         formulas = [(r.id, r.formula) for r in rules if r.effect is not Effect.OBLIGE]
-        duties = [(duty.id, duty.condition) for rule in rules for duty in rule.duties]
+        enforced = [rule for rule in rules if rule.level is Level.ENFORCE]
+        duties = [(duty.id, duty.condition) for rule in enforced for duty in rule.duties]
         found = {atom: None for _, part in (*formulas, *duties) for atom in atoms(part)}
-        return _Watched((*formulas, *duties), tuple(found), frozenset(name for name, _ in duties))
+        preferences = (rule.id for rule in enforced if rule.effect is Effect.PREFER)
+        on_permits = frozenset(name for name, _ in duties).union(preferences)
+        return _Watched((*formulas, *duties), tuple(found), on_permits)
 
     def shown(self, question: Question, answer: Answer) -> set[object]:
-        """What a question shows: the outcome, and the value of every condition and atom."""
+        """What a question shows: the outcome, what is noted beside it, the value of every
+        condition and atom, and of what lies at its bound on which side."""
         shown: set[object] = {(question.action, verdict(answer))}
+        shown.update((answer.permits, name) for name in answer.noted)
         shown.update((name, truth(part, question)) for name, part in self.conditions)
-        shown.update((atom, truth(atom, question)) for atom in self.atoms)
+        for atom in self.atoms:
+            shown.add((atom, truth(atom, question)))
+            place = _place(atom, question)
+            if place is not None:
+                shown.add((atom, place))
         if answer.permits:
-            shown.update((duty, duty in answer.duties) for duty in self.duties)
+            found = answer.duties | answer.preferred
+            shown.update((name, name in found) for name in self.on_permits)
         return shown
+
+
+def _sides(atom: Atom) -> set[object]:
+    """What questions around an atom can show of it."""
+    match atom:
+        case InForce():
+            return {(atom, day) for day in _turns(atom)}
+        case AtLeast() | NotBefore():
+            return {(atom, gap) for gap in _GAPS}
+        case Known():
+            return {(atom, Truth.TRUE), (atom, Truth.FALSE)}
+        case _:
+            return set()
+
+
+def _turns(atom: InForce) -> tuple[int, ...]:
+    """The days on both sides of both ends."""
+    first = () if atom.first is None else (atom.first - 1, atom.first)
+    return first if atom.last is None else (*first, atom.last, atom.last + 1)
+
+
+def _place(atom: Atom, question: Question) -> int | None:
+    """Where today lies among the days on which something turns, or a fact among the values
+    around its bound; None where it lies elsewhere."""
+    match atom:
+        case InForce(zone):
+            today = question.today[zone]
+            return today if today in _turns(atom) else None
+        case AtLeast(path, bound):
+            lowest = bound
+        case NotBefore(path, zone, offset):
+            lowest = question.today[zone] + offset
+        case _:
+            return None
+    value = question.facts.get(path)
+    gap = value - lowest if isinstance(value, int) else None
+    return gap if gap in _GAPS else None
 
 
 def _key(question: Question) -> str:
