@@ -89,8 +89,9 @@ def _put(root: Schema, wire: tuple[str, ...], schema: Schema) -> None:
 
 
 def _entity(place: Place | None) -> Schema:
-    kind: Schema = _TEXT if place is None else {"const": place.entity}
-    schema = _object({"type": kind, "id": _TEXT})
+    # Copies: a fact may stand at either, and says more of it.
+    kind: Schema = dict(_TEXT) if place is None else {"const": place.entity}
+    schema = _object({"type": kind, "id": dict(_TEXT)})
     schema["required"] = sorted(_TYPED)
     if place is not None:
         schema["description"] = f"The {place.entity} that is the {place.record}."
