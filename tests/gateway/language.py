@@ -309,11 +309,14 @@ def request(**changes: Any) -> dict[str, Any]:
 
 
 def set_at(value: Mapping[str, Any], pointer: str, new: object) -> dict[str, Any]:
-    """A copy of a request with one member set, wherever its pointer leads."""
+    """A copy of a request with one member set, wherever its pointer leads; what stands in
+    the way is replaced."""
     copied: Any = copy.deepcopy(dict(value))
     *parents, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
     at = copied
     for parent in parents:
-        at = at.setdefault(parent, {})
+        if not isinstance(at.get(parent), dict):
+            at[parent] = {}
+        at = at[parent]
     at[last] = new
     return copied

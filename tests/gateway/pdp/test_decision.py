@@ -122,7 +122,7 @@ def test_an_unknown_that_matters_is_undetermined_and_named_with_its_pointer() ->
 def test_missing_lists_the_unknown_facts_that_matter_and_no_others(
     changes: dict[str, Any], expected: list[str]
 ) -> None:
-    assert [item.fact.path for item in decide(**changes).missing] == expected
+    assert [item.path for item in decide(**changes).missing] == expected
 
 
 def test_a_fact_that_the_catalogue_lacks_has_no_pointer() -> None:

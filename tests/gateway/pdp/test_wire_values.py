@@ -45,7 +45,8 @@ def test_each_key_of_a_map_is_a_fact() -> None:
     known = facts(context__csf={"seal": {"SOV-2": "SEAL-0"}})
     assert known["csf.seal[SOV-2]"] == "SEAL-0"
     assert "csf.seal[SOV-1]" not in known
-    for nothing in ({"seal": None}, {"seal": {}}, {"seal": {"SOV-1": None, "SOV-2": None}}):
+    none: list[Any] = [{"seal": None}, {"seal": {}}, {"seal": {"SOV-1": None, "SOV-2": None}}]
+    for nothing in none:
         assert not [path for path in facts(context__csf=nothing) if path.startswith("csf.")]
 
 
