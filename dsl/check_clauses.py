@@ -3,15 +3,13 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
-from dsl import model, tree
+from dsl import tree
 from dsl.codes import Code
 from dsl.core import Citation, InForce
 from dsl.diagnostics import Label, quoted
 from dsl.found import Found
-from dsl.scope import UNITS, Scope
+from dsl.scope import Scope
 from dsl.scope import in_force as _period
-
-MAX_DUE_DAYS = 36_500
 
 C = TypeVar("C", bound=tree.RuleClause)
 
@@ -45,8 +43,19 @@ class ClauseChecker:
     def citations(
         self, what: str, owner: tree.Word, clauses: Iterable[tree.RuleClause]
     ) -> tuple[Citation, ...]:
-        made: list[Citation] = []
+        """The citations of a rule or an exception, which must have one."""
         cites = [clause for clause in clauses if isinstance(clause, tree.Cites)]
+        if not cites:
+            self._found.report(
+                Code.NO_CITATION,
+                f"the {what} {quoted(owner.text)} cites no law",
+                owner.span,
+                "write `cites`, the law and the place in it, such as `cites GDPR art 44`",
+            )
+        return self.cited(cites)
+
+    def cited(self, cites: Iterable[tree.Cites]) -> tuple[Citation, ...]:
+        made: list[Citation] = []
         for clause in cites:
             law = self._scope.laws.get(clause.law.text)
             if law is None:
@@ -55,49 +64,7 @@ class ClauseChecker:
             celex = law.celex.text if law.celex else None
             url = law.url.text if law.url else _eur_lex(celex)
             made.append(Citation(law.name.text, law.title.text, clause.locator.text, celex, url))
-        if not cites:
-            self._found.report(
-                Code.NO_CITATION,
-                f"the {what} {quoted(owner.text)} cites no law",
-                owner.span,
-                "write `cites`, the law and the place in it, such as `cites GDPR art 44`",
-            )
         return tuple(made)
-
-    def obliges(self, clauses: Iterable[tree.RuleClause]) -> tuple[model.Oblige, ...]:
-        made: list[model.Oblige] = []
-        obliges = [clause for clause in clauses if isinstance(clause, tree.Oblige)]
-        # One duty of a rule or of an exception has one name in the program.
-        self._found.twice("obligation", [o.obligation for o in obliges], verb="listed")
-        known = self._scope.obligations
-        for clause in obliges:
-            title = known.get(clause.obligation.text)
-            if title is None:
-                self._found.unknown(Code.UNKNOWN_NAME, "obligation", clause.obligation, known)
-                continue
-            made.append(model.Oblige(clause.obligation.text, title, self._due(clause.due)))
-        return tuple(made)
-
-    def _due(self, due: tree.Number | None) -> int | None:
-        if due is None:
-            return None
-        if UNITS.get(due.unit or "") != "days":
-            self._found.report(
-                Code.UNIT_MISMATCH,
-                f"{quoted(due.span.text)} is no number of days",
-                due.span,
-                "write a number of days, such as `within 14 days`",
-            )
-            return None
-        if due.value > MAX_DUE_DAYS:
-            self._found.report(
-                Code.NUMBER_RANGE,
-                f"{quoted(due.span.text)} is longer than a duty can wait",
-                due.span,
-                f"write a number of at most {MAX_DUE_DAYS} days",
-            )
-            return None
-        return due.value
 
 
 def _word(clause: tree.RuleClause) -> str:

@@ -1,29 +1,38 @@
 """Stage 3, conditions: tree → model, with types and units."""
 
+from dataclasses import replace
+
 from dsl import model, tree
+from dsl.check_date import TODAY, DateChecker
+from dsl.check_path import PathChecker
+from dsl.check_range import warn_always
 from dsl.check_region import RegionChecker
 from dsl.codes import Code
 from dsl.core import FactType, Kind
 from dsl.diagnostics import Fix, Label, quoted
-from dsl.facts import MAX_INTEGER
 from dsl.found import Found
-from dsl.scope import UNITS, Scope
+from dsl.quantities import QuantityReader
+from dsl.scope import Scope
 from dsl.source import Span
 from dsl.tree import Relation
 
 _NUMBER_WORDS = (Relation.AT_LEAST, Relation.AT_MOST, Relation.MORE_THAN, Relation.LESS_THAN)
+_DATE_WORDS = (Relation.BEFORE, Relation.AFTER, Relation.ON_OR_BEFORE, Relation.ON_OR_AFTER)
+_KNOWN = (Relation.KNOWN, Relation.NOT_KNOWN)
 
 _ALLOWED = {
     Kind.TRUTH: (Relation.HOLDS, Relation.IS, Relation.IS_NOT),
     Kind.TERM: (Relation.IS, Relation.IS_NOT, Relation.IN),
     Kind.TERMS: (Relation.HAS, Relation.WITHIN, Relation.TOUCHES),
     Kind.INTEGER: (Relation.IS, Relation.IS_NOT, *_NUMBER_WORDS),
+    Kind.DAY: (Relation.IS, Relation.IS_NOT, *_DATE_WORDS, Relation.LAST, Relation.NEXT),
 }
 IS_A = {
     Kind.TRUTH: "is yes or no",
     Kind.TERM: "is one value",
     Kind.TERMS: "is a set",
     Kind.INTEGER: "is a number",
+    Kind.DAY: "is a date",
 }
 # What the author meant, when the word goes with another kind of fact.
 _INSTEAD = {
@@ -32,6 +41,16 @@ _INSTEAD = {
     (Kind.TERM, Relation.HAS): Relation.IS,
     (Kind.TERM, Relation.WITHIN): Relation.IN,
     (Kind.TERM, Relation.TOUCHES): Relation.IN,
+    (Kind.DAY, Relation.AT_LEAST): Relation.ON_OR_AFTER,
+    (Kind.DAY, Relation.AT_MOST): Relation.ON_OR_BEFORE,
+    (Kind.DAY, Relation.MORE_THAN): Relation.AFTER,
+    (Kind.DAY, Relation.LESS_THAN): Relation.BEFORE,
+    (Kind.INTEGER, Relation.ON_OR_AFTER): Relation.AT_LEAST,
+    (Kind.INTEGER, Relation.ON_OR_BEFORE): Relation.AT_MOST,
+    (Kind.INTEGER, Relation.AFTER): Relation.MORE_THAN,
+    (Kind.INTEGER, Relation.BEFORE): Relation.LESS_THAN,
+    (Kind.INTEGER, Relation.LAST): Relation.AT_MOST,
+    (Kind.INTEGER, Relation.NEXT): Relation.AT_MOST,
 }
 
 
@@ -42,6 +61,9 @@ class ConditionChecker:
         self._scope = scope
         self._found = found
         self._regions = RegionChecker(scope, found)
+        self._paths = PathChecker(scope, found)
+        self._dates = DateChecker(scope, found)
+        self._quantities = QuantityReader(found)
 
     def check(self, condition: tree.Condition) -> model.Condition | None:
         """The typed condition, or None where something in it is wrong."""
@@ -57,26 +79,48 @@ class ConditionChecker:
             case tree.Test():
                 return self._test(condition)
 
-    def fact(self, path: tree.Word) -> FactType | None:
-        """The declared fact a path names."""
-        fact = self._scope.facts.get(path.text)
-        if fact is None:
-            self._found.unknown(Code.UNKNOWN_ATTRIBUTE, "attribute", path, self._scope.facts)
-        return fact
+    @property
+    def paths(self) -> PathChecker:
+        return self._paths
 
-    def _test(self, test: tree.Test) -> model.Test | None:
-        fact = self.fact(test.path)
-        if fact is None:
+    def _test(self, test: tree.Test) -> model.Condition | None:
+        if test.path.text == TODAY:
+            return self._dates.today(test)
+        if test.quantifier is None:
+            path, key = test.path, test.key
+            fact = self._paths.fact(path) if key is None else self._paths.one(path, key)
+            return None if fact is None else self._of_fact(test, fact)
+        facts = self._paths.all(test.path, test.quantifier.value, test.span)
+        if facts is None:
             return None
-        if test.relation not in _ALLOWED[fact.kind]:
+        # All keys have values of one type: what is wrong is wrong for all of them.
+        first = self._of_fact(test, facts[0])
+        if first is None:
+            return None
+        every = test.quantifier is tree.Quantifier.EVERY
+        return model.Each(every, tuple(replace(first, fact=fact) for fact in facts))
+
+    def _of_fact(self, test: tree.Test, fact: FactType) -> model.Test | None:
+        if test.relation in _KNOWN:
+            return model.Test(fact, test.relation)
+        ordered = bool(fact.order) and test.relation in _NUMBER_WORDS
+        if test.relation not in _ALLOWED[fact.kind] and not ordered:
             self._wrong_relation(test, fact)
             return None
+        made = self._typed(test, fact)
+        if made is not None:
+            warn_always(test, made, self._found)
+        return made
+
+    def _typed(self, test: tree.Test, fact: FactType) -> model.Test | None:
         match fact.kind:
             case Kind.TRUTH:
                 return self._truth(test, fact)
             case Kind.INTEGER:
                 bound = self.number(test.operand, fact)
                 return None if bound is None else model.Test(fact, test.relation, bound=bound)
+            case Kind.DAY:
+                return self._dates.test(test, fact)
             case _:
                 region = self._regions.region(test.operand, fact, test.relation)
                 return None if region is None else model.Test(fact, test.relation, region)
@@ -91,6 +135,9 @@ class ConditionChecker:
         if test.relation is Relation.HOLDS:
             self._bare(test, fact)
             return
+        if fact.kind in (Kind.TERM, Kind.TERMS) and test.relation in _NUMBER_WORDS:
+            self._unordered(test, fact)
+            return
         operator = _operator_span(test)
         choices = ", ".join(f"`{r.value}`" for r in _ALLOWED[fact.kind] if r is not Relation.HOLDS)
         meant, fix = self._instead(test, fact, operator)
@@ -102,6 +149,23 @@ class ConditionChecker:
             f"write `{meant}`" if meant else f"use {choices}",
             Label(test.path.span, IS_A[fact.kind]),
             fix=fix,
+        )
+
+    def _unordered(self, test: tree.Test, fact: FactType) -> None:
+        """Order words where nothing says what is more and what is less."""
+        operator = _operator_span(test)
+        choices = ", ".join(f"`{r.value}`" for r in _ALLOWED[fact.kind])
+        note = None
+        if fact.vocabulary is not None:
+            note = f"only `levels` have an order, and `{fact.vocabulary}` is not declared so"
+        self._found.report(
+            Code.UNORDERED,
+            f"the values of {quoted(fact.path)} have no order, and `{test.relation.value}` asks "
+            "for one",
+            operator,
+            f"use {choices}",
+            Label(test.path.span, IS_A[fact.kind]),
+            note=note,
         )
 
     def _instead(
@@ -154,49 +218,18 @@ class ConditionChecker:
             fix=Fix(span, meant) if meant else None,
         )
 
-    # --- numbers ---
-
-    def number(self, operand: object, fact: FactType) -> int | None:
-        """The value of a literal in the unit of the fact, or None where it is reported."""
-        if not isinstance(operand, tree.Number):
-            if isinstance(operand, tree.Word | tree.YesNo | tree.ValueSet):
-                self._found.report(
-                    Code.TYPE_MISMATCH,
-                    f"{quoted(fact.path)} is a number of {fact.unit}, and "
-                    f"{quoted(operand.span.text)} is no number",
-                    operand.span,
-                    f"write a number with its unit, such as `30 {fact.unit}`",
-                )
-            return None
-        if (UNITS.get(operand.unit) if operand.unit else None) != fact.unit:
-            self._wrong_unit(operand, fact)
-            return None
-        if operand.value > MAX_INTEGER:
-            self._found.report(
-                Code.NUMBER_RANGE,
-                f"{quoted(operand.span.text)} is larger than any number a fact can have",
-                operand.span,
-                f"write a number of at most {MAX_INTEGER}",
-            )
-            return None
-        return operand.value
-
-    def _wrong_unit(self, number: tree.Number, fact: FactType) -> None:
-        written = f"{number.value} {fact.unit}"
-        what = f"counts {UNITS[number.unit]}" if number.unit else "has no unit"
-        self._found.report(
-            Code.UNIT_MISMATCH,
-            f"{quoted(number.span.text)} {what}, but {quoted(fact.path)} counts {fact.unit}",
-            number.span,
-            f"write a number of {fact.unit}" if number.unit else f"write `{written}`",
-            fix=Fix(number.span, written) if number.unit is None else None,
-        )
+    def number(self, operand: object, fact: FactType, *, bare: bool = False) -> int | None:
+        """The value of a literal in steps of the fact, or None where it is reported."""
+        return self._quantities.number(operand, fact, bare=bare)
 
 
 def _operator_span(test: tree.Test) -> Span:
     if test.operand is None:
         return test.path.span
     source = test.span.source
-    between = source.text[test.path.span.end : test.operand.span.start]
-    start = test.path.span.end + len(between) - len(between.lstrip())
+    start = test.path.span.end
+    if test.key is not None:
+        start = source.text.index("]", test.key.span.end) + 1
+    between = source.text[start : test.operand.span.start]
+    start += len(between) - len(between.lstrip())
     return source.span(start, start + len(between.strip()))

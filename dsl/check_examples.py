@@ -1,68 +1,65 @@
 """Stage 3, examples: what is given, when, on which actions, and what must come out."""
 
-from collections.abc import Iterable
-
 from dsl import model, tree
 from dsl.check_condition import ConditionChecker
+from dsl.check_duties import DutyChecker
+from dsl.check_outcomes import OutcomeChecker
 from dsl.codes import Code
 from dsl.core import FactType, Kind
-from dsl.diagnostics import Fix, Severity, quoted
-from dsl.facts import fit
+from dsl.diagnostics import Fix, quoted
+from dsl.facts import fit, wire_value
 from dsl.found import Found
 from dsl.scope import Scope, day_number
 
-_WANTED = {Kind.TRUTH: "`yes` or `no`", Kind.TERM: "one value", Kind.TERMS: "a set in braces"}
+_WANTED = {
+    Kind.TRUTH: "`yes` or `no`",
+    Kind.TERM: "one value",
+    Kind.TERMS: "a set in braces",
+    Kind.DAY: "a day such as `2027-01-12`",
+}
 
 
 class ExampleChecker:
     """Checks the examples of one charter; mistakes go to `found`."""
 
-    def __init__(self, scope: Scope, conditions: ConditionChecker, found: Found) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        conditions: ConditionChecker,
+        duties: DutyChecker,
+        found: Found,
+    ) -> None:
         self._scope = scope
         self._conditions = conditions
+        self._outcomes = OutcomeChecker(scope, duties, found)
         self._found = found
 
     def examples(
-        self, clauses: Iterable[tree.RuleClause], actions: tuple[str, ...]
+        self, rule: tree.Rule, actions: tuple[str, ...], effect: model.Effect
     ) -> tuple[model.Example, ...]:
         """The typed examples of a rule that bears on `actions`."""
-        examples = [clause for clause in clauses if isinstance(clause, tree.Example)]
+        examples = [clause for clause in rule.clauses if isinstance(clause, tree.Example)]
         self._found.twice("example", [example.title for example in examples])
-        made = [self._example(example, actions) for example in examples]
+        made = [self._example(example, rule, actions, effect) for example in examples]
         return tuple(example for example in made if example is not None)
 
     def check_outcomes(self, rule: tree.Rule, made: model.Rule) -> None:
-        """Warn of a rule whose examples show only one side of it."""
-        outcomes = {example.expected for example in made.examples}
-        name = quoted(rule.name.text)
-        if tree.Expected.PERMITTED not in outcomes:
-            self._found.report(
-                Code.NO_PERMITTING_EXAMPLE,
-                f"no example shows what the rule {name} lets through",
-                rule.name.span,
-                "write an example that `is permitted`",
-                severity=Severity.WARNING,
-            )
-        if tree.Expected.DENIED not in outcomes and made.effect is not model.Effect.OBLIGE:
-            self._found.report(
-                Code.NO_DENYING_EXAMPLE,
-                f"no example shows what the rule {name} refuses",
-                rule.name.span,
-                "write an example that `is denied`",
-                severity=Severity.WARNING,
-            )
+        """Warn of examples that show only one side of a rule, or nothing."""
+        self._outcomes.check_sides(rule, made)
+        self._outcomes.check_facts_given(rule, made)
 
-    def _example(self, example: tree.Example, actions: tuple[str, ...]) -> model.Example | None:
+    def _example(
+        self,
+        example: tree.Example,
+        rule: tree.Rule,
+        actions: tuple[str, ...],
+        effect: model.Effect,
+    ) -> model.Example | None:
         given: dict[str, object] = {}
         entities: dict[str, str] = {}
-        seen: dict[str, tree.Word] = {}
-        for fact in example.given:
-            earlier = seen.setdefault(fact.path.text, fact.path)
-            if earlier is not fact.path:
-                self._found.repeats("attribute", fact.path, earlier, verb="given")
-                continue
+        for fact in self._without_repeats(example):
             self._given(fact, given, entities)
-        obligations = self._obligations(example)
+        expected = self._outcomes.expected(example, rule, effect)
         day = day_number(example.as_of or self._scope.charter.as_of)
         if day is None:
             self._found.report(
@@ -73,22 +70,30 @@ class ExampleChecker:
             )
             return None
         return model.Example(
-            example.title.text,
-            example.expected,
-            obligations,
-            given,
-            entities,
-            day,
-            self._actions(example, actions),
-            example.span,
+            title=example.title.text,
+            expected=example.expected,
+            obligations=expected.obligations,
+            advice=expected.advice,
+            by=expected.by,
+            given=given,
+            entities=entities,
+            day=day,
+            actions=self._actions(example, actions),
+            span=example.span,
         )
 
-    def _obligations(self, example: tree.Example) -> tuple[str, ...]:
-        known = self._scope.obligations
-        for word in example.obligations:
-            if word.text not in known:
-                self._found.unknown(Code.UNKNOWN_NAME, "obligation", word, known)
-        return tuple(sorted({word.text for word in example.obligations}))
+    def _without_repeats(self, example: tree.Example) -> list[tree.Given]:
+        """What is given, `every` key of a map before single keys, which win."""
+        seen: dict[tuple[str, str | None, bool], tree.Word] = {}
+        kept: list[tree.Given] = []
+        for fact in example.given:
+            key = (fact.path.text, fact.key and fact.key.text, fact.every)
+            earlier = seen.setdefault(key, fact.path)
+            if earlier is not fact.path:
+                self._found.repeats("attribute", fact.path, earlier, verb="given")
+            else:
+                kept.append(fact)
+        return sorted(kept, key=lambda fact: not fact.every)
 
     def _actions(self, example: tree.Example, actions: tuple[str, ...]) -> tuple[str, ...]:
         word = example.action
@@ -108,17 +113,39 @@ class ExampleChecker:
     # --- given facts ---
 
     def _given(self, given: tree.Given, facts: dict[str, object], entities: dict[str, str]) -> None:
-        path, value = given.path, given.value
-        if path.text in self._scope.places:
+        path = given.path
+        if path.text in self._scope.places and given.key is None:
             self._entity(given, entities)
             return
         if "." not in path.text:
-            known = [*self._scope.facts, *self._scope.places]
+            known = [*self._scope.attributes, *self._scope.places]
             self._found.unknown(Code.UNKNOWN_ATTRIBUTE, "attribute", path, known)
             return
-        fact = self._conditions.fact(path)
-        if fact is not None:
-            facts[path.text] = None if value is None else self._raw(value, fact)
+        if path.text in self._scope.lists:
+            self._list(path)
+            return
+        named = self._named(given)
+        if named:
+            # All keys of a map have values of one type.
+            raw = None if given.value is None else self._raw(given.value, named[0])
+            facts.update((fact.path, raw) for fact in named)
+
+    def _named(self, given: tree.Given) -> tuple[FactType, ...]:
+        paths = self._conditions.paths
+        if given.every:
+            return paths.all(given.path, "every", given.span) or ()
+        fact = paths.fact(given.path) if given.key is None else paths.one(given.path, given.key)
+        return () if fact is None else (fact,)
+
+    def _list(self, path: tree.Word) -> None:
+        record = path.text.partition(".")[0]
+        self._found.report(
+            Code.LIST_AS_FACT,
+            f"{quoted(path.text)} is a list, and an example cannot write one down",
+            path.span,
+            f"name something in the fixture catalogue after `{record} =`, or give the derived "
+            "fact itself",
+        )
 
     def _entity(self, given: tree.Given, entities: dict[str, str]) -> None:
         value = given.value
@@ -140,7 +167,10 @@ class ExampleChecker:
             case Kind.TRUTH, tree.YesNo(answer):
                 raw = answer
             case Kind.INTEGER, _:
-                raw = self._conditions.number(value, fact)
+                steps = self._conditions.number(value, fact)
+                raw = None if steps is None else wire_value(fact, steps)
+            case Kind.DAY, tree.Day() as day:
+                raw = day.day.isoformat()
             case Kind.TERM, tree.Word() if not _is_null(value):
                 raw = self._conditions.value(value, fact)
             case Kind.TERMS, tree.ValueSet(values):

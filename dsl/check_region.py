@@ -7,10 +7,12 @@ from dsl import model, tree
 from dsl.codes import Code
 from dsl.core import FactType, InForce, Kind
 from dsl.diagnostics import Fix, quoted
-from dsl.found import Found
+from dsl.found import Found, spelling
+from dsl.periods import Members, join
 from dsl.scope import Scope, Vocabulary
 from dsl.tree import Relation
 from dsl.vocabularies import MAX_LISTED, check_value, choose, listed
+from dsl.zones import put_together
 
 # A value with the periods in which it belongs to a region; empty means always.
 Member = tuple[str, tuple[InForce, ...]]
@@ -35,8 +37,10 @@ class RegionChecker:
         if known is not None and isinstance(literal, tree.Word):
             if literal.text in self._scope.zones and not literal.quoted:
                 self._zone_as_value(literal, fact)
+            elif fact.order and self._ladder(literal, fact) is not None:
+                self._other_ladder(literal, fact)
             else:
-                help_ = choose(known, self._scope.charter.name.text)
+                help_ = _ask_known(literal, fact) or choose(known, self._scope.charter.name.text)
                 self._found.unknown(
                     Code.UNKNOWN_VALUE, known.name, literal, known.values, help_=help_
                 )
@@ -49,6 +53,23 @@ class RegionChecker:
             f"write a value such as {some}" if known else f"write {some}",
         )
         return None
+
+    def _ladder(self, word: tree.Word, fact: FactType) -> Vocabulary | None:
+        """Other levels in sight that have a value of this name."""
+        others = (v for name, v in self._vocabularies.items() if name != fact.vocabulary)
+        return next((v for v in others if v.order and word.text in v.known), None)
+
+    def _other_ladder(self, word: tree.Word, fact: FactType) -> None:
+        other = self._ladder(word, fact)
+        assert other is not None  # noqa: S101 - the caller has looked
+        self._found.report(
+            Code.OTHER_LADDER,
+            f"{quoted(word.text)} is a level of `{other.name}`, but {quoted(fact.path)} has "
+            f"levels of `{fact.vocabulary}`",
+            word.span,
+            f"write {listed([f'`{spelling(v)}`' for v in fact.order[:MAX_LISTED]])}",
+            note="levels of two ladders cannot be compared",
+        )
 
     def _zone_as_value(self, word: tree.Word, fact: FactType) -> None:
         words = "`within` or `touches`" if fact.kind is Kind.TERMS else "`in`"
@@ -64,25 +85,54 @@ class RegionChecker:
             return None
         # A record can have fields of a vocabulary that this charter does not import.
         if fact.vocabulary not in self._vocabularies:
-            made = Vocabulary(fact.vocabulary, fact.values or (), fact.broader)
+            made = Vocabulary(fact.vocabulary, fact.values or (), fact.broader, order=fact.order)
             self._vocabularies[fact.vocabulary] = made
         return self._vocabularies[fact.vocabulary]
 
     def region(self, operand: object, fact: FactType, relation: Relation) -> model.Region | None:
-        parts = operand.parts if isinstance(operand, tree.Region) else (operand,)
+        """The values that an operand names, as `model.Region` says; None where something in
+        it is wrong."""
         before = self._found.errors
-        members: dict[str, list[InForce] | None] = {}
-        for part in parts:
-            for value, periods in self._part(part, fact, relation):
-                for one in self._narrower(value, fact, relation):
-                    _join(members, one, periods)
-        if self._found.errors == before and relation is Relation.WITHIN:
-            self._check_closed(operand, fact, members.keys())
+        if not isinstance(operand, tree.Region):
+            members = self._widened(operand, fact, relation)
+            return None if self._found.errors > before else _region(members)
+        parts = [self._widened(part, fact, relation) for part in operand.parts]
         if self._found.errors > before:
             return None
-        return model.Region(
-            {value: tuple(periods or ()) for value, periods in sorted(members.items())}
-        )
+        self._check_taken(operand, parts, fact, relation)
+        members = put_together(operand, parts, self._found)
+        if members is not None and relation is Relation.WITHIN:
+            self._check_closed(operand, fact, members.keys())
+        return None if members is None or self._found.errors > before else _region(members)
+
+    def _widened(self, part: object, fact: FactType, relation: Relation) -> Members:
+        """One part of a region, closed downward in its taxonomy."""
+        members: Members = {}
+        for value, periods in self._part(part, fact, relation):
+            added = dict.fromkeys(self._narrower(value, fact, relation), periods)
+            members = join(members, added)
+        return members
+
+    def _check_taken(
+        self, region: tree.Region, parts: list[Members], fact: FactType, relation: Relation
+    ) -> None:
+        """In a set that arrives with every broader term, taking the narrower one away from
+        what is touched would take nothing away."""
+        if relation is not Relation.TOUCHES or not fact.broader:
+            return
+        kept = {v for i, part in enumerate(parts) if i not in region.minus for v in part}
+        for index in sorted(region.minus):
+            for value in sorted(parts[index]):
+                above = sorted(kept & set(fact.broader.get(value, ())))
+                if above:
+                    self._found.report(
+                        Code.BROADER_LEFT_OUT,
+                        f"whatever is {quoted(value)} is also {quoted(above[0])}, so taking "
+                        f"{quoted(value)} away has no effect",
+                        region.parts[index].span,
+                        f"write `and not {fact.path} has {value}`",
+                    )
+                    return
 
     def _part(self, part: object, fact: FactType, relation: Relation) -> Iterator[Member]:
         match part:
@@ -169,13 +219,12 @@ class RegionChecker:
                 return
 
 
-def _join(
-    members: dict[str, list[InForce] | None], value: str, periods: tuple[InForce, ...]
-) -> None:
-    """Add the periods of one part; None stands for always, which absorbs every period."""
-    if not periods:
-        members[value] = None
-        return
-    known = members.setdefault(value, [])
-    if known is not None:
-        known.extend(period for period in periods if period not in known)
+def _region(members: Members) -> model.Region:
+    return model.Region(dict(sorted(members.items())))
+
+
+def _ask_known(word: tree.Word, fact: FactType) -> str | None:
+    """What to write for what other languages call the absence of a value."""
+    if word.quoted or word.text not in ("none", "null", "nil", "missing", "undefined", "empty"):
+        return None
+    return f"write `{fact.path} is not known` for what nobody has stated"

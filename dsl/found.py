@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Fix, Label, Severity, quoted
+from dsl.elsewhere import Elsewhere
 from dsl.near import nearest
 from dsl.source import Span
-from dsl.tree import Word
+from dsl.tree import Charter, Word
 
 # Beyond these a file has one cause that nobody mends line by line.
 MAX_SUGGESTIONS = 100
@@ -23,6 +24,19 @@ class Found:
         self._doubtful: set[str] = set()
         self._blind: set[str] = set()
         self._doubtful_in: set[tuple[str, str]] = set()
+        self._elsewhere = Elsewhere(())
+
+    def know(self, charters: Sequence[Charter]) -> None:
+        """From now on an unknown name may be one that another of these charters declares."""
+        self._elsewhere = Elsewhere(charters)
+
+    def declare(self, what: str, names: Iterable[str], charter: str) -> None:
+        """`charter` declares these names."""
+        self._elsewhere.declare(what, names, charter)
+
+    def import_of(self, charter: str, word: Word) -> Fix | None:
+        """The edit that imports `charter` where `word` stands, if that makes no circle."""
+        return self._elsewhere.import_of(charter, word)
 
     def add(self, diagnostic: Diagnostic) -> None:
         if diagnostic.severity is Severity.ERROR:
@@ -84,6 +98,10 @@ class Found:
         """`word` names nothing, unless another mistake explains why. `help_` is for where no
         known name is near."""
         if self._explained(word, what):
+            return
+        owner = self._elsewhere.owner(what, word)
+        if owner is not None:
+            self.add(self._elsewhere.forgotten(code, what, word, owner))
             return
         guess = nearest(word.text, known) if self.errors < MAX_SUGGESTIONS else None
         self.add(unknown(code, what, word, guess, help_=help_))

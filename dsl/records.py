@@ -1,85 +1,32 @@
-"""Stage 2, records and entities: fields become facts with a type, an origin and a wire."""
+"""Stage 2, records: where on the wire the facts of a record sit, and who states them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dsl import tree
 from dsl.codes import Code
-from dsl.core import FactType, Kind, Origin, Place
+from dsl.core import Origin, Place
 from dsl.diagnostics import Fix, Label, quoted
+from dsl.fields import Fields
 from dsl.found import Found
-from dsl.scope import IDENTIFIER, UNITS, Vocabulary
-from dsl.tree import Shape, Word
+from dsl.scope import DATE
+from dsl.tree import Shape
 
 WIRE_TOPS = ("subject", "action", "resource", "context")
-# What every request says of itself (OpenID AuthZEN Authorization API 1.0, section 5).
-RESERVED = ("subject.type", "subject.id", "action.name", "resource.type", "resource.id")
+# What every request says of itself (OpenID AuthZEN Authorization API 1.0, section 5): one
+# word each, from the caller.
+NAMED_BY_CALLER = ("subject.type", "subject.id", "resource.type", "resource.id")
+RESERVED = "action.name"
+REFERENCE = ("id", "type")
 
 
 @dataclass(frozen=True)
 class Record:
     """The facts below a record and, where it names an entity, the place that names it."""
 
-    facts: tuple[FactType, ...]
+    fields: Fields
     place: Place | None
-
-
-class FieldReader:
-    """Reads the fields of entities and records; `visible` gives the vocabularies that the
-    charter of the fields sees."""
-
-    def __init__(self, visible: Mapping[str, Vocabulary], found: Found) -> None:
-        self._visible = visible
-        self._found = found
-
-    def fields(
-        self, fields: Sequence[tree.Field], record: tree.Record | None
-    ) -> tuple[FactType, ...]:
-        """The facts of the fields, without those that have a mistake in their type."""
-        self._found.twice("field", [declared.name for declared in fields], verb="listed")
-        made = {declared.name.text: self._fact(declared, record) for declared in fields}
-        for name, fact in made.items():
-            if fact is None and record is not None:
-                self._found.doubt(f"{record.name.text}.{name}")
-        return tuple(fact for fact in made.values() if fact is not None)
-
-    def _fact(self, declared: tree.Field, record: tree.Record | None) -> FactType | None:
-        name = declared.name.text
-        title = declared.title.text if declared.title else ""
-        fact = FactType(name, Kind.TRUTH, Origin.CATALOGUE, (name,), title)
-        if record is not None:
-            wire = (*record.wire.text.split("."), name)
-            origin = Origin(record.origin.text)
-            fact = replace(fact, path=f"{record.name.text}.{name}", origin=origin, wire=wire)
-        return self._typed(fact, declared.type)
-
-    def _typed(self, fact: FactType, declared: tree.Type) -> FactType | None:
-        if declared.shape is Shape.TRUTH or declared.name is None:
-            return fact
-        if declared.shape is Shape.NUMBER:
-            return self._number(fact, declared.name)
-        kind = Kind.TERM if declared.shape is Shape.TERM else Kind.TERMS
-        may_be_empty = declared.shape is Shape.SET_OR_NONE
-        fact = replace(fact, kind=kind, may_be_empty=may_be_empty)
-        if declared.name.text == IDENTIFIER:
-            return fact
-        vocabulary = self._visible.get(declared.name.text)
-        if vocabulary is None:
-            known = [*self._visible, IDENTIFIER]
-            self._found.unknown(Code.UNKNOWN_NAME, "type", declared.name, known)
-            return None
-        return replace(
-            fact,
-            vocabulary=vocabulary.name,
-            values=vocabulary.values,
-            broader=vocabulary.broader,
-        )
-
-    def _number(self, fact: FactType, unit: Word) -> FactType | None:
-        if unit.text not in UNITS:
-            self._found.unknown(Code.UNIT_MISMATCH, "unit", unit, UNITS)
-            return None
-        return replace(fact, kind=Kind.INTEGER, unit=UNITS[unit.text])
+    origin: Origin
 
 
 def is_placed(record: tree.Record, found: Found) -> bool:
@@ -107,15 +54,56 @@ def is_placed(record: tree.Record, found: Found) -> bool:
             fix=Fix(origin.span, Origin.CATALOGUE.value),
         )
         return False
-    reserved = [f.name for f in record.fields if f"{wire.text}.{f.name.text}" in RESERVED]
-    for name in reserved:
+    before = found.errors
+    for declared in record.fields:
+        _check_reserved(record, declared, found)
+    return found.errors == before
+
+
+def _check_reserved(record: tree.Record, declared: tree.Field, found: Found) -> None:
+    path = f"{record.wire.text}.{declared.name.text}"
+    if path == RESERVED:
         found.report(
             Code.WIRE_PLACE,
-            f"{quoted(f'{wire.text}.{name.text}')} is not a fact, every request has it",
-            name.span,
-            "rename the field, or put the record below `subject.properties` or `context`",
+            f"{quoted(path)} is not a fact, every request has it",
+            declared.name.span,
+            "rename the field, and name the actions of a rule with `on`",
         )
-    return not reserved
+    elif path not in NAMED_BY_CALLER:
+        return
+    elif record.origin.text != Origin.REQUEST.value:
+        found.report(
+            Code.WIRE_PLACE,
+            f"{quoted(path)} is what the caller says, not {quoted(record.origin.text)}",
+            declared.name.span,
+            "rename the field, or write `from request`",
+            Label(record.origin.span, "who states the facts of the record"),
+        )
+    elif (
+        declared.type.shape is not Shape.TERM
+        or declared.type.name is None
+        or (declared.type.name.text == DATE)
+    ):
+        found.report(
+            Code.WIRE_PLACE,
+            f"{quoted(path)} is one word in every request",
+            declared.type.span,
+            "write `identifier`, or rename the field",
+            fix=Fix(declared.type.span, "identifier"),
+        )
+
+
+def check_reference(entity: tree.Entity, found: Found) -> None:
+    """Report fields of an entity that would lie where a request names the entity."""
+    for declared in entity.fields:
+        if declared.name.text in REFERENCE:
+            found.report(
+                Code.WIRE_PLACE,
+                f"{quoted(declared.name.text)} is how a request names {quoted(entity.name.text)}, "
+                "not a field of it",
+                declared.name.span,
+                "rename the field",
+            )
 
 
 def place(record: tree.Record, entity: tree.Entity, actions: Mapping[str, str]) -> Place:
@@ -130,7 +118,10 @@ def place(record: tree.Record, entity: tree.Entity, actions: Mapping[str, str]) 
 
 def wires(record: Record) -> list[tuple[str, ...]]:
     """Every place on the wire that a record takes; of an entity, all below its name."""
-    return [fact.wire for fact in record.facts] if record.place is None else [record.place.wire]
+    if record.place is not None:
+        return [record.place.wire]
+    maps = (next(iter(known.facts.values())).wire[:-1] for known in record.fields.maps.values())
+    return [*(fact.wire for fact in record.fields.facts), *maps]
 
 
 class WirePlaces:
@@ -166,4 +157,12 @@ class WirePlaces:
             record.wire.span,
             "give each record a place of its own",
             Label(other.wire.span, "the other record"),
+            note=_who_states(record, other),
         )
+
+
+def _who_states(record: tree.Record, other: tree.Record) -> str | None:
+    one, two = record.origin.text, other.origin.text
+    if one == two:
+        return None
+    return f"what is there comes from the {two}, and cannot come from the {one} as well"

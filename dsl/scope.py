@@ -8,25 +8,13 @@ from typing import Generic, TypeVar
 
 from dsl import tree
 from dsl.codes import Code
-from dsl.core import FactType, InForce, Place
+from dsl.core import DutyKind, FactType, InForce, ListType, Place
 from dsl.diagnostics import Label, quoted
 from dsl.found import Found
 from dsl.tree import Word
 
-UNITS = {
-    "day": "days",
-    "days": "days",
-    "hour": "hours",
-    "hours": "hours",
-    "minute": "minutes",
-    "minutes": "minutes",
-    "person": "persons",
-    "persons": "persons",
-    "megawatt": "megawatts",
-    "megawatts": "megawatts",
-    "teraflop": "teraflop",
-}
 IDENTIFIER = "identifier"
+DATE = "date"
 _EPOCH_ORDINAL = 719163  # date(1970, 1, 1).toordinal()
 
 T = TypeVar("T")
@@ -35,13 +23,14 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The values of an enumeration or taxonomy; `broader` as in `core.FactType`. `charter`
-    declares it, where that is known."""
+    """The values of an enumeration or taxonomy; `broader` and `order` as in
+    `core.FactType`. `charter` declares it, where that is known."""
 
     name: str
     values: tuple[str, ...]
     broader: Mapping[str, tuple[str, ...]]
     charter: str = ""
+    order: tuple[str, ...] = ()
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -74,8 +63,28 @@ class Zone:
 
 
 @dataclass(frozen=True)
+class MapType:
+    """A field with one fact for each value of a vocabulary, in the order of the keys."""
+
+    path: str
+    keys: Vocabulary
+    facts: Mapping[str, FactType]
+
+
+@dataclass(frozen=True)
+class DutyType:
+    """An obligation or advice as it is declared; `parameters` are facts by their own names."""
+
+    title: str
+    kind: DutyKind
+    parameters: Mapping[str, FactType]
+    has_deadline: bool = False
+
+
+@dataclass(frozen=True)
 class Scope:
-    """What a charter may name."""
+    """What a charter may name. `facts` are those with a path of their own, stated or
+    derived; `maps` and `lists` need a key or a derivation."""
 
     charter: tree.Charter
     laws: Mapping[str, tree.Law]
@@ -83,8 +92,41 @@ class Scope:
     zones: Mapping[str, Zone]
     facts: Mapping[str, FactType]
     places: Mapping[str, Place]
-    obligations: Mapping[str, str]
+    duties: Mapping[str, DutyType]
     actions: Mapping[str, str]
+    maps: Mapping[str, MapType]
+    lists: Mapping[str, ListType]
+    derived: frozenset[str]
+    charters: frozenset[str]
+
+    @cached_property
+    def obligations(self) -> Mapping[str, DutyType]:
+        return self._of_kind(DutyKind.OBLIGATION)
+
+    @cached_property
+    def advice(self) -> Mapping[str, DutyType]:
+        return self._of_kind(DutyKind.ADVICE)
+
+    @cached_property
+    def attributes(self) -> tuple[str, ...]:
+        """Every path that a charter may write."""
+        return (*self.facts, *self.maps, *self.lists)
+
+    def declares(self, path: str) -> tree.Word | None:
+        """The record of this charter that has a field at a path."""
+        record, _, field = path.partition(".")
+        for declared in self.charter.declarations:
+            if (
+                isinstance(declared, tree.Record)
+                and declared.name.text == record
+                and path in self.attributes
+            ):
+                fields = (f.name for f in declared.fields if f.name.text == field)
+                return next(fields, declared.name)
+        return None
+
+    def _of_kind(self, kind: DutyKind) -> Mapping[str, DutyType]:
+        return {name: duty for name, duty in self.duties.items() if duty.kind is kind}
 
     @property
     def time_zone(self) -> str:
@@ -109,6 +151,7 @@ class Table(Generic[T]):
             self._found.doubt(word.text)
         else:
             self._rows.setdefault(charter.name.text, {})[word.text] = value
+            self._found.declare(self._what, [word.text], charter.name.text)
 
     def take(self, charter: tree.Charter, word: Word) -> bool:
         """Whether `word` is free, or has been taken for this very declaration; else it is

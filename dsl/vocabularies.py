@@ -18,15 +18,18 @@ MAX_VALUES = 2_000
 MAX_LEVELS = 32
 MAX_LISTED = 12
 
-Declared = tree.Enumeration | tree.Taxonomy
+Declared = tree.Enumeration | tree.Levels | tree.Taxonomy
 
 
 def vocabulary(charter: tree.Charter, declared: Declared, found: Found) -> Vocabulary | None:
     """The vocabulary that a charter declares, or None where the declaration cannot be one."""
-    if isinstance(declared, tree.Enumeration):
-        made = enumeration(declared, found)
-    else:
-        made = taxonomy(declared, found)
+    match declared:
+        case tree.Enumeration():
+            made = enumeration(declared, found)
+        case tree.Levels():
+            made = levels(declared, found)
+        case tree.Taxonomy():
+            made = taxonomy(declared, found)
     return made and replace(made, charter=charter.name.text)
 
 
@@ -57,6 +60,16 @@ def enumeration(declared: tree.Enumeration, found: Found) -> Vocabulary | None:
     return Vocabulary(
         declared.name.text, tuple(sorted({word.text for word in declared.values})), {}
     )
+
+
+def levels(declared: tree.Levels, found: Found) -> Vocabulary | None:
+    """The vocabulary of ordered levels, or None where it cannot be one."""
+    before = found.errors
+    found.twice("level", declared.values, verb="listed")
+    if found.errors > before or not _fit(declared.name, declared.values, found):
+        return None
+    order = tuple(word.text for word in declared.values)
+    return Vocabulary(declared.name.text, tuple(sorted(order)), {}, order=order)
 
 
 def taxonomy(declared: tree.Taxonomy, found: Found) -> Vocabulary | None:

@@ -4,7 +4,7 @@ import pytest
 
 from dsl import model
 from dsl.compile import Compiled, compile_charters
-from dsl.core import Citation, InForce
+from dsl.core import Citation, Due, DueUnit, InForce
 from dsl.source import SourceText
 from dsl.tree import Expected
 from tests.dsl.mistake_files import BASE
@@ -111,7 +111,8 @@ def test_every_clause_arrives_in_the_model() -> None:
         "Way",
         InForce(brussels, None, 18262),
     )
-    assert way.obliges == (model.Oblige("keep-record", "Keep a record of the transfer", 1),)
+    day = Due(1, DueUnit.DAYS)
+    assert way.obliges == (model.Oblige("keep-record", "Keep a record of the transfer", day),)
     assert [citation.locator for citation in way.citations] == ["art 49"]
     eur_lex = "https://eur-lex.europa.eu/legal-content/EN/TXT/?uri=CELEX:32016R0679"
     assert made.citations == (

@@ -10,7 +10,7 @@ from dsl import compile as stages
 from dsl.compile import compile_charters
 from dsl.core import Origin
 from dsl.errors import CompilationFailedError
-from dsl.scope import UNITS
+from dsl.units import UNITS
 from dsl.source import SourceText
 from dsl.words import KEYWORDS, PHRASES
 from tests.dsl import generate, pages
