@@ -145,7 +145,7 @@ def test_advice_says_that_it_is_advice_and_by_when() -> None:
 def test_bounds_are_spelled_out_beside_their_numbers() -> None:
     bounds = {
         "decimals": '@bounds("2410 is 24.10 percent")\n',
-        "days": '@bounds("20089 is 2025-01-01")\n',
+        "dated": '@bounds("20089 is 2025-01-01")\n',
     }
     for name, annotation in bounds.items():
         assert annotation in texts(corpus.PROGRAMS[name])["decide"]

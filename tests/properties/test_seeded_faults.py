@@ -9,18 +9,41 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import dsl.cedar_conditions
+import dsl.rego_guards
 import dsl.to_cedar
+import dsl.to_rego
 import gateway.pdp.engine_cedar
 import gateway.pdp.engine_rego
 from dsl import cedar_layout as layout
 from dsl.cedar_layout import Doc, Text
-from dsl.core import And, Condition, Effect, InForce, Program, Rule, Touches, Within
+from dsl.core import (
+    PROFILE_PATH,
+    And,
+    AtLeast,
+    Condition,
+    Constant,
+    DutyKind,
+    Effect,
+    InForce,
+    Kind,
+    Known,
+    Level,
+    Not,
+    NotBefore,
+    OneOf,
+    Or,
+    Program,
+    Rule,
+    Touches,
+    Within,
+)
 from dsl.rego_facts import FactRules
+from dsl.rego_guards import Guards
 from dsl.to_rego import RegoPolicy, rego_policy
 from gateway.errors import ConfigurationError
 from gateway.pdp.engine import Engine
@@ -57,8 +80,16 @@ def conditions(name: str, broken: object) -> Break:
     return put(dsl.cedar_conditions, name, broken)
 
 
+def policies(name: str, broken: object) -> Break:
+    return put(Policies, name, broken)
+
+
 def facts(name: str, broken: object) -> Break:
     return put(FactRules, name, broken)
+
+
+def guards(name: str, broken: object) -> Break:
+    return put(Guards, name, broken)
 
 
 def rego_text(pattern: str, replacement: str) -> Break:
@@ -84,20 +115,57 @@ def without_validation(then: Break) -> Break:
     return apply
 
 
+def rewritten(module: Any, change: Callable[[Any], Any]) -> Break:
+    """Damage the formulas of a program before the back-end sees them."""
+    fold_program = module.fold_program
+
+    def fold(program: Program) -> Program:
+        folded = fold_program(program)
+        rules = (replace(rule, formula=_changed(rule.formula, change)) for rule in folded.rules)
+        return replace(folded, rules=tuple(rules))
+
+    return put(module, "fold_program", fold)
+
+
+def _changed(condition: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(condition, And | Or):
+        return type(condition)(tuple(_changed(part, change) for part in condition.operands))
+    if isinstance(condition, Not):
+        return Not(change(condition.operand))
+    return change(condition)
+
+
+def with_errors_unread(then: Break) -> Break:
+    """Cedar as somebody uses it who looks at the decision alone."""
+    is_authorized = cast("Any", gateway.pdp.engine_cedar.cedarpy).is_authorized
+
+    def ask(*arguments: Any) -> Any:
+        result = is_authorized(*arguments)
+        result.diagnostics.errors.clear()
+        return result
+
+    def apply(monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gateway.pdp.engine_cedar.cedarpy, "is_authorized", ask)
+        then(monkeypatch)
+
+    return apply
+
+
 # --- what is put in the place of the compiler's own ----------------------------------
 
 _bounds = dsl.cedar_conditions._bounds  # pyright: ignore[reportPrivateUsage]
 _affirmed = dsl.cedar_conditions._affirmed  # pyright: ignore[reportPrivateUsage]
-_decide = dsl.to_cedar._decide  # pyright: ignore[reportPrivateUsage]
-_policy = dsl.to_cedar._policy  # pyright: ignore[reportPrivateUsage]
+Policies: Any = dsl.to_cedar._Policies  # pyright: ignore[reportPrivateUsage]
+_decide, _on_permit, _due = Policies.decide, Policies.on_permit, Policies._due
+_certainly, _certainly_not = dsl.cedar_conditions.certainly, dsl.cedar_conditions._certainly_not  # pyright: ignore[reportPrivateUsage]
+_atom, _guard = FactRules.atom, Guards._guard  # pyright: ignore[reportPrivateUsage]
 _when_certainly = dsl.to_cedar._when_certainly  # pyright: ignore[reportPrivateUsage]
 _unless_certainly_not = dsl.to_cedar._unless_certainly_not  # pyright: ignore[reportPrivateUsage]
 _conjuncts = dsl.to_cedar.conjuncts
-_fold_program = dsl.to_cedar.fold_program
 
 
-def unguarded(path: str, test: Doc | None) -> Doc:
-    return test or layout.has("context", Text(dsl.cedar_conditions.quote(path)))
+def unguarded(atom: Any, test: Doc | None) -> Doc:
+    return test or layout.has("context", Text(dsl.cedar_conditions.quote(atom.path)))
 
 
 def when_for_unless(formula: Condition) -> list[Doc] | None:
@@ -121,7 +189,7 @@ def without_last_conjunct(condition: Condition) -> tuple[Condition, ...]:
     return parts[:-1] if len(parts) > 1 else parts
 
 
-def as_touches(atom: Any) -> Doc:
+def as_touches(atom: Any) -> Doc | None:
     return _affirmed(Touches(atom.path, atom.values) if isinstance(atom, Within) else atom)
 
 
@@ -129,34 +197,110 @@ def any_action(_operator: str, _actions: object) -> Doc:
     return Text("action,")
 
 
-def labels_read_as_owners(program: Program) -> Program:
-    def swap(condition: Any) -> Any:
-        if isinstance(condition, Touches) and condition.path == "data.labels":
-            return replace(condition, path="provider.foreign_owners")
-        if isinstance(condition, And):
-            return And(tuple(swap(operand) for operand in condition.operands))
-        return condition
-
-    folded = _fold_program(program)
-    return replace(
-        folded, rules=tuple(replace(rule, formula=swap(rule.formula)) for rule in folded.rules)
-    )
+def labels_read_as_owners(atom: Any) -> Any:
+    reads_labels = isinstance(atom, Touches) and atom.path == "data.labels"
+    return replace(atom, path="provider.foreign_owners") if reads_labels else atom
 
 
-def duties_grant(rule: Rule) -> str | None:
-    return _policy(rule, "permit", "", []) if rule.effect is Effect.OBLIGE else _decide(rule)
+def duties_grant(self: Any, rule: Rule) -> str | None:
+    if rule.effect is Effect.OBLIGE:
+        return self._policy(rule, "permit", "", [])
+    return _decide(self, rule)
 
 
-def possibly_broken(rule: Rule) -> str | None:
-    return _policy(rule, "permit", dsl.to_cedar.WHY, _unless_certainly_not(rule.formula))
+def possibly_broken(self: Any, rule: Rule) -> str | None:
+    conditions = _unless_certainly_not(rule.formula)
+    return self._policy(rule, "permit", dsl.to_cedar.WHY, conditions)
 
 
-def certain_duties(rule: Rule, duty: Any) -> str | None:
+def certain_duties(self: Any, rule: Rule, duty: Any) -> str | None:
     conditions = _when_certainly(duty.condition)
-    return _policy(rule, "permit", dsl.to_cedar.DUTIES, conditions, duty)
+    return self._policy(rule, "permit", dsl.to_cedar.DUTIES, conditions, duty)
 
 
-def present_is_known(_: FactRules, fact: Any) -> Iterator[str]:
+def a_day_later(atom: Any) -> Any:
+    return replace(atom, offset=atom.offset + 1) if isinstance(atom, NotBefore) else atom
+
+
+def the_other_way(atom: Any) -> Any:
+    return replace(atom, offset=-atom.offset) if isinstance(atom, NotBefore) else atom
+
+
+def unscaled(atom: Any) -> Any:
+    decimal = isinstance(atom, AtLeast) and atom.path == "site.share"
+    return replace(atom, bound=atom.bound // 100) if decimal else atom
+
+
+def of_the_other_key(atom: Any) -> Any:
+    path = getattr(atom, "path", "")
+    return replace(atom, path=corpus.OWN_SEAL) if path == corpus.OTHER_SEAL else atom
+
+
+def of_any_profile(atom: Any) -> Any:
+    is_profile = isinstance(atom, OneOf) and atom.path == PROFILE_PATH
+    return Constant(True) if is_profile else atom
+
+
+def always_known(atom: Any) -> Doc:
+    if isinstance(atom, Known):
+        return Text("true")
+    return _certainly(atom)
+
+
+def unknown_is_known(atom: Any) -> Doc:
+    if isinstance(atom, Known):
+        return layout.has("context", Text(dsl.cedar_conditions.quote(atom.path)))
+    return _certainly_not(atom)
+
+
+def every_level_decides(self: Any, rule: Rule) -> str | None:
+    return _decide(self, replace(rule, level=Level.ENFORCE))
+
+
+def every_level_owes(self: Any, rule: Rule) -> Iterator[str | None]:
+    yield from _on_permit(self, rule)
+    if rule.level is not Level.ENFORCE:
+        yield from (self._due(rule, duty) for duty in rule.duties)
+
+
+def noted_of_refusals_alone(self: Any, rule: Rule) -> Iterator[str | None]:
+    return _on_permit(self, rule) if rule.level is Level.ENFORCE else iter(())
+
+
+def possibly_preferred(self: Any, rule: Rule) -> Iterator[str | None]:
+    if rule.effect is Effect.PREFER:
+        conditions = _unless_certainly_not(rule.formula)
+        yield self._policy(rule, "permit", dsl.to_cedar.DUTIES, conditions)
+    else:
+        yield from _on_permit(self, rule)
+
+
+def advice_left_out(self: Any, rule: Rule, duty: Any) -> str | None:
+    return None if duty.kind is DutyKind.ADVICE else _due(self, rule, duty)
+
+
+def advice_grants(self: Any, rule: Rule) -> str | None:
+    for duty in rule.duties:
+        if duty.kind is DutyKind.ADVICE:
+            return self._policy(rule, "permit", "", [], duty)
+    return _decide(self, rule)
+
+
+def no_bounds(_: object) -> Iterator[Doc]:
+    return iter(())
+
+
+def present_is_enough(rules: Any, atom: Any) -> str:
+    """What `is known` asks, without the fitness of the fact."""
+    if not isinstance(atom, Known):
+        return _atom(rules, atom)
+    name = rules._names.fresh("present", atom.path)
+    reference = dsl.rego_guards.fact(atom.path)
+    rules.conditions.append(f"{name} if {reference} != null")
+    return name
+
+
+def present_is_known(_: Guards, fact: Any) -> Iterator[str]:
     yield f'object.get(input.facts, "{fact.path}", null) != null'
 
 
@@ -168,7 +312,17 @@ def refuted_without_guard(rules: FactRules, atom: Any) -> tuple[str, str]:
     return "true", f"not {rules.atom(atom)}"
 
 
-def every_term_is_fit(_: FactRules, _fact: object, term: str) -> str:
+def day_is_any_number(rules: Any, fact: Any) -> Iterator[str]:
+    if fact.kind is Kind.DAY:
+        return iter([f"is_number({dsl.rego_guards.fact(fact.path)})"])
+    return _guard(rules, fact)
+
+
+def never_negative(rules: Any, fact: Any) -> Iterator[str]:
+    return _guard(rules, replace(fact, may_be_negative=False))
+
+
+def every_term_is_fit(_: Guards, _fact: object, term: str) -> str:
     return f"is_string({term})"
 
 
@@ -208,10 +362,12 @@ FAULTS = [
     Fault("conjunct dropped", CedarEngine, "answers", cedar("conjuncts", without_last_conjunct)),
     Fault("`within` as `touches`", CedarEngine, "answers", conditions("_affirmed", as_touches)),
     Fault("action dropped", CedarEngine, "answers", put(layout, "scope_list", any_action)),
-    Fault("wrong fact read", CedarEngine, "answers", cedar("fold_program", labels_read_as_owners)),
-    Fault("duty grants", CedarEngine, "answers", cedar("_decide", duties_grant)),
-    Fault("duty only if certain", CedarEngine, "answers", cedar("_due", certain_duties)),
-    Fault("possibly broken as broken", CedarEngine, "answers", cedar("_why", possibly_broken)),
+    Fault(
+        "wrong fact read", CedarEngine, "answers", rewritten(dsl.to_cedar, labels_read_as_owners)
+    ),
+    Fault("duty grants", CedarEngine, "answers", policies("decide", duties_grant)),
+    Fault("duty only if certain", CedarEngine, "answers", policies("_due", certain_duties)),
+    Fault("possibly broken as broken", CedarEngine, "answers", policies("why", possibly_broken)),
     Fault(
         "vocabulary not tested",
         CedarEngine,
@@ -220,8 +376,8 @@ FAULTS = [
     ),
     Fault("negation affirms", RegoEngine, "answers", facts("negated", refuted_is_affirmed)),
     Fault("negation unguarded", RegoEngine, "answers", facts("negated", refuted_without_guard)),
-    Fault("type guard dropped", RegoEngine, "raw", facts("_guard", present_is_known)),
-    Fault("vocabulary guard dropped", RegoEngine, "raw", facts("_fit_term", every_term_is_fit)),
+    Fault("type guard dropped", RegoEngine, "raw", guards("_guard", present_is_known)),
+    Fault("vocabulary guard dropped", RegoEngine, "raw", guards("_fit_term", every_term_is_fit)),
     Fault(
         "taxonomy guard dropped",
         RegoEngine,
@@ -272,6 +428,84 @@ FAULTS = [
         "answers",
         rego_text('"granted": granted', '"granted": open'),
     ),
+    # --- dates, decimals, maps, profiles, and what is known
+    Fault("day off by one", CedarEngine, "answers", rewritten(dsl.to_cedar, a_day_later)),
+    Fault("day off by one", RegoEngine, "answers", rego_text(r">= (input\.today)", r"> \1")),
+    Fault("offset the other way", CedarEngine, "answers", rewritten(dsl.to_cedar, the_other_way)),
+    Fault("offset the other way", RegoEngine, "answers", rego_text(r"\+ 30$", "- 30")),
+    Fault("offset dropped", RegoEngine, "answers", rego_text(r" - 365$", "")),
+    Fault(
+        "bounds of the day dropped",
+        CedarEngine,
+        "raw",
+        with_errors_unread(conditions("_reckonable", no_bounds)),
+    ),
+    Fault(
+        "guard of the day dropped",
+        RegoEngine,
+        "raw",
+        rego_text(r"^\tknown_today_\w+\n(\tinput\.facts)", r"\1"),
+    ),
+    Fault("guard of a date dropped", RegoEngine, "raw", guards("_guard", day_is_any_number)),
+    Fault("scale ignored", CedarEngine, "answers", rewritten(dsl.to_cedar, unscaled)),
+    Fault("scale ignored", RegoEngine, "answers", rewritten(dsl.to_rego, unscaled)),
+    Fault("negative numbers unfit", RegoEngine, "answers", guards("_guard", never_negative)),
+    Fault("key swapped", CedarEngine, "answers", rewritten(dsl.to_cedar, of_the_other_key)),
+    Fault("key swapped", RegoEngine, "answers", rewritten(dsl.to_rego, of_the_other_key)),
+    Fault("profile dropped", CedarEngine, "answers", rewritten(dsl.to_cedar, of_any_profile)),
+    Fault("profile dropped", RegoEngine, "answers", rewritten(dsl.to_rego, of_any_profile)),
+    Fault("all is known", CedarEngine, "answers", conditions("certainly", always_known)),
+    Fault(
+        "unknown is known", CedarEngine, "answers", conditions("_certainly_not", unknown_is_known)
+    ),
+    Fault("what is present is known", RegoEngine, "raw", facts("atom", present_is_enough)),
+    # --- levels, preferences, advice
+    Fault("warning enforced", CedarEngine, "answers", policies("decide", every_level_decides)),
+    Fault(
+        "noted in denied",
+        RegoEngine,
+        "answers",
+        rego_text(r'^noted (contains ".*/warned")', r"denied \1"),
+    ),
+    Fault(
+        "duty of what is not enforced",
+        CedarEngine,
+        "answers",
+        policies("on_permit", every_level_owes),
+    ),
+    Fault(
+        "noted of refusals alone",
+        CedarEngine,
+        "answers",
+        policies("on_permit", noted_of_refusals_alone),
+    ),
+    Fault(
+        "noted of permits alone",
+        RegoEngine,
+        "answers",
+        rego_text(r'("open": open,\n\t"noted": )noted', r"\1set()"),
+    ),
+    Fault(
+        "preferred on a refusal",
+        RegoEngine,
+        "answers",
+        rego_text('"open": open,', '"open": open, "preferred": preferred,'),
+    ),
+    Fault("possibly preferred", CedarEngine, "answers", policies("on_permit", possibly_preferred)),
+    Fault(
+        "preference grants",
+        RegoEngine,
+        "answers",
+        rego_text("^preferred contains", "granted contains"),
+    ),
+    Fault("advice left out", CedarEngine, "answers", policies("_due", advice_left_out)),
+    Fault("advice grants", CedarEngine, "answers", policies("decide", advice_grants)),
+    Fault(
+        "advice grants",
+        RegoEngine,
+        "answers",
+        rego_text(r'^due (contains ".*/start-logs")', r"granted \1"),
+    ),
 ]
 
 
@@ -284,11 +518,9 @@ async def _first_seen(make: Callable[[Program], Engine]) -> tuple[str, str]:
     try:
         for name, program in corpus.PROGRAMS.items():
             try:
-                engines[name] = make(program)
+                engines[name] = engine = make(program)
             except ConfigurationError as error:
                 return "load", str(error)
-        for name, engine in engines.items():
-            program = corpus.PROGRAMS[name]
             async for sentence in differences(engine, program, corpus.questions(program)):
                 return "answers", f"{name}: {sentence}"
         for name, engine in engines.items():
