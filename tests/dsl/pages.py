@@ -1,23 +1,53 @@
 """Charters in the documentation: fenced blocks, made whole where they are only a part."""
 
 import re
+from pathlib import Path
 
 from dsl.source import SourceText
+
+HERE = Path(__file__).parent
 
 HEAD = """charter test.page
   law GDPR "Regulation (EU) 2016/679" celex 32016R0679
   time zone Europe/Brussels
   as of 2026-11-22
 import base
+import more
 
 """
 RULE = 'rule shown "The rule of this page"\n'
-DECLARATIONS = ("action", "enumeration", "taxonomy", "entity", "record", "zone", "obligation")
+DECLARATIONS = (
+    "action",
+    "advice",
+    "derive",
+    "entity",
+    "enumeration",
+    "invariant",
+    "levels",
+    "obligation",
+    "profile",
+    "record",
+    "structure",
+    "taxonomy",
+    "zone",
+)
 
 
 def blocks(page: str) -> list[str]:
     """The fenced blocks of a page that are charters."""
     return re.findall(r"^```charter\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+def charters(page: str) -> list[str]:
+    """The blocks of a page that are whole charters and no vocabulary."""
+    known = {source.text for source in vocabularies()}
+    return [b for b in blocks(page) if b.startswith("charter ") and b not in known]
+
+
+def vocabularies() -> list[SourceText]:
+    """The charters whose words a part of a charter uses."""
+    names = ("base.charter", "more.charter")
+    return [SourceText(name, (HERE / name).read_text(encoding="utf-8")) for name in names]
 
 
 def section(page: str, heading: str) -> str:
@@ -37,7 +67,7 @@ def whole(block: str) -> SourceText:
         rule += "  cites GDPR art 44\n"
     if "on" not in words:
         rule += "  on place, flow\n"
-    if not words & {"permit", "forbid", "require", "oblige"}:
+    if not words & {"permit", "forbid", "require", "oblige", "prefer"}:
         rule += "  permit\n"
     if words & {"forbid", "require"}:
         rule += '  because "This data may not leave."\n  remedy "Choose another site."\n'

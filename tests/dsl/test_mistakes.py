@@ -143,7 +143,7 @@ def test_every_code_has_a_page(code: str) -> None:
 def test_what_a_page_avoids_is_that_mistake_and_no_other(code: str) -> None:
     page = (ROOT / "docs" / "errors" / f"{code}.md").read_text(encoding="utf-8")
     (avoided,) = pages.blocks(pages.section(page, "Avoid"))
-    found = compile_charters([mistakes.BASE, pages.whole(avoided)])
+    found = compile_charters([*pages.vocabularies(), pages.whole(avoided)])
     told = found.errors or [d for d in found.diagnostics if d.code == code]
     assert {d.code for d in told} == {code}
 
@@ -152,7 +152,7 @@ def test_what_a_page_avoids_is_that_mistake_and_no_other(code: str) -> None:
 def test_what_a_page_prefers_compiles(code: str) -> None:
     page = (ROOT / "docs" / "errors" / f"{code}.md").read_text(encoding="utf-8")
     (preferred,) = pages.blocks(pages.section(page, "Prefer"))
-    found = compile_charters([mistakes.BASE, pages.whole(preferred)])
+    found = compile_charters([*pages.vocabularies(), pages.whole(preferred)])
     assert found.errors == ()
     assert code not in {d.code for d in found.diagnostics}
 
