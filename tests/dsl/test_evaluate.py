@@ -13,13 +13,17 @@ from dsl.core import (
     Effect,
     Holds,
     InForce,
+    Known,
+    Level,
     Not,
+    NotBefore,
     OneOf,
     Or,
     Program,
     Rule,
     Touches,
     Within,
+    atoms,
     opposite,
 )
 from dsl.evaluate import Answer, Verdict, evaluate, truth, verdict
@@ -54,6 +58,24 @@ ATOMS: list[tuple[Condition, Value | None, Truth]] = [
     (Touches("x", ("a", "b")), ("c",), F),
     (Touches("x", ("a", "b")), (), F),
     (Touches("x", ("a",)), None, U),
+    # Of a day or a number, `today` being day 10.
+    (NotBefore("x", "UTC", 0), 9, F),
+    (NotBefore("x", "UTC", 0), 10, T),
+    (NotBefore("x", "UTC", 0), 11, T),
+    (NotBefore("x", "UTC", 30), 39, F),
+    (NotBefore("x", "UTC", 30), 40, T),
+    (NotBefore("x", "UTC", -30), -21, F),
+    (NotBefore("x", "UTC", -30), -20, T),
+    (NotBefore("x", "UTC", 0), None, U),
+    (AtLeast("x", -5), -6, F),
+    (AtLeast("x", -5), -5, T),
+    # Whether a fact is known is never unknown.
+    (Known("x"), None, F),
+    (Known("x"), True, T),
+    (Known("x"), False, T),
+    (Known("x"), 0, T),
+    (Known("x"), (), T),
+    (Known("x"), "a", T),
     # A value of another kind is unknown, never false: `not` would make it true.
     (Holds("x"), 1, U),
     (Holds("x"), "yes", U),
@@ -62,6 +84,8 @@ ATOMS: list[tuple[Condition, Value | None, Truth]] = [
     (OneOf("x", ("a",)), ("a",), U),
     (Within("x", ("a",)), "a", U),
     (Touches("x", ("a",)), "a", U),
+    (NotBefore("x", "UTC", 0), "2026-11-22", U),
+    (NotBefore("x", "UTC", 0), True, U),
 ]
 
 
@@ -113,19 +137,48 @@ def test_knowing_more_never_changes_what_was_known(
 ) -> None:
     program, questions = case
     for asked in questions:
-        kept = {p: v for p, v in asked.facts.items() if data.draw(st.booleans())}
-        less = Question(asked.action, kept, asked.today)
+        less = hidden(asked, data)
         for rule in program.rules:
-            before = truth(rule.formula, less)
-            assert before is U or truth(rule.formula, asked) is before
+            if not any(isinstance(atom, Known) for atom in atoms(rule.formula)):
+                before = truth(rule.formula, less)
+                assert before is U or truth(rule.formula, asked) is before
+
+
+@settings(max_examples=60, deadline=None)
+@given(strategies.cases(per_program=3), st.data())
+def test_hiding_a_fact_never_helps(
+    case: tuple[Program, list[Question]], data: st.DataObject
+) -> None:
+    program, questions = case
+    for asked in questions:
+        full, less = evaluate(program, asked), evaluate(program, hidden(asked, data))
+        assert full.denied <= less.denied
+        assert full.permits or not less.permits
+        if less.permits:
+            assert full.granted >= less.granted
+            assert full.preferred >= less.preferred
+
+
+def hidden(asked: Question, data: st.DataObject) -> Question:
+    """The question without some of its facts."""
+    kept = {path: value for path, value in asked.facts.items() if data.draw(st.booleans())}
+    return Question(asked.action, kept, asked.today)
 
 
 # --- answers -------------------------------------------------------------------------
 
 
-def rule(name: str, effect: Effect, formula: Condition, *, duty: Condition | None = None) -> Rule:
+def rule(
+    name: str,
+    effect: Effect,
+    formula: Condition,
+    *,
+    duty: Condition | None = None,
+    level: Level = Level.ENFORCE,
+) -> Rule:
     duties = () if duty is None else (Duty(f"{name}#d", "d", "D", name, duty, ()),)
-    return Rule(name, effect, ("place",), formula, name, (), "", (), (), duties)
+    weight = 5 if effect is Effect.PREFER else 0
+    return Rule(name, effect, ("place",), formula, name, (), "", (), (), duties, level, weight)
 
 
 YES, NO = Constant(value=True), Constant(value=False)
@@ -193,3 +246,59 @@ def test_a_refusal_has_no_duties(refusing: Condition) -> None:
 
 def test_a_rule_for_another_action_says_nothing() -> None:
     assert answer(PERMIT, rule("x", Effect.FORBID, YES), action="flow") == Answer(NONE, NONE)
+
+
+@pytest.mark.parametrize(
+    ("condition", "preferred"), [(YES, True), (MAYBE, False), (Not(MAYBE), False), (NO, False)]
+)
+def test_a_preference_counts_where_it_certainly_holds(
+    condition: Condition, preferred: bool
+) -> None:
+    found = answer(PERMIT, rule("x", Effect.PREFER, condition))
+    assert found == Answer(NONE, P, preferred=X if preferred else NONE)
+
+
+@pytest.mark.parametrize("refusing", [YES, MAYBE])
+def test_a_refusal_has_no_preferences(refusing: Condition) -> None:
+    found = answer(PERMIT, rule("x", Effect.FORBID, refusing), rule("y", Effect.PREFER, YES))
+    assert found.preferred == NONE
+
+
+def test_a_preference_permits_nothing() -> None:
+    assert answer(rule("x", Effect.PREFER, YES)) == Answer(NONE, NONE)
+
+
+NOTED: list[tuple[Effect, Condition, bool]] = [
+    (Effect.FORBID, YES, True),
+    (Effect.FORBID, MAYBE, True),
+    (Effect.FORBID, NO, False),
+    (Effect.PERMIT, YES, True),
+    (Effect.PERMIT, MAYBE, False),
+    (Effect.PERMIT, NO, False),
+]
+
+
+@pytest.mark.parametrize("level", [Level.WARN, Level.SHADOW])
+@pytest.mark.parametrize(("effect", "formula", "noted"), NOTED)
+def test_a_rule_that_is_not_enforced_is_noted_and_changes_nothing_else(
+    effect: Effect, formula: Condition, noted: bool, level: Level
+) -> None:
+    silent = rule("x", effect, formula, duty=YES, level=level)
+    marks = X if noted else NONE
+    assert answer(PERMIT, silent) == Answer(NONE, P, noted=marks)
+    refusing = rule("y", Effect.FORBID, YES)
+    y = frozenset({"y"})
+    assert answer(PERMIT, refusing, silent) == Answer(y, NONE, broken=y, open=P, noted=marks)
+    assert answer(silent) == Answer(NONE, NONE, noted=marks)
+
+
+def test_the_same_rule_enforced_is_not_noted() -> None:
+    assert answer(PERMIT, rule("x", Effect.FORBID, YES)).noted == NONE
+    assert answer(rule("x", Effect.PERMIT, YES)) == Answer(NONE, X)
+
+
+def test_another_time_zone_has_another_today() -> None:
+    asked = Question("place", {"x": 10}, {"UTC": 9, "Pacific/Kiritimati": 10})
+    assert truth(NotBefore("x", "Pacific/Kiritimati", 0), asked) is T
+    assert truth(NotBefore("x", "Pacific/Kiritimati", 1), asked) is F
+    assert truth(NotBefore("x", "UTC", 1), asked) is T
