@@ -10,12 +10,10 @@ from datetime import date, datetime
 from typing import cast
 
 from dsl.core import FactType, Kind, ListType, Program
-from dsl.facts import MAX_TERMS, fit
+from dsl.facts import MAX_ELEMENTS, fit
 from dsl.near import nearest
 from gateway.errors import ConfigurationError
 from gateway.pdp.unfit import complaint, short
-
-MAX_ELEMENTS = MAX_TERMS
 
 
 @dataclass(frozen=True)

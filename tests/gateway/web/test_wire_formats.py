@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import pytest
 
+from dsl.core import FactType, Kind, Origin
+from dsl.facts import MAX_ELEMENTS, fit, wire_value
 from gateway import callers, service, verify
 from gateway.callers import TokenFile
 from gateway.ledger.proof import parse_proof
@@ -18,7 +20,8 @@ from gateway.pdp.normalise import Normaliser
 from gateway.pdp.request import DecisionRequest
 from gateway.record import canonical
 from gateway.web import connections, limits, protocol
-from tests.gateway.world import NOW, World, made, program
+from tests.gateway import whole
+from tests.gateway.world import NOW, World, made
 from tests.pack import pack, pack_catalogue
 from tests.project import ROOT
 
@@ -49,6 +52,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
 
 
 @pytest.fixture(scope="module")
+def permitted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    with whole.world(tmp_path_factory.mktemp("whole")) as gateway:
+        return gateway.decide(**whole.asked())
+
+
+@pytest.fixture(scope="module")
 def refused(world: World) -> dict[str, Any]:
     return world.decide(resource__id="far", context__transfer={"tool": "none"})
 
@@ -57,7 +66,7 @@ def test_every_section_has_its_example() -> None:
     headings = ["Request", "Answer", "Record", "Proof", "Trust file", "Token file"]
     headings += ["Catalogue file", "Bundle"]
     assert re.findall(r"^## (.*)$", PAGE, re.M) == headings
-    assert [len(blocks(heading)) for heading in headings] == [1, 2, 1, 1, 1, 1, 1, 1]
+    assert [len(blocks(heading)) for heading in headings] == [1, 3, 1, 1, 1, 1, 1, 1]
 
 
 def test_the_request_is_one_of_the_installed_pack() -> None:
@@ -82,9 +91,46 @@ def test_every_member_of_the_answer_is_explained(refused: dict[str, Any]) -> Non
     assert named == refused.keys()
 
 
-def test_the_obligation_has_the_shape_of_a_real_one(world: World) -> None:
-    permit = world.decide(resource__id="far", context__transfer__tool="clauses")
-    assert json.loads(blocks("Answer")[1]) in permit["obligations"]
+def test_the_obligation_is_a_real_one(permitted: dict[str, Any]) -> None:
+    assert json.loads(blocks("Answer")[1]) in permitted["obligations"]
+
+
+def test_what_a_permit_says_besides_is_what_a_real_one_says(permitted: dict[str, Any]) -> None:
+    example = json.loads(blocks("Answer")[2])
+    assert set(example) == {"advice", "preference", "preferences", "warnings"}
+    assert all(example.values())
+    assert example == {member: permitted[member] for member in example}
+
+
+# How values are written: a type, a fact of that type, an example, and one that is refused.
+WRITTEN: list[tuple[str, FactType, object, object, object]] = [
+    ("yes or no", FactType("f", Kind.TRUTH, Origin.REQUEST, ()), True, True, "true"),
+    ("identifier", FactType("f", Kind.TERM, Origin.REQUEST, ()), "scc-m2", "scc-m2", 7),
+    ("set of", FactType("f", Kind.TERMS, Origin.REQUEST, ()), ["health"], ["health"], "health"),
+    ("number of", FactType("f", Kind.INTEGER, Origin.REQUEST, ()), 30, 30, "30"),
+    (
+        "number of percent",
+        FactType("f", Kind.INTEGER, Origin.REQUEST, (), scale=2),
+        "24.1",
+        "24.10",
+        24.1,
+    ),
+    ("date", FactType("f", Kind.DAY, Origin.REQUEST, ()), "2027-01-12", "2027-01-12", "2027-1-12"),
+]
+
+
+@pytest.mark.parametrize(("name", "fact", "given", "shown", "refused_value"), WRITTEN)
+def test_values_are_written_as_the_page_says(
+    name: str, fact: FactType, given: object, shown: object, refused_value: object
+) -> None:
+    table = PAGE.partition("| type | is | such as |")[2].partition("\n\n")[0]
+    (row,) = [r for r in table.splitlines() if f"`{name}`" in r or f"`{name} …`" in r]
+    assert json.dumps(given) in row
+    assert json.dumps(shown) in row
+    value = fit(fact, given)
+    assert value is not None
+    assert wire_value(fact, value) == shown
+    assert fit(fact, refused_value) is None
 
 
 def test_the_statement_has_the_shape_of_a_real_one(refused: dict[str, Any]) -> None:
@@ -119,8 +165,9 @@ def test_the_token_file_is_read(tmp_path: Path) -> None:
 
 def test_the_catalogue_file_is_read() -> None:
     raw = tomllib.loads(blocks("Catalogue file")[0])
-    assert "near" in catalogue.build(raw, program(), name="example").entries["site"]
+    read = catalogue.build(raw, whole.made().program, name="example").entries["site"]["near"]
     assert set(raw["site"][0]) == set(catalogue.Row.model_fields)
+    assert read.facts == whole.sites().entries["site"]["near"].facts
 
 
 def test_the_manifest_has_the_shape_of_a_real_one() -> None:
@@ -141,6 +188,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert (connections.HEAD_TIMEOUT_S, limits.BODY_TIMEOUT_S) == (10, 10)
     assert (limits.MAX_IN_FLIGHT, limits.MAX_BYTES_IN_FLIGHT) == (64, 8 * 1024 * 1024)
     assert connections.MAX_CONNECTIONS_OF_CLIENT == 100
+    assert MAX_ELEMENTS == 1000
     table = PAGE.partition("| limit | value |")[2].partition("\n\n")[0]
     for said in (
         "1 MiB",
