@@ -19,7 +19,7 @@ from dsl.core_json import program_digest, program_to_json
 from dsl.evaluate import Answer
 from dsl.examples import Fixtures, cases
 from dsl.model import Model
-from dsl.source import SourceText
+from dsl.source import SourceText, not_utf8
 from dsl.to_cedar import cedar_policies, cedar_schema
 from dsl.to_rego import opa_bundle, tarball
 from dsl.to_schema import vocabulary_schema
@@ -92,11 +92,13 @@ def _read(path: Path) -> str:
         if path.exists() and not path.is_file():
             raise ConfigurationError(f"{path}: this is no file")
         with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1).decode("utf-8")
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot read it: {error.strerror}") from error
+    try:
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: this is not UTF-8 text") from error
+        raise ConfigurationError(f"{path}: {not_utf8(data)}") from error
 
 
 def with_imports(sources: Sequence[SourceText]) -> list[SourceText]:

@@ -22,6 +22,11 @@ def to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
+def to_line(value: object) -> str:
+    """JSON in one line, for a stream of values."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
 def decision(answer: Json, *, style: str) -> str:
     """An answer of `POST /v1/decisions` as text."""
     if style == "json":
@@ -50,6 +55,11 @@ def _plain(answer: Json) -> str:
         lines.append(_UNCOVERED.format(action=answer["action"]))
     lines.extend(f"missing {_missing(item)}" for item in answer["missing"])
     lines.extend(f"obligation {_obligation(o)}" for o in answer["obligations"])
+    lines.extend(f"advice {_obligation(o)}" for o in answer.get("advice", ()))
+    lines.extend(f"preference {_preference(p)}" for p in answer.get("preferences", ()))
+    for level in ("warnings", "shadow"):
+        word = level.removesuffix("s")
+        lines.extend(f"{word} {_noted(reason)}" for reason in answer.get(level, ()))
     if answer["incident"]:
         lines.append(f"incident {answer['incident']['description']}")
     return "\n".join(lines) + "\n"
@@ -72,10 +82,27 @@ def _human(answer: Json) -> str:
     if answer["obligations"]:
         out += ["", "    On condition that you:"]
         out += [line for duty in answer["obligations"] for line in _item(_obligation(duty))]
+    out += _beside(answer)
     if "id" in answer:
         engines = ", ".join(f"{name} says {said}" for name, said in answer["engines"].items())
         out += ["", f"  Decision {answer['id']}, valid until {answer['valid_until']}; {engines}."]
     return "\n".join(out) + "\n"
+
+
+def _beside(answer: Json) -> list[str]:
+    """What changes nothing about the answer: advice, preferences, and rules that are not
+    enforced."""
+    out: list[str] = []
+    for title, member, words in (
+        ("You are advised to", "advice", _obligation),
+        ("Preferred, by", "preferences", _preference),
+        ("Warnings, of rules that are not enforced", "warnings", _noted),
+        ("Recorded, of rules on trial", "shadow", _noted),
+    ):
+        if answer.get(member):
+            out += ["", f"    {title}:"]
+            out += [line for item in answer[member] for line in _item(words(item))]
+    return out
 
 
 def _where(answer: Json) -> str:
@@ -157,7 +184,7 @@ def _ground(ground: Json) -> str:
 
 
 def _missing(item: Json) -> str:
-    if item["origin"] == "request":
+    if item["origin"] == "request" and item["pointer"] is not None:
         return f"{item['path']}, which the request gives at {item['pointer']}"
     return f"{item['path']}, which the {item['origin']} would have to state"
 
@@ -178,4 +205,20 @@ def _items(value: Iterable[object]) -> Iterable[object]:
 
 def _obligation(obligation: Json) -> str:
     due = f", by {obligation['due']}" if obligation["due"] else ""
-    return f"{obligation['title']} [{obligation['id']}]{due}"
+    given = ", ".join(
+        f"{name} = {_value(v)}" for name, v in obligation.get("parameters", {}).items()
+    )
+    return f"{obligation['title']} [{obligation['id']}]{f' with {given}' if given else ''}{due}"
+
+
+def _preference(preference: Json) -> str:
+    return f"{preference['title']} [{preference['rule']}], {preference['weight']} points"
+
+
+def _noted(reason: Json) -> str:
+    would = {
+        "forbidden": "would refuse",
+        "undetermined": "could refuse",
+        "permitted": "would permit",
+    }.get(reason["status"], reason["status"])
+    return f"{reason['rule']} {would}: {reason['title']}"

@@ -6,6 +6,7 @@ Imports neither web nor engine nor storage: what an auditor runs stays small.
 import json
 import sys
 from argparse import Namespace
+from typing import cast
 
 from dsl.printable import printable
 from gateway.cli import exit_codes
@@ -77,6 +78,7 @@ def _verified(verified: VerifiedDecision, style: str) -> str:
                 "verdict": "good",
                 "id": verified.id,
                 "decision": verified.decision,
+                **_about(verified),
                 "origin": verified.origin,
                 "index": verified.index,
                 "tree_size": verified.tree_size,
@@ -85,8 +87,29 @@ def _verified(verified: VerifiedDecision, style: str) -> str:
         )
     return (
         f"OK: decision {verified.id} ({verified.decision}) is entry {verified.index} "
-        f"in the checkpoint of {verified.tree_size} of {verified.origin}\n"
+        f"in the checkpoint of {verified.tree_size} of {verified.origin}{_told(verified)}\n"
     )
+
+
+def _about(verified: VerifiedDecision) -> dict[str, object]:
+    """What was decided, when, and until when it counts, as it was signed."""
+    names = ("action", "entities", "decided_at", "valid_until")
+    return {name: verified.predicate.get(name) for name in names}
+
+
+def _told(verified: VerifiedDecision) -> str:
+    """The same in words; a record leaves out what an older gateway did not say."""
+    about = _about(verified)
+    named = [f"`{about['action']}`"] if isinstance(about["action"], str) else []
+    entities = about["entities"]
+    for entity in cast("list[object]", entities) if isinstance(entities, list) else []:
+        if isinstance(entity, dict):
+            members = cast("dict[str, object]", entity)
+            named.append(f"{members.get('record')} {members.get('id')}")
+    for word, name in (("decided", "decided_at"), ("valid until", "valid_until")):
+        if isinstance(about[name], str):
+            named.append(f"{word} {about[name]}")
+    return printable(f"; {', '.join(named)}") if named else ""
 
 
 def _json(value: object) -> str:

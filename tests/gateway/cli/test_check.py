@@ -125,6 +125,7 @@ def test_an_import_that_nobody_has_is_named(
         ("folder", "folder", "no file that ends in .charter"),
         ("latin.charter", b'charter x\n  title "\xe9"', "not UTF-8"),
         ("binary.charter", b"\x00\xff" * 100, "not UTF-8"),
+        ("own.cases.toml", b"", "name the charter, "),
     ],
 )
 def test_what_cannot_be_read_is_one_line(
@@ -139,6 +140,67 @@ def test_what_cannot_be_read_is_one_line(
     assert (ran.code, ran.out) == (1, "")
     assert words in ran.line
     assert str(path) in ran.line
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("latin-1", "`ë` on line 3 (`patiënt`) is written as in Latin-1 (Windows-1252)"),
+        ("cp1252", "`\u2019` on line 3 is written as in Latin-1 (Windows-1252)"),
+        ("utf-16", "UTF-16, which some editors call Unicode"),
+    ],
+)
+def test_another_encoding_is_named_with_what_to_do(
+    charter: Charter, tmp_path: Path, encoding: str, words: str
+) -> None:
+    text = {"latin-1": "patiënt", "cp1252": "the patient\u2019s"}.get(encoding, "x")
+    path = tmp_path / "own.charter"
+    path.write_bytes(f'charter own.x\n  title\n "{text}"\n'.encode(encoding))
+    ran = charter("check", path)
+    assert ran.code == 1
+    assert words in ran.line
+    assert "save the file again as plain text, with the encoding UTF-8" in ran.line
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"PK\x03\x04\xff", "a document of a word processor"),
+        (b"%PDF-1.7 \xe2", "a document of a word processor"),
+        (b"charter \x81", "line 1 holds the byte 0x81"),
+        (b"charter \xe9\x00", "it holds bytes that no text has"),
+    ],
+)
+def test_what_is_no_text_is_told_from_a_wrong_encoding(
+    charter: Charter, tmp_path: Path, content: bytes, words: str
+) -> None:
+    path = tmp_path / "own.charter"
+    path.write_bytes(content)
+    assert words in charter("check", path).line
+
+
+def test_several_files_and_folders_are_one_set_of_charters(
+    charter: Charter, project: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "elsewhere" / "own.charter"
+    own.parent.mkdir()
+    own.write_text(OWN.replace("own.law", "own.other"))
+    ran = charter("check", project / "words.charter", project / "law.charter", own)
+    assert ran.code == 3  # two vocabularies that declare the same
+    assert "declared twice" in ran.err
+    assert charter("check", project / "words.charter", project / "law.charter").out == (
+        "OK: 2 files, 3 rules, 6 examples\n"
+    )
+
+
+def test_what_is_named_twice_is_read_once(charter: Charter, project: Path) -> None:
+    ran = charter("check", project, project / "law.charter", project)
+    assert ran.out == "OK: 3 files, 5 rules, 10 examples\n"
+
+
+def test_an_import_is_found_among_all_that_is_named(charter: Charter, project: Path) -> None:
+    assert "test.words" in charter("check", project / "law.charter").err
+    assert charter("check", project / "law.charter", project / "words.charter").code == 0
 
 
 def test_what_has_no_end_is_not_read(charter: Charter) -> None:
@@ -164,7 +226,10 @@ def test_no_text_is_too_strange(charter: Charter, tmp_path: Path, text: str) -> 
     [
         ("check", "--nonsense"),
         ("check", "--format", "xml"),
-        ("check", "a", "b"),
+        ("verify", "a", "b"),
+        ("check", "--format", "pdf"),
+        ("test", "--fail-under", "101"),
+        ("test", "--fail-under", "ninety"),
         ("chekc",),
         ("--format", "json"),
         ("check", "--form", "json"),  # no abbreviations: they change as options are added

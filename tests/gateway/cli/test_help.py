@@ -19,7 +19,7 @@ START = """\
 
 `charter` alone prints its commands. The text below is that of `--help`.
 
-Every command takes `--format human|plain|json`. Answers go to standard output, everything else
+Every command takes `--format human|plain|json`, and `charter check` also `sarif`. Answers go to standard output, everything else
 to standard error; an error is one line that says what to do. Each exit code means one thing,
 whatever the command:
 
@@ -27,7 +27,7 @@ whatever the command:
 |---|---|
 | 0 | permitted, verified, nothing wrong |
 | 1 | could not do it: also a mistake on the command line |
-| 2 | denied, not verified, or an example that does not hold |
+| 2 | denied, not verified, a case that does not hold, or too little coverage |
 | 3 | the charters have errors |
 | 4 | indeterminate, to be enforced as a denial |
 

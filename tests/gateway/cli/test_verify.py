@@ -50,10 +50,14 @@ def test_a_genuine_answer_is_one_line_that_names_what_was_checked(
     if style == "json":
         told = json.loads(ran.out)
         assert (told["verdict"], told["decision"], told["index"]) == ("good", "deny", 1)
+        answer = load(files)
+        for name in ("action", "entities", "decided_at", "valid_until"):
+            assert told[name] == answer[name]
     else:
         assert ran.out == (
             f"OK: decision {load(files)['id']} (deny) is entry 1 in the checkpoint of 2 of "
-            "ledger.example/test\n"
+            "ledger.example/test; `place`, destination far, decided 2026-11-22T09:30:15.250Z, "
+            "valid until 2026-11-22T10:30:15.250Z\n"
         )
 
 

@@ -1,0 +1,144 @@
+"""`charter decide --explain`: what an answer rests on, and what would change it."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from dsl.core import Program
+from dsl.evaluate import Verdict
+from dsl.facts import Value, wire_value
+from gateway.pdp.catalogue import Catalogue
+from gateway.pdp.counterfactual import Explanation, Later, explain
+from gateway.pdp.nearest import Suggestion
+from gateway.pdp.normalise import Days, Joined, Normaliser
+from gateway.pdp.profiles import Profiles
+from gateway.pdp.request import DecisionRequest
+
+_DECISIONS = {
+    Verdict.PERMIT: "permit",
+    Verdict.FORBIDDEN: "deny",
+    Verdict.UNDETERMINED: "indeterminate",
+    Verdict.UNCOVERED: "deny",
+}
+
+
+@dataclass(frozen=True)
+class Explained:
+    """An explanation with the facts and the day it speaks of."""
+
+    found: Explanation
+    joined: Joined
+    program: Program
+    day: date
+
+
+@dataclass(frozen=True)
+class When:
+    """The days an answer was made for: an instant, or days chosen on the command line."""
+
+    now: datetime | None = None
+    as_of: date | None = None
+    known_on: date | None = None
+
+    def days(self, normaliser: Normaliser) -> Days:
+        if self.now is not None:
+            return normaliser.days_at(self.now)
+        assert self.as_of is not None  # noqa: S101 - one of the two is given
+        return normaliser.everywhere(self.as_of, self.known_on)
+
+
+def explained(
+    program: Program,
+    catalogue: Catalogue,
+    request: DecisionRequest,
+    when: When,
+    *,
+    tenant: str | None,
+    profile: str | None = None,
+) -> Explained:
+    """The explanation of the answer to a request.
+
+    Raises:
+        RequestError: The request is malformed.
+        ConfigurationError: The program has no such profile.
+    """
+    normaliser, profiles = Normaliser(program, catalogue), Profiles(program)
+    chosen = profiles.of(tenant) if profile is None else profiles.named(profile)
+    days = when.days(normaliser)
+
+    def join(asked: DecisionRequest, later: int) -> Joined:
+        # The catalogue as it stands: what it will say then, nobody knows.
+        today = {zone: day + later for zone, day in days.today.items()}
+        return normaliser.join_on(asked, replace(days, today=today), chosen)
+
+    entities = {
+        entity: catalogue.valid_ids(entity, days.of_catalogue) for entity in catalogue.entries
+    }
+    found = explain(program, join, request, entities=entities)
+    return Explained(found, join(request, 0), program, days.earliest)
+
+
+# --- JSON ----------------------------------------------------------------------------
+
+
+def to_body(explained: Explained) -> dict[str, object]:
+    """The explanation as JSON; values as they stand on the wire."""
+    found = explained.found
+    return {
+        "rests_on": [
+            {
+                "path": path,
+                "value": wire_value(explained.program.facts[path], known(explained, path)),
+                "origin": explained.joined.origins[path].value,
+            }
+            for path in found.rests_on
+        ],
+        "would_permit": [_suggestion_body(one) for one in found.suggestions],
+        "elsewhere": [
+            {
+                "record": places.record,
+                "entity": places.entity,
+                "ids": list(places.ids),
+                "permitted": places.permitted,
+                "tried": places.tried,
+            }
+            for places in found.places
+        ],
+        "changes_on": found.later
+        and {
+            "day": day_of(explained, found.later).isoformat(),
+            "decision": _DECISIONS[found.later.verdict],
+            "obligations": list(found.later.obligations),
+        },
+        "vouched_until": vouched_until(explained),
+        "evaluated": found.evaluated,
+        "gave_up": found.gave_up,
+    }
+
+
+def _suggestion_body(one: Suggestion) -> dict[str, object]:
+    return {
+        "changes": [
+            {
+                "path": change.fact.path,
+                "pointer": "/" + "/".join(change.fact.wire),
+                "from": None if change.before is None else wire_value(change.fact, change.before),
+                "to": [wire_value(change.fact, value) for value in change.values],
+                "side": change.side,
+            }
+            for change in one.changes
+        ],
+        "obligations": list(one.obligations),
+    }
+
+
+def known(explained: Explained, path: str) -> Value:
+    return explained.joined.question.facts[path]
+
+
+def day_of(explained: Explained, later: Later) -> date:
+    return explained.day + timedelta(days=later.days)
+
+
+def vouched_until(explained: Explained) -> str | None:
+    until = explained.joined.vouched_until
+    return None if until in (None, date.max) else until.isoformat()

@@ -1,0 +1,147 @@
+"""Commands that ask, run and verify a gateway, with their arguments; no logic."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from gateway.cli import options
+from gateway.cli.command import Command
+
+DEFAULT_PORT = 8470
+
+
+def _decide_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("request", help="JSON file with the question, or - for standard input")
+    parser.add_argument(
+        "--url", help="ask the gateway at this address instead of deciding in this process"
+    )
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="file with the token for --url (default: the variable CHARTER_TOKEN)",
+    )
+    parser.add_argument(
+        "--trust",
+        type=Path,
+        metavar="FILE",
+        help="trust file of the gateway at --url: verify its answer before believing it",
+    )
+    parser.add_argument(
+        "--as-of",
+        "--on",
+        dest="as_of",
+        type=options.day,
+        metavar="DAY",
+        help="what would be decided on that day, such as 2027-01-31, in the time zones of the "
+        "charters; a dry run, neither signed nor recorded",
+    )
+    parser.add_argument(
+        "--known-on",
+        type=options.day,
+        metavar="DAY",
+        help="with --as-of: the catalogue as it stands on this day (default: the same day)",
+    )
+    parser.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="with --as-of: the profile to decide under (default: that of the tenant)",
+    )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="also say what the answer rests on, and what would change it; see below",
+    )
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="also write the answer there, as JSON"
+    )
+    options.add_policies(parser)
+    options.add_service(parser)
+    options.add_format(parser)
+
+
+def _decide(args: Namespace) -> int:
+    from gateway.cli.decide import decide
+
+    return decide(args)
+
+
+_DECIDE_DETAILS = """\
+With --explain, a refusal comes with the changes of at most two facts of the request under
+which it would be a permit, and with other destinations that would be permitted; a permit
+comes with the facts it rests on; both with the next day on which the answer changes. Each
+change was put to the reference evaluator. It is information on the rules: a fact may be
+stated only if it is true. With --format json the output is then
+{"answer": ..., "explanation": ...}, and --save writes the answer alone."""
+
+
+def _serve_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1); others than loopback need TLS",
+    )
+    parser.add_argument(
+        "--port",
+        type=options.port,
+        default=DEFAULT_PORT,
+        help=f"port to listen on (default: {DEFAULT_PORT}); 0 for any that is free",
+    )
+    parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain, PEM")
+    parser.add_argument("--tls-key", metavar="FILE", help="private key of the certificate, PEM")
+    parser.add_argument(
+        "--origin",
+        metavar="NAME",
+        help="name of the log, such as ledger.example/eu; chosen at first start, then fixed "
+        "(default: charter.example/local)",
+    )
+    parser.add_argument(
+        "--connections",
+        type=options.connections,
+        default=512,
+        metavar="N",
+        help="connections open at once (default: 512)",
+    )
+    parser.add_argument(
+        "--connections-of-client",
+        type=options.connections,
+        default=100,
+        metavar="N",
+        help="of them, from one address (default: 100); behind a proxy, as many as it opens",
+    )
+    options.add_policies(parser)
+    options.add_service(parser)
+    options.add_format(parser)
+
+
+def _serve(args: Namespace) -> int:
+    from gateway.cli.serve import serve
+
+    return serve(args)
+
+
+def _verify_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("answer", type=Path, help="JSON file with the answer of a gateway")
+    parser.add_argument(
+        "--trust",
+        type=Path,
+        metavar="FILE",
+        required=True,
+        help="trust.json of the gateway, got by a way you trust",
+    )
+    parser.add_argument(
+        "--request", type=Path, metavar="FILE", help="question that it must be the answer to"
+    )
+    options.add_format(parser)
+
+
+def _verify(args: Namespace) -> int:
+    from gateway.cli.verify import verify
+
+    return verify(args)
+
+
+COMMANDS = (
+    Command("decide", "put one question", _decide_arguments, _decide, _DECIDE_DETAILS),
+    Command("serve", "run the gateway", _serve_arguments, _serve),
+    Command("verify", "check an answer offline", _verify_arguments, _verify),
+)

@@ -1,0 +1,163 @@
+"""Options that several commands share, and what their values may be; no logic."""
+
+import os
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import date
+from pathlib import Path
+
+FORMATS = ("human", "plain", "json")
+
+_POLICIES = (
+    "what they import and do not contain comes from the installed pack (default: the "
+    "installed pack)"
+)
+
+
+# --- options -------------------------------------------------------------------------
+
+
+def add_paths(parser: ArgumentParser) -> None:
+    """The charters a command is about, as its arguments."""
+    parser.add_argument(
+        "paths",
+        type=Path,
+        nargs="*",
+        metavar="PATH",
+        help=f"folders of charters, or files; {_POLICIES}",
+    )
+
+
+def add_policies(parser: ArgumentParser) -> None:
+    """The charters that a gateway decides with."""
+    parser.add_argument(
+        "--policies",
+        type=Path,
+        metavar="PATH",
+        help=f"folder of charters, or one file; {_POLICIES}",
+    )
+
+
+def add_format(parser: ArgumentParser, *more: str) -> None:
+    """`--format`; `more` are formats besides the usual ones."""
+    for_more = {"sarif": ", or for code scanning (SARIF 2.1.0)"}
+    parser.add_argument(
+        "--format",
+        choices=(*FORMATS, *more),
+        default="human",
+        help="for people, for screen readers and logs, or for programs"
+        f"{''.join(for_more[name] for name in more)} (default: human)",
+    )
+
+
+def add_fixtures(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--fixtures",
+        type=Path,
+        metavar="FILE",
+        help="catalogue against which examples run (default: fixtures/sites.toml beside the "
+        "charters)",
+    )
+
+
+def add_engines(parser: ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--engines",
+        type=engine_names,
+        metavar="NAMES",
+        help="engines that must agree, of cedar, rego, opa, reference, with commas between "
+        f"(default: {default})",
+    )
+
+
+def add_service(parser: ArgumentParser) -> None:
+    """What a service is put together from."""
+    add_fixtures(parser)
+    parser.add_argument(
+        "--catalogue",
+        type=Path,
+        metavar="FILE",
+        help="catalogue of sites (default: catalogue/sites.toml beside the charters)",
+    )
+    add_engines(parser, "cedar,rego")
+    parser.add_argument(
+        "--opa-url", metavar="URL", help="server of the engine opa, such as http://127.0.0.1:8181"
+    )
+    parser.add_argument(
+        "--memo",
+        type=count,
+        default=10_000,
+        metavar="N",
+        help="verdicts to remember, 0 for none (default: 10000)",
+    )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="FOLDER",
+        default=_default_state(),
+        help="keys, tokens and ledger; made at first use (default: the variable CHARTER_STATE, "
+        "else charter in XDG_STATE_HOME or ~/.local/state)",
+    )
+
+
+def _default_state() -> Path:
+    if "CHARTER_STATE" in os.environ:
+        return Path(os.environ["CHARTER_STATE"])
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path("~/.local/state")).expanduser() / "charter"
+
+
+# --- values --------------------------------------------------------------------------
+
+
+def engine_names(text: str) -> list[str]:
+    from gateway.pdp.engines import NAMES
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise ArgumentTypeError(f"there is no engine `{unknown[0]}`; there are: {', '.join(NAMES)}")
+    if not names or len(set(names)) != len(names):
+        raise ArgumentTypeError(f"name each engine once, out of: {', '.join(NAMES)}")
+    return names
+
+
+def day(text: str) -> date:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"`{text}` is no day such as 2026-11-22") from error
+    if found.isoformat() != text or not 1970 <= found.year <= 2999:
+        raise ArgumentTypeError(f"`{text}` is no day between 1970-01-01 and 2999-12-31")
+    return found
+
+
+def percent(text: str) -> float:
+    """A percentage with at most one digit after the point."""
+    whole, point, tenths = text.partition(".")
+    right = whole.isascii() and whole.isdecimal() and len(whole) <= 3
+    if point:
+        right = right and len(tenths) == 1 and tenths.isascii() and tenths.isdecimal()
+    if not right or float(text) > 100:
+        raise ArgumentTypeError(f"`{text}` is no percentage from 0 to 100, such as 90 or 99.5")
+    return float(text)
+
+
+def port(text: str) -> int:
+    return _number(text, 65535, "port")
+
+
+def count(text: str) -> int:
+    return _number(text, 10_000_000, "number")
+
+
+def connections(text: str) -> int:
+    number = _number(text, 1_000_000, "number")
+    if number == 0:
+        raise ArgumentTypeError("no connections: nobody could ask")
+    return number
+
+
+def _number(text: str, most: int, what: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 9 or int(text) > most:
+        raise ArgumentTypeError(f"`{text}` is no {what} from 0 to {most}")
+    return int(text)

@@ -1,0 +1,168 @@
+"""The smallest changes of a request that turn a refusal into a permit.
+
+Every combination of at most two facts is tried, at the values where some rule turns
+(`gateway.pdp.candidates`), in a fixed order and within a budget. Only facts that a caller
+may state are varied, and never who is asking.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations, islice, product
+
+from dsl.core import Effect, FactType, Origin
+from dsl.evaluate import truth
+from dsl.facts import Question, Value
+from dsl.kleene import certainly, possibly
+from gateway.pdp.candidates import Candidate, Turns, candidates
+from gateway.pdp.what_if import WhatIf
+
+MAX_SUGGESTIONS = 6
+_MAX_CONFIRMED = 64
+_MAX_ALTERNATIVES = 16
+_MAX_PER_FACTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One fact that would be otherwise. Any of `values` would do; where `side` is set there
+    is one value, and `at least`, `at most`, `on or after` or `on or before` it others may
+    do as well. `before` is None where nobody has stated the fact."""
+
+    fact: FactType
+    before: Value | None
+    values: tuple[Value, ...]
+    side: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Changes that together turn the answer into a permit, and the obligations it has."""
+
+    changes: tuple[Change, ...]
+    obligations: tuple[str, ...]
+
+
+class Nearest:
+    """The search for one refused request."""
+
+    def __init__(self, what_if: WhatIf) -> None:
+        self._if = what_if
+        self._turns = Turns.of(what_if.program, what_if.question.action)
+
+    def suggestions(self) -> Iterator[Suggestion]:
+        """Smallest first, then those that contradict fewest known facts, then by path."""
+        tried = [(one, self._permits((one,))) for one in self._options()]
+        singles = list(self._grouped([(one,) for one, permits in tried if permits]))
+        rest = [one for one, permits in tried if not permits]
+        pairs: list[tuple[Candidate, ...]] = []
+        for pair in combinations(rest, 2):
+            if self._if.gave_up:
+                break
+            if pair[0].fact.path != pair[1].fact.path and self._permits(pair):
+                pairs.append(pair)
+        listed = [*singles, *self._grouped(pairs)]
+        listed.sort(key=self._rank)
+        yield from listed[:MAX_SUGGESTIONS]
+
+    def _options(self) -> list[Candidate]:
+        return [
+            candidate
+            for path in sorted(self._turns.paths())
+            if (fact := self._if.program.facts.get(path)) is not None and _may_be_stated(fact)
+            for candidate in candidates(
+                fact, self._if.question.facts.get(path), self._turns, self._if.question.today
+            )
+        ]
+
+    def _permits(self, changes: tuple[Candidate, ...]) -> bool:
+        """Whether the request with these facts would be permitted."""
+        if not self._could_permit(changes):
+            return False
+        answer = self._if.with_facts([(one.fact, one.value) for one in changes])
+        return answer is not None and answer.permits
+
+    def _could_permit(self, changes: tuple[Candidate, ...]) -> bool:
+        """Whether what refuses now would let go; cheap, and right where no derived fact
+        depends on the changes."""
+        if not self._if.spend():
+            return False
+        if self._if.program.derived:
+            return True
+        facts = {**self._if.question.facts, **{one.fact.path: one.value for one in changes}}
+        question = Question(self._if.question.action, facts, self._if.question.today)
+        if self._if.answer.denied:
+            return not any(
+                possibly(truth(self._if.rules[rule].formula, question))
+                for rule in sorted(self._if.answer.denied)
+            )
+        return any(
+            certainly(truth(rule.formula, question))
+            for rule in self._if.rules.values()
+            if rule.effect is Effect.PERMIT
+        )
+
+    def _grouped(self, found: Iterable[tuple[Candidate, ...]]) -> Iterator[Suggestion]:
+        """A few suggestions for each choice of facts, with all values that would do alike."""
+        by_facts: dict[tuple[str, ...], list[tuple[Candidate, ...]]] = {}
+        for changes in found:
+            by_facts.setdefault(tuple(one.fact.path for one in changes), []).append(changes)
+        for alternatives in by_facts.values():
+            made: list[Suggestion] = []
+            for changes in alternatives[:_MAX_ALTERNATIVES]:
+                one = self._confirmed(changes)
+                if one is not None:
+                    made = self._merged(made, one)
+            yield from made[:_MAX_PER_FACTS]
+
+    def _confirmed(self, changes: tuple[Candidate, ...]) -> Suggestion | None:
+        """The suggestion, of values for each of which it was seen to be a permit with the
+        same obligations."""
+        made = tuple(
+            Change(one.fact, self._if.question.facts.get(one.fact.path), one.alike, one.side)
+            for one in changes
+        )
+        duties = self._duties_of_all(made)
+        if duties is None:
+            made = tuple(replace(change, values=change.values[:1]) for change in made)
+            duties = self._duties_of_all(made)
+        return None if duties is None else Suggestion(made, duties)
+
+    def _merged(self, made: list[Suggestion], new: Suggestion) -> list[Suggestion]:
+        """With the new one put together with an earlier one, where the values of both go
+        together in every way."""
+        for index, old in enumerate(made):
+            pairs = list(zip(old.changes, new.changes, strict=True))
+            if old.obligations != new.obligations or any(a.side or b.side for a, b in pairs):
+                continue
+            both = tuple(
+                replace(a, values=tuple(dict.fromkeys((*a.values, *b.values)))) for a, b in pairs
+            )
+            if self._duties_of_all(both) == old.obligations:
+                return [*made[:index], Suggestion(both, old.obligations), *made[index + 1 :]]
+        return [*made, new]
+
+    def _duties_of_all(self, changes: tuple[Change, ...]) -> tuple[str, ...] | None:
+        """The obligations under each of the values; None where one is no permit, where they
+        differ, or where there are too many values to look at."""
+        choices = list(islice(product(*(c.values for c in changes)), _MAX_CONFIRMED + 1))
+        found: set[tuple[str, ...]] = set()
+        for values in choices:
+            stated = [(c.fact, value) for c, value in zip(changes, values, strict=True)]
+            answer = self._if.with_facts(stated)
+            if answer is None or not answer.permits:
+                return None
+            found.add(self._if.obligations(answer))
+        return found.pop() if len(found) == 1 and len(choices) <= _MAX_CONFIRMED else None
+
+    def _rank(self, suggestion: Suggestion) -> tuple[int, int, tuple[str, ...]]:
+        overturned = sum(change.before is not None for change in suggestion.changes)
+        paths = tuple(change.fact.path for change in suggestion.changes)
+        return (len(paths), overturned, paths)
+
+
+def _may_be_stated(fact: FactType) -> bool:
+    """Whether a caller may state it, and it is not who the caller is."""
+    if fact.origin is not Origin.REQUEST or not fact.wire:
+        return False
+    names_somebody = fact.wire[0] in ("subject", "resource") and len(fact.wire) == 2
+    return not names_somebody and fact.wire != ("subject", "properties", "tenant")
