@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from dsl import model
 from dsl.check_condition import ConditionChecker
+from dsl.check_together import check_itself
 from dsl.derivations import Derived
 from dsl.found import Found
 from dsl.polarity import Place, check_known
@@ -25,6 +26,7 @@ def check_derived(
             )
             where = ConditionChecker(inner, found).check(one.where)
             check_known(one.where, Place.DERIVE, found)
+            check_itself(one.where, where, found)
             derivation = replace(derivation, where=where)
         made[one.fact.path] = derivation
     return made

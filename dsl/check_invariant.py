@@ -3,6 +3,7 @@
 from dsl import model, tree
 from dsl.check_clauses import ClauseChecker
 from dsl.check_condition import ConditionChecker
+from dsl.check_together import check_itself
 from dsl.codes import Code
 from dsl.diagnostics import quoted
 from dsl.found import Found
@@ -19,6 +20,7 @@ def check_invariants(scope: Scope, found: Found) -> list[model.Invariant]:
         actions = _actions(invariant, scope, found)
         citations = clauses.cited(invariant.cites)
         condition = conditions.check(invariant.condition)
+        check_itself(invariant.condition, condition, found)
         if condition is not None:
             invariant_id = f"{scope.charter.name.text}/{invariant.name.text}"
             title = invariant.title.text

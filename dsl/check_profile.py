@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dsl import core, model, tree
 from dsl.check_condition import ConditionChecker
+from dsl.check_together import check_itself
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Label, Severity, quoted
 from dsl.found import Found
@@ -106,6 +107,7 @@ class _ProfileChecker:
         if declared.when is not None:
             when = ConditionChecker(self._scope, self._found).check(declared.when)
             check_known(declared.when, Place.GRANTS, self._found)
+            check_itself(declared.when, when, self._found)
             if not declared.permits:
                 self._found.report(
                     Code.PROFILES,

@@ -9,7 +9,7 @@ from dsl.check_condition import ConditionChecker
 from dsl.check_duties import DutyChecker
 from dsl.check_effect import EffectChecker
 from dsl.check_examples import ExampleChecker
-from dsl.check_exceptions import check_exceptions
+from dsl.check_whole import check_whole
 from dsl.codes import Code
 from dsl.core import Level
 from dsl.diagnostics import quoted
@@ -67,7 +67,7 @@ class RuleChecker:
         self._check_reasons(rule, made)
         if self._found.errors > before:
             return None
-        check_exceptions(rule, made, self._found)
+        check_whole(rule, made, self._found)
         if self._found.errors > before:
             return None
         self._examples.check_outcomes(rule, made)

@@ -1,0 +1,114 @@
+"""Stage 3, conditions beside each other: what can never hold together, and what follows."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from dsl import model, tree
+from dsl.claims import Claim, claim, excludes, implies
+from dsl.codes import Code
+from dsl.diagnostics import Label, quoted
+from dsl.found import Found
+from dsl.source import Span
+
+
+@dataclass(frozen=True)
+class Conjunct:
+    """One of the conditions that must all hold, with its place."""
+
+    span: Span
+    condition: model.Condition
+    claim: Claim | None
+
+
+def conjuncts(written: tree.Condition, typed: model.Condition) -> list[Conjunct]:
+    """The parts of a conjunction, however it is bracketed. `typed` is `written`, checked, so
+    the two have one shape."""
+    return list(_conjuncts(written, typed))
+
+
+def _conjuncts(
+    written: tree.Condition, typed: model.Condition, *, denied: bool = False
+) -> Iterator[Conjunct]:
+    match written, typed:
+        case tree.Not(inner), model.Not(operand):
+            yield from _conjuncts(inner, operand, denied=not denied)
+        case tree.And(parts), model.And(operands) if not denied:
+            for part, operand in zip(parts, operands, strict=True):
+                yield from _conjuncts(part, operand)
+        case tree.Or(parts), model.Or(operands) if denied:
+            for part, operand in zip(parts, operands, strict=True):
+                yield from _conjuncts(part, operand, denied=True)
+        case _, model.Each(every, tests) if every is not denied:
+            for test in tests:
+                yield _conjunct(written.span, test, denied=denied)
+        case _:
+            yield _conjunct(written.span, typed, denied=denied)
+
+
+def _conjunct(span: Span, typed: model.Condition, *, denied: bool) -> Conjunct:
+    condition = model.Not(typed) if denied else typed
+    return Conjunct(span, condition, claim(condition))
+
+
+def clash(one: Iterable[Conjunct], other: Iterable[Conjunct]) -> tuple[Conjunct, Conjunct] | None:
+    """The first two that are never true together."""
+    others = [(part, part.claim) for part in other if part.claim is not None]
+    for part in one:
+        if part.claim is None:
+            continue
+        for second, theirs in others:
+            if excludes(part.claim, theirs):
+                return part, second
+    return None
+
+
+def follows(typed: model.Condition, given: Iterable[Conjunct], *, denied: bool = False) -> bool:
+    """Whether a condition (or its opposite, where `denied`) is true wherever all of `given`
+    are."""
+    match typed:
+        case model.Not(operand):
+            return follows(operand, given, denied=not denied)
+        case model.And(operands):
+            each = (follows(operand, given, denied=denied) for operand in operands)
+            return any(each) if denied else all(each)
+        case model.Or(operands):
+            each = (follows(operand, given, denied=denied) for operand in operands)
+            return all(each) if denied else any(each)
+        case model.Each(every, tests):
+            each = (follows(test, given, denied=denied) for test in tests)
+            return all(each) if every is not denied else any(each)
+        case _:
+            condition = model.Not(typed) if denied else typed
+            own = claim(condition)
+            return any(
+                part.condition == condition
+                or (own is not None and part.claim is not None and implies(part.claim, own))
+                for part in given
+            )
+
+
+def check_itself(
+    written: tree.Condition | None, typed: model.Condition | None, found: Found
+) -> list[Conjunct]:
+    """The conjuncts of a condition, reported where two of them contradict each other."""
+    if written is None or typed is None:
+        return []
+    parts = conjuncts(written, typed)
+    for number, part in enumerate(parts):
+        pair = clash([part], parts[:number])
+        if pair is not None and pair[0].span != pair[1].span:
+            later, earlier = pair
+            found.report(
+                Code.CONTRADICTION,
+                f"{quoted(_words(earlier.span))} and {quoted(_words(later.span))} are never "
+                "true together",
+                later.span,
+                "write `or` if either will do, else remove one of them",
+                Label(earlier.span, "the other one"),
+            )
+            return parts
+    return parts
+
+
+def _words(span: Span) -> str:
+    return " ".join(span.text.split())
