@@ -1,280 +1,143 @@
-"""Charters that nobody wrote, as text: every construct of the grammar, in any nesting.
+"""Charters that nobody wrote, as text, and questions about them.
 
-All of them compile without an error. Dates and values are few, so that conditions turn
-often; the days of a question lie around the dates.
+Every construct of the grammar occurs, in any nesting, and all of them compile without an
+error. What is said comes from one source of chance and how it is said from another, so
+that `sources_of` can say the same in other words.
 """
 
-from collections.abc import Sequence
-from datetime import date, timedelta
-from typing import Any
+from dataclasses import dataclass
+from random import Random
 
 from hypothesis import strategies as st
 
-from dsl.core import FactType, Kind, Program
-from dsl.facts import Question, fit_all
+from dsl.codes import Code
+from dsl.compile import compile_charters
+from dsl.core import Program
+from dsl.derive import derive
+from dsl.facts import Question, fit_all, fit_list
 from dsl.source import SourceText
+from tests.dsl.generate_rules import DERIVED, Rules, a_zone, derivations
+from tests.dsl.generate_spelling import Speller
+from tests.dsl.generate_words import START, TIME_ZONES, VOCABULARY
+from tests.dsl.naive_facts import Asked
 
-START = date(2026, 3, 1)
-START_NUMBER = START.toordinal() - date(1970, 1, 1).toordinal()
-SPAN = 6  # days
-COUNTRIES = ("AT", "BE", "BR", "DE", "GB", "NO", "US")
-TOOLS = ("none", "scc-m1", "scc-m2", '"other tool"')
-LABELS = ("public", "personal", "special-category", "health", "genetic")
-TIME_ZONES = ("Europe/Brussels", "Pacific/Kiritimati")
-
-VOCABULARY = f"""charter generated.words
-  title "Words of generated charters"
-  time zone Pacific/Kiritimati
-
-action place "Run a workload at a site"
-action flow "Move data"
-
-enumeration country "Country" of {", ".join(COUNTRIES)}
-enumeration tool "Tool of a transfer" of {", ".join(TOOLS)}
-
-taxonomy label "Kinds of data"
-  term public "Published"
-  term personal "Personal data"
-  term special-category "Special" under personal
-  term health "Health" under special-category
-  term genetic "Genetic" under special-category, personal
-
-entity site "A site"
-  field countries set of country "Where it is"
-  field seat country
-  field marks set of identifier or none
-
-record destination "Where to" is site from catalogue at resource on place, flow
-record origin is site from catalogue at context.origin on flow
-
-record data "Its data" from request at context.data
-  field labels set of label
-  field kind label
-  field owner identifier
-  field sealed yes or no
-
-record transfer from request at context.transfer
-  field tool tool
-  field age number of days
-
-zone FIXED "Without dates"
-  member AT, BE
-  member DE
-
-obligation keep-record "Keep a record"
-obligation tell-officer "Tell the officer"
-"""
-
-
-@st.composite
-def days(draw: st.DrawFn) -> date:
-    return START + timedelta(days=draw(st.integers(0, SPAN)))
-
-
-@st.composite
-def periods(draw: st.DrawFn) -> str:
-    """`from`, `until` or both, in either order, never empty."""
-    first, last = sorted([draw(days()), draw(days())])
-    parts = draw(
-        st.sampled_from([[f"from {first}"], [f"until {last}"], [f"from {first}", f"until {last}"]])
-    )
-    return " ".join(draw(st.permutations(parts)))
-
-
-def some(values: Sequence[str]) -> st.SearchStrategy[list[str]]:
-    return st.lists(st.sampled_from(values), min_size=1, max_size=3, unique=True)
-
-
-@st.composite
-def zones(draw: st.DrawFn, name: str) -> str:
-    lines = [f'zone {name} "Dated"']
-    seen: set[tuple[str, str]] = set()
-    for country in draw(st.lists(st.sampled_from(COUNTRIES), min_size=1, max_size=5)):
-        period = draw(periods())
-        key = (country, " ".join(sorted(period.split())))
-        if key not in seen:
-            seen.add(key)
-            basis = draw(st.sampled_from(["", ' cites "A decision"', " celex 32026D0179"]))
-            lines.append(f"  member {country}{basis} {period}")
-    return "\n".join(lines)
-
-
-# --- conditions ----------------------------------------------------------------------
-
-
-def _braces(values: Sequence[str]) -> str:
-    return "{" + ", ".join(values) + "}"
-
-
-@st.composite
-def regions(draw: st.DrawFn) -> str:
-    """Zones and sets of countries put together."""
-    part = st.sampled_from(["FIXED", "EARLY", "LATE"]) | some(COUNTRIES).map(_braces)
-    return " + ".join(draw(st.lists(part, min_size=1, max_size=3)))
-
-
-# A set of labels arrives closed upward, so what it is within has to be closed too.
-CLOSED_LABELS = (
-    "{personal}",
-    "{public}",
-    "{personal, public}",
-    "{personal, special-category}",
-    "{health, special-category, personal}",
+FIXED: frozenset[str] = frozenset(("AT", "BE", "DE"))
+LAWS = (
+    '  law ACT "The act" celex 32016R0679\n'
+    '  law DECISION "The decision" url "https://example.org/decision"\n'
 )
-
-_NUMBER_WORDS = ("=", "is not", "at least", "at most", "more than", "less than")
-
-
-@st.composite
-def tests(draw: st.DrawFn) -> str:
-    """One comparison."""
-    match draw(st.integers(0, 13)):
-        case 0:
-            return "data.sealed" + draw(st.sampled_from(["", " = yes", " = no", " is not no"]))
-        case 1:
-            sign = draw(st.sampled_from(["=", "is not"]))
-            return f"transfer.tool {sign} {draw(st.sampled_from(TOOLS))}"
-        case 2:
-            return f"transfer.tool in {_braces(draw(some(TOOLS)))}"
-        case 3:
-            return f"destination.seat in {draw(regions())}"
-        case 4:
-            sign = draw(st.sampled_from(["=", "is not"]))
-            return f"destination.seat {sign} {draw(st.sampled_from(COUNTRIES))}"
-        case 5:
-            return f"destination.countries has {draw(st.sampled_from(COUNTRIES))}"
-        case 6 | 7:
-            return f"destination.countries within {draw(regions())}"
-        case 8:
-            return f"{draw(st.sampled_from(['destination', 'origin']))}.countries touches " + draw(
-                regions()
-            )
-        case 9:
-            return f"data.labels has {draw(st.sampled_from(LABELS))}"
-        case 10:
-            if draw(st.booleans()):
-                return f"data.labels touches {_braces(draw(some(LABELS)))}"
-            return f"data.labels within {draw(st.sampled_from(CLOSED_LABELS))}"
-        case 11:
-            sign = draw(st.sampled_from(["=", "is not", "in"]))
-            value = draw(st.sampled_from(LABELS))
-            return f"data.kind {sign} " + (_braces([value]) if sign == "in" else value)
-        case 12:
-            return draw(
-                st.sampled_from(
-                    [
-                        "destination.marks within {iso-27001, secnumcloud}",
-                        'destination.marks touches {iso-27001, "C5 2020"}',
-                        "destination.marks has secnumcloud",
-                        "data.owner = clinic",
-                        "data.owner in {clinic, bank/eu}",
-                    ]
-                )
-            )
-        case _:
-            words = draw(st.sampled_from(_NUMBER_WORDS))
-            count = draw(st.integers(0, 4))
-            unit = draw(st.sampled_from(["day", "days"]))
-            return f"transfer.age {words} {count} {unit}"
+ANYTHING = 'rule anything "Anything"\n  cites ACT art 1\n  on place, flow\n  permit\n'
 
 
-def _joined(word: str, parts: list[str]) -> str:
-    return "(" + f" {word} ".join(parts) + ")"
+@dataclass(frozen=True)
+class _Zones:
+    text: str
+    named: dict[str, frozenset[str]]
 
 
-def _nest(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    words = st.sampled_from(["and", "or"])
-    joined = st.builds(_joined, words, st.lists(inner, min_size=2, max_size=3))
-    return joined | inner.map(lambda text: f"not {text}") | inner.map(lambda text: f"({text})")
+def sources_of(rng: Random, speller: Speller | None = None) -> list[SourceText]:
+    """A vocabulary, and two charters of rules that import it.
+
+    Args:
+        rng: Decides what the charters say.
+        speller: Decides how they say it; the plainest way without one.
+    """
+    say = Speller() if speller is None else speller
+    made = _said(rng, say)
+    while _contradicts(made):
+        made = _said(rng, say)
+    return made
 
 
-conditions = st.recursive(tests(), _nest, max_leaves=6)
+# A rule that can never apply, or an exception that leaves nothing of its rule, is an error,
+# and chance writes one now and then.
+CONTRADICTIONS = {Code.NEVER_IN_FORCE, Code.EXCEPTION_WIDER, Code.CONTRADICTION}
 
 
-# --- rules ---------------------------------------------------------------------------
+def _contradicts(sources: list[SourceText]) -> bool:
+    return any(error.code in CONTRADICTIONS for error in compile_charters(sources).errors)
 
 
-def _line(text: str) -> str:
-    return f"  {text}\n"
+def _said(rng: Random, say: Speller) -> list[SourceText]:
+    zones = _zones(rng, say)
+    # Not every charter has derived facts: a program without lists is one to test as well.
+    derived = frozenset(DERIVED) if rng.random() < 0.7 else frozenset[str]()
+    words = VOCABULARY + zones.text
+    words += derivations(rng, say, zones.named) if derived else ""
+    near = {**zones.named, "NEAR": FIXED | {"NO"}}
+    rules = Rules(rng, say, near, derived)
+    more = Rules(rng, say, zones.named, derived)
+    body = 'zone NEAR "Near" as FIXED + {NO}\n\n'
+    body += "\n".join(rules.rule(number) for number in range(rng.randint(1, 4)))
+    if rng.random() < 0.15:
+        body += "\n" + rules.clash(9)
+    if rng.random() < 0.5:
+        body += "\n" + ANYTHING
+    if rng.random() < 0.5:
+        body += "\n" + "\n".join(_profiles(rng, rules))
+    if rng.random() < 0.5:
+        body += "\n" + rules.invariant("invariant-1")
+    others = "\n".join(more.rule(number) for number in range(rng.randint(1, 2)))
+    return [
+        SourceText("words.charter", say.text(words)),
+        SourceText("more.charter", say.text(_head("generated.more", "generated.words") + others)),
+        SourceText(
+            "rules.charter",
+            say.text(_head("generated.rules", "generated.words", "generated.more") + body),
+        ),
+    ]
 
 
-@st.composite
-def clauses(draw: st.DrawFn, *, conditional: bool) -> str:
-    """What a rule and an exception share."""
-    text = _line(f"cites {draw(st.sampled_from(CITATIONS))}")
-    if draw(st.booleans()):
-        text += _line(f"in force {draw(periods())}")
-    if conditional or draw(st.integers(0, 3)):
-        text += _line(f"when {draw(conditions)}")
-    for obligation in draw(st.lists(st.sampled_from(OBLIGATIONS), max_size=2, unique=True)):
-        due = draw(st.sampled_from(["", " within 1 day", " within 30 days"]))
-        text += _line(f"oblige {obligation}{due}")
-    return text
+def _head(name: str, *imports: str) -> str:
+    head = f"charter {name}\n{LAWS}  time zone {TIME_ZONES[0]}\n  as of {START}\n"
+    return head + "".join(f"import {other}\n" for other in imports) + "\n"
 
 
-CITATIONS = ("ACT art 1", "ACT art 46(2)(c)", "ACT annex III point 4.2", "DECISION recital 7")
-OBLIGATIONS = ("keep-record", "tell-officer")
-EFFECTS = ("permit", "forbid", "require", "require", "oblige")
+def _zones(rng: Random, say: Speller) -> _Zones:
+    """Zones of dated members, and one put together of others."""
+    named = {"FIXED": FIXED}
+    text = ""
+    for name in ("EARLY", "LATE"):
+        lines, named[name] = a_zone(rng, say, name)
+        text += "\n" + lines
+    taken = rng.choice(("{DE}", "EARLY"))
+    kept = FIXED - (named["EARLY"] if taken == "EARLY" else {"DE"})
+    if kept:
+        text += f'\nzone MIXED "Put together" as FIXED + LATE - {taken}\n'
+        named["MIXED"] = FIXED | named["LATE"]
+    return _Zones(text + "\n", named)
 
 
-@st.composite
-def rules(draw: st.DrawFn, number: int) -> str:
-    effect = draw(st.sampled_from(EFFECTS))
-    shared = draw(clauses(conditional=False))
-    effects = {
-        "require": _line(f"require {draw(conditions)}"),
-        # A rule that only obliges has no word for it.
-        "oblige": "" if "  oblige" in shared else _line("oblige keep-record"),
-    }
-    text = f'rule rule-{number} "Rule {number}"\n{shared}'
-    text += _line("on " + ", ".join(draw(some(["place", "flow"]))))
-    text += effects.get(effect, _line(effect))
-    for exception in range(draw(st.integers(0, 2))):
-        text += _line(f'except way-{exception} "Way {exception}"')
-        text += draw(clauses(conditional=True))
-    text += _line('because "The act says so," "and it says why."')
-    return text + _line('remedy "Choose another site."')
+def _profiles(rng: Random, rules: Rules) -> list[str]:
+    both = ["generated.rules", "generated.more"]
+    tenants = rng.choice((["clinic-a"], ["clinic-a", "clinic-b"]))
+    return [
+        rules.profile("clinics", rng.choice((both, both[:1], both[1:])), tenants),
+        rules.profile("others", rng.choice((both, both, both[:1])), []),
+    ]
 
 
-@st.composite
-def sources(draw: st.DrawFn) -> list[SourceText]:
-    """A vocabulary with two dated zones, and a charter of rules that imports it."""
-    words = VOCABULARY + draw(zones("EARLY")) + "\n" + draw(zones("LATE")) + "\n"
-    count = draw(st.integers(1, 4))
-    body = "\n".join(draw(rules(number)) for number in range(count))
-    if draw(st.booleans()):
-        body += '\nrule anything "Anything"\n  cites ACT art 1\n  on place, flow\n  permit\n'
-    head = (
-        'charter generated.rules\n  law ACT "The act" celex 32016R0679\n'
-        '  law DECISION "The decision" url "https://example.org/decision"\n'
-        f"  time zone {TIME_ZONES[0]}\n  as of {START}\nimport generated.words\n\n"
-    )
-    return [SourceText("words.charter", words), SourceText("rules.charter", head + body)]
+def question_of(program: Program, asked: Asked) -> Question:
+    """What the engines see of a question: facts fit and derived facts computed."""
+    facts = fit_all(program.facts, asked.stated)
+    fitted = {path: fit_list(program.lists[path], raw) for path, raw in asked.lists.items()}
+    lists = {path: elements for path, elements in fitted.items() if elements is not None}
+    derived = derive(program, facts, lists, asked.today)
+    return Question(asked.action, {**facts, **derived}, asked.today)
 
 
-# --- questions -----------------------------------------------------------------------
+# --- for properties ------------------------------------------------------------------
 
 
-def values(fact: FactType) -> st.SearchStrategy[Any]:
-    known = st.sampled_from(fact.values or ("clinic", "bank/eu", "iso-27001", "C5 2020"))
-    match fact.kind:
-        case Kind.TRUTH:
-            return st.booleans()
-        case Kind.INTEGER:
-            return st.integers(-1, 5)
-        case Kind.TERM:
-            return known
-        case Kind.TERMS:
-            return st.lists(known, max_size=3)
+def chance(*seed: int) -> Random:
+    """A source of chance that gives the same each time."""
+    return Random(" ".join(map(str, seed)))  # noqa: S311 - nothing is kept secret
 
 
-@st.composite
-def questions(draw: st.DrawFn, program: Program) -> Question:
-    """Facts of which about a quarter are unknown, and a day around the dates."""
-    raw = {
-        path: draw(values(fact)) for path, fact in program.facts.items() if draw(st.integers(0, 3))
-    }
-    day = START_NUMBER + draw(st.integers(-2, SPAN + 2))
-    today = {TIME_ZONES[0]: day, TIME_ZONES[1]: day + draw(st.integers(0, 1)), "UTC": day}
-    action = draw(st.sampled_from(["place", "flow"]))
-    return Question(action, fit_all(program.facts, raw), today)
+def seeds() -> st.SearchStrategy[int]:
+    """Drawing each choice from hypothesis would shrink charters, in minutes and not well."""
+    return st.integers(0, 2**32)
+
+
+def sources() -> st.SearchStrategy[list[SourceText]]:
+    return seeds().map(lambda seed: sources_of(chance(seed)))

@@ -1,7 +1,6 @@
 """The grammar itself: no conflict that Lark would settle in silence, and no word that the
 messages do not know."""
 
-import inspect
 import re
 from importlib.resources import files
 
@@ -131,8 +130,7 @@ def test_every_declaration_is_known_to_the_messages() -> None:
 
 def test_generated_charters_use_every_word() -> None:
     """What the generator never writes, the oracle of lowering never tests."""
-    text = inspect.getsource(generate)
-    missing = {word for word in KEYWORDS if not re.search(rf"\b{word}\b", text)}
-    # Examples change no program; one word for a place in the law stands for all.
-    examples = {"example", "permitted", "denied", "undetermined", "with", "for", "unknown"}
-    assert missing <= examples | {"chapter", "section", "criterion"}
+    texts = [s.text for number in range(60) for s in generate.sources_of(generate.chance(number))]
+    written = set(re.findall("[a-z]+", re.sub('"[^"\n]*"', "", " ".join(texts))))
+    # One word for a place in the law stands for all.
+    assert set(KEYWORDS) - written <= {"chapter", "section", "criterion"}

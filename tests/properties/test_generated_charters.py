@@ -1,0 +1,78 @@
+"""Generated charters get one answer everywhere; `make agree` asks many more.
+
+`CHARTER_AGREE_PAIRS` sets how many questions are asked here.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from dsl.core import And, Constant, Program, Rule
+from tests.agreeing import one_program
+from tests.agreeing.opa_batch import BatchOpa
+from tests.agreeing.shrink import shrunken
+from tests.dsl.naive_facts import Asked
+from tests.opa import run_opa
+
+PER_PROGRAM = 60
+PROGRAMS = max(25, int(os.environ.get("CHARTER_AGREE_PAIRS", "0")) // PER_PROGRAM)
+SEED = 1
+
+
+@pytest.fixture(scope="module")
+def opa() -> Iterator[BatchOpa]:
+    with run_opa() as server:
+        yield BatchOpa(server)
+
+
+def test_the_model_and_every_engine_answer_alike(opa: BatchOpa) -> None:
+    pairs = 0
+    for number in range(PROGRAMS):
+        outcome = one_program.run(SEED, number, PER_PROGRAM, opa)
+        assert outcome.differences == [], f"program {number}"
+        pairs += outcome.pairs
+    assert pairs == PROGRAMS * PER_PROGRAM
+
+
+# --- what would be seen --------------------------------------------------------------
+
+
+class _ClosedOpa(BatchOpa):
+    """A server with other policies: none of the rules is ever broken or grants."""
+
+    def load(self, program: Program) -> None:
+        super().load(replace(program, rules=tuple(_never(rule) for rule in program.rules)))
+
+
+def _never(rule: Rule) -> Rule:
+    return replace(rule, formula=And((rule.formula, Constant(False))))
+
+
+def test_an_engine_with_other_rules_differs(opa: BatchOpa) -> None:
+    closed = _ClosedOpa(opa.server)
+    outcomes = [one_program.run(SEED, number, PER_PROGRAM, closed) for number in range(8)]
+    told = [difference for outcome in outcomes for difference in outcome.differences]
+    assert any(difference.startswith("opa says {") for difference in told)
+    assert all("opa" in difference.lower() for difference in told)
+
+
+def test_a_question_is_shrunk_to_what_still_differs() -> None:
+    asked = Asked(
+        "place",
+        {"a.b": 1, "a.c": None},
+        {"a.l": [{"x": 1, "y": 2}, {"x": 3}], "a.m": []},
+        {"UTC": 0},
+    )
+
+    def differs(one: Asked) -> bool:
+        return "a.c" in one.stated and "'x': 1" in repr(one.lists.get("a.l"))
+
+    small = shrunken(asked, differs)
+    assert (small.stated, small.lists) == ({"a.c": None}, {"a.l": [{"x": 1}]})
+
+
+def test_one_seed_gives_one_program() -> None:
+    assert one_program.program_of(SEED, 3) == one_program.program_of(SEED, 3)
+    assert one_program.program_of(SEED, 3) != one_program.program_of(SEED, 4)
