@@ -24,7 +24,7 @@ from dsl.diagnostics import Diagnostic, Fix, Label
 from dsl.source import SourceText
 from dsl.syntax_errors import Unexpected
 from dsl.tree import Charter
-from dsl.words import DECLARATIONS
+from dsl.words import DECLARATIONS, SOFT
 
 MAX_SOURCE_CHARACTERS = 256 * 1024
 MAX_SYNTAX_ERRORS = 20
@@ -32,6 +32,7 @@ MAX_SYNTAX_ERRORS = 20
 MAX_REREAD_CHARACTERS = 1024 * 1024
 
 _DECLARATION = re.compile(rf"^[ \t]*({'|'.join(DECLARATIONS)})\b", re.MULTILINE)
+_SOFT = frozenset(word.upper() for word in SOFT)
 # Control characters, halves of surrogate pairs and non-characters cannot be shown or
 # written to a file; bidirectional controls show a rule as another than it is (CVE-2021-42574).
 _FORBIDDEN = re.compile(
@@ -131,6 +132,8 @@ def _unexpected(error: UnexpectedInput, end: int) -> Unexpected:
     if isinstance(error, UnexpectedToken):
         token = cast("Token", raw.token)
         expected = frozenset(cast("Iterable[str]", raw.accepts or raw.expected))
+        # Words that may name something as well would only lengthen what could be written.
+        expected = expected - _SOFT if expected >= _SOFT and "NAME" in expected else expected
         if token.type == "$END" or token.start_pos is None or token.end_pos is None:
             return Unexpected("$END", end, end, expected)
         return Unexpected(token.type, token.start_pos, token.end_pos, expected)
@@ -144,7 +147,8 @@ def _without_declaration(text: str, offset: int) -> str | None:
     """The text with the declaration around `offset` blanked, so that the next parse finds
     the next independent mistake; None when the mistake is in no declaration."""
     starts = [match.start(1) for match in _DECLARATION.finditer(text)]
-    before = [start for start in starts if start <= offset]
+    # What is missing before a declaration is missing from the one before.
+    before = [start for start in starts if start < offset]
     if not before:
         return None
     start = before[-1]

@@ -28,7 +28,7 @@ _PARTS = re.compile(
 
 def _no_number(source: SourceText, met: Unexpected) -> Diagnostic | None:
     """`cites GDPR art`, and then the next clause."""
-    if met.expected != frozenset({"LOCATOR", "INTEGER", "UPPER", "NAME"}):
+    if met.expected != frozenset({"LOCATOR", "INTEGER", "DECIMAL", "UPPER", "NAME"}):
         return None
     word = previous_word(source, met.start)
     if word is None or word.text not in _SAMPLES:

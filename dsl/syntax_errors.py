@@ -9,16 +9,31 @@ from collections.abc import Callable
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Fix, Label, quoted
 from dsl.source import SourceText
+from dsl.syntax_characters import character
 from dsl.syntax_citations import CITATIONS
+from dsl.syntax_clauses import CLAUSES
+from dsl.syntax_dates import DATES
+from dsl.syntax_declarations import DECLARED
 from dsl.syntax_gaps import GAPS
 from dsl.syntax_habits import HABITS
-from dsl.syntax_signs import character
+from dsl.syntax_numbers import NUMBERS
+from dsl.syntax_sayings import SAYINGS
 from dsl.unexpected import Unexpected, choices, close, last_end
 from dsl.words import KEYWORDS
 
 __all__ = ["KEYWORDS", "Unexpected", "explain"]
 
 Explanation = Callable[[SourceText, Unexpected], Diagnostic | None]
+_EXPLANATIONS: tuple[Explanation, ...] = (
+    *CITATIONS,
+    *DATES,
+    *NUMBERS,
+    *DECLARED,
+    *CLAUSES,
+    *SAYINGS,
+    *HABITS,
+    *GAPS,
+)
 
 
 def explain(source: SourceText, met: Unexpected) -> Diagnostic:
@@ -27,8 +42,7 @@ def explain(source: SourceText, met: Unexpected) -> Diagnostic:
         return character(source, met)
     if met.terminal == "$END":
         return _ends_early(source, met)
-    explanations: tuple[Explanation, ...] = (*CITATIONS, *HABITS, *GAPS)
-    for explanation in explanations:
+    for explanation in _EXPLANATIONS:
         found = explanation(source, met)
         if found is not None:
             return found

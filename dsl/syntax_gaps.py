@@ -6,7 +6,7 @@ from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Fix, Label, quoted
 from dsl.source import SourceText, Span
 from dsl.syntax_lists import LISTS
-from dsl.unexpected import Unexpected, choices, whole_word
+from dsl.unexpected import Unexpected, choices
 from dsl.words import KEYWORDS, OWNERS, PHRASES
 
 _NAME = r"[a-z][a-z0-9]*([_-][a-z0-9]+)*"
@@ -22,21 +22,6 @@ def _begins_wrongly(source: SourceText, met: Unexpected) -> Diagnostic | None:
         "the file does not begin with `charter`",
         (Label(span),),
         help="begin with `charter` and a name, such as `charter eu.gdpr`",
-    )
-
-
-def _date(source: SourceText, met: Unexpected) -> Diagnostic | None:
-    if met.expected != frozenset({"DATE"}):
-        return None
-    span = whole_word(source, met.start)
-    parts = re.fullmatch(r"([0-9]{4})[-./]([0-9]{1,2})[-./]([0-9]{1,2})", span.text)
-    mended = parts and f"{parts[1]}-{parts[2]:>02}-{parts[3]:>02}"
-    return Diagnostic(
-        Code.UNEXPECTED,
-        f"{quoted(span.text)} is not a date",
-        (Label(span),),
-        help=f"write `{mended}`" if mended else "write year-month-day, such as `2018-05-25`",
-        fix=Fix(span, mended) if mended else None,
     )
 
 
@@ -68,8 +53,10 @@ def _place_in_law(source: SourceText, met: Unexpected) -> Diagnostic | None:
 
 def _condition(source: SourceText, met: Unexpected) -> Diagnostic | None:
     """A condition ends before it began, or begins with a word of everyday language."""
-    wants = "DOTTED" in met.expected and not met.between_declarations
     span = met.span(source)
+    if met.expected == frozenset({"DOTTED"}) and met.terminal == "NAME":
+        return _record_before_dot(span)
+    wants = {"DOTTED", "LPAR"} <= met.expected and not met.between_declarations
     if not wants or met.terminal in ("LOCATOR", "STRING", "INTEGER", "QUANTITY"):
         return None
     if met.terminal == "UPPER":
@@ -221,7 +208,6 @@ def _record_before_dot(span: Span) -> Diagnostic:
 
 GAPS = (
     _begins_wrongly,
-    _date,
     _locator,
     _place_in_law,
     _only_word,

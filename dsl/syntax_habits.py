@@ -6,10 +6,9 @@ import re
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Fix, Label, quoted
 from dsl.source import SourceText, Span
-from dsl.syntax_signs import habit, no_number, no_word, sign_run
+from dsl.syntax_signs import habit, no_word, sign_run
 from dsl.unexpected import Unexpected, previous_word, whole_word
-from dsl.units import UNITS
-from dsl.words import KEYWORDS, PHRASES, TWO_WORDS, WORDS
+from dsl.words import KEYWORDS, PHRASES, SIGNS, TWO_WORDS, WORDS
 
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*(\.[a-z][a-z0-9]*([_-][a-z0-9]+)*)+")
 
@@ -30,7 +29,11 @@ def _and_or(source: SourceText, met: Unexpected) -> Diagnostic | None:
 
 
 def _equal_signs(source: SourceText, met: Unexpected) -> Diagnostic | None:
-    return sign_run(source, met.start) if met.terminal == "EQUAL" else None
+    if source.text.startswith("--", met.start):
+        return habit(source.span(met.start, met.start + 2), SIGNS["--"])
+    return (
+        sign_run(source, met.start) if met.terminal in ("EQUAL", "LESSTHAN", "MINUS_SIGN") else None
+    )
 
 
 def _not_after(source: SourceText, met: Unexpected) -> Diagnostic | None:
@@ -172,69 +175,12 @@ def _reserved(source: SourceText, met: Unexpected) -> Diagnostic | None:
     )
 
 
-def _unit(source: SourceText, met: Unexpected) -> Diagnostic | None:
-    """A word after a number, where a unit was meant."""
-    before = previous_word(source, met.start)
-    if met.terminal not in ("NAME", "UPPER") or before is None or not before.text.isdecimal():
-        return None
-    span = met.span(source)
-    near = difflib.get_close_matches(span.text.lower(), sorted(UNITS), n=1, cutoff=0.7)
-    return Diagnostic(
-        Code.UNIT_MISMATCH,
-        f"{quoted(span.text)} is not a unit",
-        (Label(span),),
-        (f"the units are {', '.join(dict.fromkeys(unit.name for unit in UNITS.values()))}",),
-        f"write `{near[0]}`" if near else "choose one of them",
-        Fix(span, near[0]) if near else None,
-    )
-
-
-def _number(source: SourceText, met: Unexpected) -> Diagnostic | None:
-    """`30days`, `2.5`: something that begins like a number and is none."""
-    span = met.span(source)
-    if met.terminal != "LOCATOR" or "QUANTITY" not in met.expected:
-        return None
-    joined = re.fullmatch(r"([0-9]+)([a-z]+)", span.text)
-    if joined is None or joined[2] not in UNITS:
-        return no_number(span)
-    mended = f"{joined[1]} {joined[2]}"
-    return Diagnostic(
-        Code.MISSPELT_WORD,
-        f"a space is missing in {quoted(span.text)}",
-        (Label(span),),
-        help=f"write `{mended}`",
-        fix=Fix(span, mended),
-    )
-
-
-def _separator(source: SourceText, met: Unexpected) -> Diagnostic | None:
-    """`1,000`: a comma inside a number."""
-    before = previous_word(source, met.start)
-    whole = before and re.compile(r"[0-9]{1,3}(,[0-9]{3})+(?![0-9])").match(
-        source.text, before.start
-    )
-    if met.terminal != "COMMA" or not whole:
-        return None
-    span = source.span(*whole.span())
-    mended = span.text.replace(",", "")
-    return Diagnostic(
-        Code.UNEXPECTED,
-        f"{quoted(span.text)} has a separator in it",
-        (Label(span),),
-        help=f"write `{mended}`",
-        fix=Fix(span, mended),
-    )
-
-
 HABITS = (
     _and_or,
     _equal_signs,
     _not_after,
     _unless,
     _phrase,
-    _unit,
-    _number,
-    _separator,
     _spelling,
     _of,
     _capitals,

@@ -11,6 +11,15 @@ _STARTS = {word.upper() for word in DECLARATIONS}
 _LOCATORS = {"ART", "ANNEX", "CHAPTER", "SECTION", "RECITAL", "POINT", "CRITERION"}
 MAX_CHOICES = 8
 
+# What is said of many terminals at once.
+_KINDS = {
+    "a value": frozenset({"NAME", "UPPER", "STRING", "ENTITY_NAME"}),
+    "a number with its unit": frozenset({"INTEGER", "DECIMAL", "QUANTITY", "MINUS_SIGN"}),
+    "a place in the law, such as `46(2)(c)`": frozenset(
+        {"LOCATOR", "INTEGER", "DECIMAL", "UPPER", "NAME"}
+    ),
+}
+
 
 @dataclass(frozen=True)
 class Unexpected:
@@ -30,6 +39,11 @@ class Unexpected:
         return "RULE" in self.expected
 
     @property
+    def wants_day(self) -> bool:
+        """Whether only a day could stand here."""
+        return "DATE" in self.expected and self.expected <= {"DATE", "TODAY"}
+
+    @property
     def wants_value(self) -> bool:
         return "ENTITY_NAME" in self.expected
 
@@ -38,10 +52,17 @@ def choices(expected: frozenset[str]) -> str:
     """What could have stood there, in words."""
     # Lark names a terminal `__...` where the grammar has no word for it.
     expected = frozenset(name for name in expected if not name.startswith("__"))
-    names = [name for name in expected if name not in _STARTS] or list(expected)
+    if {"HAS", "IS_NOT"} <= expected:
+        return "a relation, such as `=`, `has`, `within` or `at least`"
+    names = {name for name in expected if name not in _STARTS} or set(expected)
     if expected >= _LOCATORS:
-        names = [name for name in names if name not in _LOCATORS] + ["ART"]
-    shown = sorted({TOKEN_NAMES.get(name) or f"`{name.lower()}`" for name in names})
+        names = names - _LOCATORS | {"ART"}
+    kinds: list[str] = []
+    for kind, terminals in _KINDS.items():
+        if names >= terminals:
+            kinds.append(kind)
+            names -= terminals
+    shown = kinds + sorted({TOKEN_NAMES.get(name) or f"`{name.lower()}`" for name in names})
     if expected >= _STARTS and len(shown) < MAX_CHOICES:
         shown.append("the next declaration")
     if not shown:
@@ -57,7 +78,9 @@ def close(expected: frozenset[str]) -> str | None:
     """The closing bracket that would be taken, if any."""
     if "RPAR" in expected:
         return ")"
-    return "}" if "RBRACE" in expected else None
+    if "RBRACE" in expected:
+        return "}"
+    return "]" if "RSQB" in expected else None
 
 
 def last_end(source: SourceText, before: int) -> int:
