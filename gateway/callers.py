@@ -98,6 +98,10 @@ class Callers:
             raise ConfigurationError(f"{path} lists a token id twice")
         return Callers(file.tokens)
 
+    def tenants(self) -> tuple[str, ...]:
+        """Everybody a token speaks for, sorted."""
+        return tuple(sorted({row.tenant for row in self._rows.values()}))
+
     def authenticate(self, authorization: str | None, *, now: datetime) -> Caller:
         """The caller of an `Authorization` header.
 

@@ -15,12 +15,14 @@ import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
+from dsl.core import Program
 from gateway.callers import Callers
 from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, local_state
 from gateway.cli.logs import log_as_json
 from gateway.errors import ConfigurationError
 from gateway.pdp.engines import DEFAULT
+from gateway.pdp.profiles import Profiles
 from gateway.service import Service
 from gateway.state import State
 from gateway.web.app import create_app
@@ -50,6 +52,7 @@ def serve(args: Namespace) -> int:
         log_as_json()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             _say_if_less(args.connections, bounds)
+            _say_who_is_left_out(parts.bundle.program, callers)
             return runner.run(_run(args, listener, parts.service(state), state, callers, bounds))
 
 
@@ -154,6 +157,15 @@ def _say_if_less(wanted: int, bounds: Bounds) -> None:
             "%d connections at once, not %d: the system lets this process open no more files",
             bounds.connections,
             wanted,
+        )
+
+
+def _say_who_is_left_out(program: Program, callers: Callers) -> None:
+    for tenant in Profiles(program).left_out(callers.tenants()):
+        log.warning(
+            "nothing is permitted to the tenant `%s`: no profile of the charters names it, and "
+            "none is for everybody",
+            tenant,
         )
 
 

@@ -1,5 +1,7 @@
 """Profiles: which of a program's profiles a caller is under."""
 
+from collections.abc import Iterable
+
 from dsl.core import Profile, Program
 from dsl.near import nearest
 from gateway.errors import ConfigurationError
@@ -22,6 +24,11 @@ class Profiles:
         found: Profile | None = self._by_tenant.get(tenant) if tenant is not None else None
         found = found or self._default
         return found.name if found else None
+
+    def left_out(self, tenants: Iterable[str]) -> list[str]:
+        """The tenants to which nothing is permitted, for no profile is theirs; none where
+        there are no profiles at all."""
+        return [t for t in tenants if self._by_name and self.of(t) is None]
 
     def named(self, name: str) -> str:
         """The name itself.

@@ -34,6 +34,12 @@ def test_without_a_default_a_tenant_nobody_named_has_none() -> None:
     assert profiles.of("clinic-a") == "clinics"
     assert profiles.of("clinic-c") is None
     assert profiles.of(None) is None
+    assert profiles.left_out(["clinic-a", "clinic-c", "clinic-b"]) == ["clinic-c"]
+
+
+def test_nobody_is_left_out_of_a_default_or_of_charters_without_profiles() -> None:
+    for profiles in (PROFILES, Profiles(replace(PROGRAM, profiles=()))):
+        assert profiles.left_out(["clinic-a", "clinic-c"]) == []
 
 
 @pytest.mark.parametrize(

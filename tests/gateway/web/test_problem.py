@@ -7,7 +7,7 @@ import pytest
 
 from gateway import errors
 from gateway.errors import GatewayError
-from gateway.pdp import normalise, request
+from gateway.pdp import normalise, refusals, request
 from gateway.web.problem import BASE, INTERNAL, PROBLEMS, QUESTIONS, Problem, of_error
 from tests.project import ROOT
 
@@ -33,7 +33,7 @@ def test_a_section_gives_status_title_meaning_and_what_to_do(problem: Problem) -
 def test_every_kind_of_request_error_that_the_code_raises_is_a_problem() -> None:
     source = "".join(
         (ROOT / (module.__name__.replace(".", "/") + ".py")).read_text(encoding="utf-8")
-        for module in (errors, normalise, request)
+        for module in (errors, normalise, refusals, request)
     )
     kinds = set(re.findall(r'kind(?:: str)? ?= ?"([a-z-]+)"', source))
     assert kinds == set(QUESTIONS)
