@@ -19,10 +19,10 @@ from tests.dsl.naive_facts import (
     Asked,
     Facts,
     Kleene,
+    Known,
     Value,
     date_relation,
     day_of,
-    known,
     later,
     number_relation,
 )
@@ -219,7 +219,7 @@ def _refuses(rule: model.Rule) -> bool:
 
 def answer(checked: model.Model, asked: Asked) -> Answer:
     """What every engine must say of a question."""
-    it = Situation(checked, known(checked, asked, holds), asked.today)
+    it = Situation(checked, Known(checked, asked, holds), asked.today)
     rules = [rule for rule in checked.rules if asked.action in rule.actions]
     enforced = [rule for rule in rules if rule.level is Level.ENFORCE]
     refusing = [rule for rule in enforced if _refuses(rule)]

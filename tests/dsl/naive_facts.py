@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
-from typing import cast
+from typing import Protocol, cast
 
 from dsl import model
 from dsl.core import PROFILE_PATH, Aggregate, DaysBetween, FactType, Kind, ListType, Shift
@@ -17,7 +17,6 @@ from dsl.tree import Relation
 
 Kleene = bool | None
 Value = bool | str | frozenset[str] | Fraction | date
-Facts = Mapping[str, Value]
 
 LARGEST_STEP = 2**53 - 1
 MOST_TERMS = 1000  # and elements of a list
@@ -36,28 +35,40 @@ class Asked:
     today: Mapping[str, int]
 
 
+class Facts(Protocol):
+    """What is known, by path; None is unknown."""
+
+    def get(self, path: str, /) -> Value | None: ...
+
+
 # Conditions of a list are evaluated by `tests.dsl.naive`, which is handed in.
 Holds = Callable[[model.Condition | None, Facts, Mapping[str, int]], Kleene]
 
 
-def known(checked: model.Model, asked: Asked, holds: Holds) -> dict[str, Value]:
-    """Every fact that is known of a question, stated and derived."""
-    found: dict[str, Value] = {}
-    for path, fact in checked.facts.items():
-        if path not in checked.derived and path != PROFILE_PATH:
-            _keep(found, path, _fit(fact, asked.stated.get(path)))
-    profile = asked.stated.get(PROFILE_PATH)
-    if profile in [declared.name for declared in checked.profiles]:
-        _keep(found, PROFILE_PATH, cast("str", profile))
-    stated = dict(found)
-    for path, derivation in checked.derived.items():
-        _keep(found, path, _derive(checked, checked.facts[path], derivation, stated, asked, holds))
-    return found
+class Known:
+    """What is known of a question, stated and derived; found out when it is asked for."""
 
+    def __init__(self, checked: model.Model, asked: Asked, holds: Holds) -> None:
+        self._checked = checked
+        self._asked = asked
+        self._holds = holds
+        self._found: dict[str, Value | None] = {}
 
-def _keep(found: dict[str, Value], path: str, value: Value | None) -> None:
-    if value is not None:
-        found[path] = value
+    def get(self, path: str, /) -> Value | None:
+        if path not in self._found:
+            self._found[path] = self._find(path)
+        return self._found[path]
+
+    def _find(self, path: str) -> Value | None:
+        checked, asked = self._checked, self._asked
+        if path == PROFILE_PATH:
+            stated = asked.stated.get(path)
+            named = [p.name for p in checked.profiles if p.name == stated]
+            return named[0] if named else None
+        fact = checked.facts[path]
+        if path in checked.derived:
+            return _derive(checked, fact, checked.derived[path], self, asked, self._holds)
+        return _fit(fact, asked.stated.get(path))
 
 
 # --- stated facts --------------------------------------------------------------------
@@ -175,7 +186,9 @@ def _elements(kind: ListType, lists: Mapping[str, object]) -> list[dict[str, Val
         stated = cast("Mapping[str, object]", element)
         fitted: dict[str, Value] = {}
         for field, fact in kind.fields.items():
-            _keep(fitted, f"{name}.{field}", _fit(fact, stated.get(field)))
+            value = _fit(fact, stated.get(field))
+            if value is not None:
+                fitted[f"{name}.{field}"] = value
         elements.append(fitted)
     return elements
 
