@@ -7,24 +7,29 @@ alone. Numbers and days are moved to both sides of every bound, each fact is hid
 every profile asks. Of all candidates those are kept that show something new.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from dsl.core import (
     PROFILE_PATH,
+    And,
     AtLeast,
     Atom,
     Condition,
+    Constant,
     Effect,
     InForce,
     Known,
     Level,
     NotBefore,
+    OneOf,
     Program,
+    Rule,
     atoms,
+    conjuncts,
 )
 from dsl.evaluate import Answer, evaluate, truth, verdict
-from dsl.facts import Question, Value, settled
+from dsl.facts import Question, settled
 from dsl.kleene import Truth
 
 # Enough to show each permission in its setting; more only costs time.
@@ -52,7 +57,7 @@ def agreement_vectors(program: Program, examples: Iterable[Question]) -> tuple[V
     watched = {action: _Watched.of(program, action) for action in program.actions}
     seen: set[object] = set()
     kept: list[Vector] = []
-    for question in _candidates(program, watched, ordered, seen):
+    for question in _candidates(program, watched, ordered, seen, kept):
         answer = evaluate(program, question)
         shown = watched[question.action].shown(question, answer)
         if not shown <= seen:
@@ -66,8 +71,10 @@ def _candidates(
     watched: Mapping[str, "_Watched"],
     examples: list[Question],
     seen: Set[object],
+    kept: Sequence[Vector],
 ) -> Iterator[Question]:
-    """Questions that may show something new; `seen` is what was shown until now."""
+    """Questions that may show something new; `seen` is what the vectors `kept` until now
+    show."""
     yield from _with_profiles(program, examples)
     for action in program.actions:
         own = [question for question in examples if question.action == action]
@@ -77,13 +84,20 @@ def _candidates(
             for question in own:
                 yield Question(action, {**base.facts, **question.facts}, question.today)
             for path in base.facts:
-                yield Question(action, _without(base.facts, path), base.today)
+                yield _without(base, path)
         for atom in watched[action].atoms:
             wanted = _sides(atom)
             for question in [*bases, *asked]:
                 if wanted <= seen:
                     break
                 yield from _around(program, atom, question)
+        for rule in program.rules:
+            if action in rule.actions and rule.level is not Level.ENFORCE:
+                yield from _beside(rule, action, seen, list(kept))
+    if program.profiles:
+        shown = [vector.question for vector in kept]
+        yield from _with_profiles(program, shown)
+        yield from (_without(question, PROFILE_PATH) for question in shown)
 
 
 def _with_profiles(program: Program, examples: list[Question]) -> list[Question]:
@@ -108,7 +122,7 @@ def _around(program: Program, atom: Atom, question: Question) -> Iterator[Questi
         case NotBefore(path, zone, offset):
             yield from _moved(program, question, path, question.today[zone] + offset)
         case Known(path) if path in question.facts:
-            yield Question(question.action, _without(question.facts, path), question.today)
+            yield _without(question, path)
         case _:
             pass
 
@@ -120,14 +134,32 @@ def _moved(program: Program, question: Question, path: str, bound: int) -> Itera
             yield Question(question.action, {**question.facts, path: value}, question.today)
 
 
+def _beside(
+    rule: Rule, action: str, seen: Set[object], kept: Sequence[Vector]
+) -> Iterator[Question]:
+    """Questions in which a rule that is not enforced is noted, permitted and refused."""
+    read = {atom.path for atom in atoms(rule.formula) if not isinstance(atom, InForce | Constant)}
+    asked = [vector for vector in kept if vector.question.action == action]
+    noting = next((v.question for v in asked if rule.id in v.answer.noted), None)
+    if noting is None:
+        return
+    for vector in asked:
+        if {(True, rule.id), (False, rule.id)} <= seen:
+            break
+        others = {p: value for p, value in vector.question.facts.items() if p not in read}
+        same = {p: value for p, value in noting.facts.items() if p in read}
+        yield Question(action, {**others, **same}, noting.today)
+
+
 def _permitted(program: Program, asked: list[Question]) -> list[Question]:
     """A few permitted questions: of the examples, or of all that they state together."""
     found = [question for question in asked if evaluate(program, question).permits]
     return found[:: max(1, len(found) // _BASES)][:_BASES]
 
 
-def _without(facts: Mapping[str, Value], path: str) -> dict[str, Value]:
-    return {other: value for other, value in facts.items() if other != path}
+def _without(question: Question, path: str) -> Question:
+    facts = {other: value for other, value in question.facts.items() if other != path}
+    return Question(question.action, facts, question.today)
 
 
 @dataclass(frozen=True)
@@ -155,7 +187,9 @@ class _Watched:
         condition and atom, and of what lies at its bound on which side."""
         shown: set[object] = {(question.action, verdict(answer))}
         shown.update((answer.permits, name) for name in answer.noted)
-        shown.update((name, truth(part, question)) for name, part in self.conditions)
+        for name, part in self.conditions:
+            shown.add((name, truth(part, question)))
+            shown.add((name, _beside_profile(part, question)))
         for atom in self.atoms:
             shown.add((atom, truth(atom, question)))
             place = _place(atom, question)
@@ -165,6 +199,15 @@ class _Watched:
             found = answer.duties | answer.preferred
             shown.update((name, name in found) for name in self.on_permits)
         return shown
+
+
+def _beside_profile(condition: Condition, question: Question) -> tuple[Truth, Truth] | None:
+    """Whether it is in force for the caller's profile, and the value of all else in it; None
+    where it asks for no profile."""
+    first, *rest = conjuncts(condition)
+    if not isinstance(first, OneOf) or first.path != PROFILE_PATH:
+        return None
+    return truth(first, question), truth(And(tuple(rest)), question)
 
 
 def _sides(atom: Atom) -> set[object]:
