@@ -182,6 +182,8 @@ class ConditionChecker:
                 written = f"not {test.path.text} {word} {operand.span.text}"
                 return written, Fix(test.span, written)
         instead = _INSTEAD.get((fact.kind, test.relation))
+        if instead is not None and _sample_of(fact, operand):
+            return f"{instead.value} {_sample_of(fact, operand)}", None
         if is_zone and fact.kind is Kind.TERM:
             instead = Relation.IN
         return (instead.value, Fix(operator, instead.value)) if instead else (None, None)
@@ -221,6 +223,14 @@ class ConditionChecker:
     def number(self, operand: object, fact: FactType, *, bare: bool = False) -> int | None:
         """The value of a literal in steps of the fact, or None where it is reported."""
         return self._quantities.number(operand, fact, bare=bare)
+
+
+def _sample_of(fact: FactType, operand: object) -> str:
+    """What to compare a number or a date with, where the operand is the one for the other."""
+    if fact.kind is Kind.INTEGER and not isinstance(operand, tree.Number):
+        return f"30 {fact.unit}"
+    is_day = isinstance(operand, tree.Day | tree.Today)
+    return "2027-01-12" if fact.kind is Kind.DAY and not is_day else ""
 
 
 def _operator_span(test: tree.Test) -> Span:

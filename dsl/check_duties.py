@@ -172,7 +172,7 @@ def _sample(fact: FactType) -> str:
         case Kind.TRUTH:
             return "yes"
         case Kind.INTEGER:
-            return f"1 {fact.unit}"
+            return f"2 {fact.unit}"
         case Kind.DAY:
             return "2027-01-12"
         case _:

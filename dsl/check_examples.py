@@ -1,5 +1,8 @@
 """Stage 3, examples: what is given, when, on which actions, and what must come out."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from dsl import model, tree
 from dsl.check_condition import ConditionChecker
 from dsl.check_duties import DutyChecker
@@ -33,6 +36,7 @@ class ExampleChecker:
         self._conditions = conditions
         self._outcomes = OutcomeChecker(scope, duties, found)
         self._found = found
+        self._assumed: model.Assumed | None = None
 
     def examples(
         self, rule: tree.Rule, actions: tuple[str, ...], effect: model.Effect
@@ -57,7 +61,7 @@ class ExampleChecker:
     ) -> model.Example | None:
         given: dict[str, object] = {}
         entities: dict[str, str] = {}
-        for fact in self._without_repeats(example):
+        for fact in self._without_repeats(example.given):
             self._given(fact, given, entities)
         expected = self._outcomes.expected(example, rule, effect)
         day = day_number(example.as_of or self._scope.charter.as_of)
@@ -80,17 +84,32 @@ class ExampleChecker:
             day=day,
             actions=self._actions(example, actions),
             span=example.span,
+            assumed=self.assumed(),
         )
 
-    def _without_repeats(self, example: tree.Example) -> list[tree.Given]:
+    def assumed(self) -> model.Assumed:
+        """What every example of the charter takes for granted; mistakes in it are told once."""
+        if self._assumed is None:
+            blocks = self._scope.charter.declarations
+            given = [g for block in blocks if isinstance(block, tree.Assume) for g in block.given]
+            facts: dict[str, object] = {}
+            entities: dict[str, str] = {}
+            for fact in self._without_repeats(given):
+                self._given(fact, facts, entities)
+            self._assumed = model.Assumed(facts, entities)
+        return self._assumed
+
+    def _without_repeats(self, given: Sequence[tree.Given]) -> list[tree.Given]:
         """What is given, `every` key of a map before single keys, which win."""
         seen: dict[tuple[str, str | None, bool], tree.Word] = {}
         kept: list[tree.Given] = []
-        for fact in example.given:
+        for fact in given:
             key = (fact.path.text, fact.key and fact.key.text, fact.every)
             earlier = seen.setdefault(key, fact.path)
             if earlier is not fact.path:
-                self._found.repeats("attribute", fact.path, earlier, verb="given")
+                shown = f"{fact.path.text}[{fact.key.text}]" if fact.key else fact.path.text
+                word = replace(fact.path, text=shown)
+                self._found.repeats("attribute", word, earlier, verb="given")
             else:
                 kept.append(fact)
         return sorted(kept, key=lambda fact: not fact.every)

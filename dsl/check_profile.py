@@ -108,13 +108,6 @@ class _ProfileChecker:
             when = ConditionChecker(self._scope, self._found).check(declared.when)
             check_known(declared.when, Place.GRANTS, self._found)
             check_itself(declared.when, when, self._found)
-            if not declared.permits:
-                self._found.report(
-                    Code.PROFILES,
-                    f"the profile {quoted(declared.name.text)} says when, and permits nothing",
-                    declared.when.span,
-                    "write `permit` and one or more actions, or remove `when`",
-                )
         if not declared.permits or self._found.errors > before:
             return None
         name = declared.name.text
@@ -180,6 +173,9 @@ def _check_left_out(
 ) -> None:
     """Warn of charters whose rules are in force for nobody."""
     listed = {name for profile in profiles for name in profile.charters}
+    if not listed <= {scope.charter.name.text for scope in scopes}:
+        # A misspelt charter is reported; it may be the one that seems left out.
+        return
     for scope in scopes:
         charter = scope.charter
         has_rules = any(True for _ in each([charter], tree.Rule))

@@ -24,9 +24,7 @@ def warn_always(test: tree.Test, made: model.Test, found: Found) -> None:
         f"`{made.relation.value} {span.text}` is {'always' if always else 'never'} so, because "
         f"{path} {end} {limit}",
         span,
-        f"write `{made.fact.path} is known` to ask whether it is stated"
-        if always
-        else "write another bound, or remove the comparison",
+        "write another bound, or remove the comparison",
         severity=Severity.WARNING,
     )
 

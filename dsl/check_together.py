@@ -1,7 +1,7 @@
 """Stage 3, conditions beside each other: what can never hold together, and what follows."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dsl import model, tree
 from dsl.claims import Claim, claim, excludes, implies
@@ -30,6 +30,10 @@ def _conjuncts(
     written: tree.Condition, typed: model.Condition, *, denied: bool = False
 ) -> Iterator[Conjunct]:
     match written, typed:
+        case tree.Not(tree.Test() as test), model.Not(operand):
+            # The words of the author include the `not`.
+            whole = replace(test, span=written.span)
+            yield from _conjuncts(whole, operand, denied=not denied)
         case tree.Not(inner), model.Not(operand):
             yield from _conjuncts(inner, operand, denied=not denied)
         case tree.And(parts), model.And(operands) if not denied:

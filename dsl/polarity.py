@@ -20,7 +20,7 @@ from dsl.tree import Relation
 
 @dataclass(frozen=True)
 class _Rule:
-    """Whether `is known` may stand there, and `is not known`, and in whose words."""
+    """Whether `is known` may stand there, and `is not known`; what else an author hears."""
 
     positive: bool
     negative: bool
@@ -35,32 +35,31 @@ class Place(Enum):
         positive=False,
         negative=True,
         message="whoever hides {path} would escape this rule",
-        help="write `{path} is not known`, which refuses those who hide it, or ask it in `require`",
+        help="so that hiding it is refused, or ask it in `require`",
     )
     REQUIRES = _Rule(
         positive=True,
         negative=False,
         message="whoever hides {path} would meet this requirement",
-        help="write `{path} is known`, or ask it in `when`",
+        help="so that hiding it does not meet this, or ask it in `when`",
     )
     GRANTS = _Rule(
         positive=True,
         negative=False,
         message="whoever hides {path} would be granted this",
-        help="write `{path} is known`, or leave it out: what is not known grants nothing",
+        help="or leave it out: what is not known grants nothing",
     )
     PREFERS = _Rule(
         positive=True,
         negative=False,
         message="whoever hides {path} would be preferred",
-        help="write `{path} is known`, or leave it out: what is not known is not preferred",
+        help="or leave it out: what is not known is not preferred",
     )
     OBLIGES = _Rule(
         positive=False,
         negative=True,
         message="whoever hides {path} would escape this duty",
-        help="write `{path} is not known`, or leave it out: the duty also applies where a fact "
-        "is not known",
+        help="or leave it out: the duty also applies where a fact is not known",
     )
     GRANTS_WITH_DUTY = _Rule(
         positive=False,
@@ -89,12 +88,15 @@ def check_known(condition: tree.Condition, place: Place, found: Found) -> None:
         if rule.positive if positive else rule.negative:
             continue
         path = _path(test)
-        opposite = _opposite(test) if rule.positive is not rule.negative else None
+        opposite, help_ = None, rule.help
+        if rule.positive is not rule.negative:
+            opposite = _opposite(test)
+            help_ = f"write `{path} {opposite.text}`, {rule.help}"
         found.report(
             Code.KNOWN_HELPS,
             rule.message.format(path=quoted(path)),
             test.span,
-            rule.help.format(path=path),
+            help_,
             note="hiding a fact may only ever hurt the caller",
             fix=opposite,
         )

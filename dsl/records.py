@@ -16,7 +16,6 @@ WIRE_TOPS = ("subject", "action", "resource", "context")
 # What every request says of itself (OpenID AuthZEN Authorization API 1.0, section 5): one
 # word each, from the caller.
 NAMED_BY_CALLER = ("subject.type", "subject.id", "resource.type", "resource.id")
-RESERVED = "action.name"
 REFERENCE = ("id", "type")
 
 
@@ -62,16 +61,9 @@ def is_placed(record: tree.Record, found: Found) -> bool:
 
 def _check_reserved(record: tree.Record, declared: tree.Field, found: Found) -> None:
     path = f"{record.wire.text}.{declared.name.text}"
-    if path == RESERVED:
-        found.report(
-            Code.WIRE_PLACE,
-            f"{quoted(path)} is not a fact, every request has it",
-            declared.name.span,
-            "rename the field, and name the actions of a rule with `on`",
-        )
-    elif path not in NAMED_BY_CALLER:
+    if path not in NAMED_BY_CALLER:
         return
-    elif record.origin.text != Origin.REQUEST.value:
+    if record.origin.text != Origin.REQUEST.value:
         found.report(
             Code.WIRE_PLACE,
             f"{quoted(path)} is what the caller says, not {quoted(record.origin.text)}",

@@ -11,6 +11,7 @@ from dsl.source import SourceText
 HERE = Path(__file__).parent
 FOLDER = HERE / "mistakes"
 BASE = SourceText("base.charter", (HERE / "base.charter").read_text(encoding="utf-8"))
+MORE = SourceText("more.charter", (HERE / "more.charter").read_text(encoding="utf-8"))
 
 
 def names() -> list[str]:
@@ -19,12 +20,14 @@ def names() -> list[str]:
 
 
 def sources(name: str) -> list[SourceText]:
-    """The files of a mistake, and the vocabulary that all of them import."""
+    """The files of a mistake, and the vocabulary that they import or forgot to."""
     folder = FOLDER / name
     paths = sorted(folder.glob("*.charter")) if folder.is_dir() else [FOLDER / f"{name}.charter"]
     # No translation of line ends: they are part of what is tested.
     texts = [(path.name, path.read_bytes().decode("utf-8")) for path in paths]
-    return [BASE, *(SourceText(file, text) for file, text in texts)]
+    files = [SourceText(file, text) for file, text in texts]
+    uses_more = "not-imported" in name or any("\nimport more\n" in file.text for file in files)
+    return [BASE, *files, MORE] if uses_more else [BASE, *files]
 
 
 def compiled(name: str) -> Compiled:
