@@ -5,10 +5,12 @@ sees them; parsing is linear in the length of the text.
 """
 
 import re
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from threading import Lock
 from typing import Any, cast
 
 from lark import Lark
@@ -26,10 +28,13 @@ from dsl.syntax_errors import Unexpected
 from dsl.tree import Charter
 from dsl.words import DECLARATIONS, SOFT
 
-MAX_SOURCE_CHARACTERS = 256 * 1024
+# Some six hundred rules of ordinary size.
+MAX_SOURCE_CHARACTERS = 768 * 1024
 MAX_SYNTAX_ERRORS = 20
 # After each syntax error the text is read again without the declaration it is in.
 MAX_REREAD_CHARACTERS = 1024 * 1024
+# A tree takes some twenty times the room of its text.
+MAX_REMEMBERED_CHARACTERS = 4 * 1024 * 1024
 
 _DECLARATION = re.compile(rf"^[ \t]*({'|'.join(DECLARATIONS)})\b", re.MULTILINE)
 _SOFT = frozenset(word.upper() for word in SOFT)
@@ -61,8 +66,55 @@ def _read(text: str) -> Tree[Token]:
     return cast("Any", _grammar()).parse(text)
 
 
+class _Remembered:
+    """What the files that were read last came to. A tree never changes, so that compiling
+    again after an edit reads only the file that was edited."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._parsed: OrderedDict[SourceText, Parsed] = OrderedDict()
+        self._characters = 0
+
+    def get(self, source: SourceText) -> Parsed | None:
+        with self._lock:
+            if source not in self._parsed:
+                return None
+            self._parsed.move_to_end(source)
+            return self._parsed[source]
+
+    def put(self, source: SourceText, parsed: Parsed) -> None:
+        with self._lock:
+            if source not in self._parsed:
+                self._characters += len(source.text)
+            self._parsed[source] = parsed
+            while self._characters > MAX_REMEMBERED_CHARACTERS:
+                old, _ = self._parsed.popitem(last=False)
+                self._characters -= len(old.text)
+
+    def forget(self) -> None:
+        with self._lock:
+            self._parsed.clear()
+            self._characters = 0
+
+
+_REMEMBERED = _Remembered()
+
+
+def forget() -> None:
+    """Forget the files that were read, as a new process would."""
+    _REMEMBERED.forget()
+
+
 def parse(source: SourceText) -> Parsed:
     """The tree of a charter file, with everything wrong in its syntax."""
+    parsed = _REMEMBERED.get(source)
+    if parsed is None:
+        parsed = _parse(source)
+        _REMEMBERED.put(source, parsed)
+    return parsed
+
+
+def _parse(source: SourceText) -> Parsed:
     refused = _refusal(source)
     if refused is not None:
         return Parsed(None, (refused,))
