@@ -89,8 +89,11 @@ def _change(change: Change) -> str:
 
 
 def _nothing(found: Explanation) -> str:
-    tried = "of those that were looked at, none" if found.gave_up else "none"
-    return f"Of changes of at most two facts that the request may state, {tried} makes it a permit."
+    early = "; the search ended early" if found.gave_up else ""
+    return (
+        "No change of at most two facts that the request may state was found to make it a "
+        f"permit{early}."
+    )
 
 
 def _elsewhere(explained: Explained) -> Iterator[str]:

@@ -64,7 +64,7 @@ def _charter(args: Namespace) -> int:
         _fits(celex, _CELEX, "CELEX number; EUR-Lex gives it, such as 32016R0679")
     law_name = args.law or "HOUSE"
     law = skeleton.Law(law_name, args.law_title or _law_title(args.law), celex)
-    zone = args.time_zone or _ZONE
+    zone = _ZONE if args.time_zone is None else args.time_zone
     text = skeleton.charter(
         args.name,
         title=args.title or "What this charter is about",

@@ -110,8 +110,9 @@ def _report(
     for result, failed in failures:
         sys.stdout.write(f"FAILED {result.name} on {failed.engine}: {failed.why}\n")
         sys.stdout.write(f"  at {_place(result)}\n")
-    if args.coverage and found is not None:
-        sys.stdout.write(coverage.to_text(found, style=args.format))
+    if found is not None:
+        shown = coverage.to_text(found, style=args.format)
+        sys.stdout.write(shown if args.coverage else f"{coverage.total(found)}\n")
     word = "FAILED" if failures else "OK"
     ran = diagnose.many(len(results), "case")
     failed_ = diagnose.many(len(failures), "failure")

@@ -5,7 +5,7 @@ answer needs no others. `representatives` is finite and in a fixed order.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dsl.core import (
     AtLeast,
@@ -20,22 +20,24 @@ from dsl.core import (
     Within,
     atoms,
 )
+from dsl.derive import inputs
 from dsl.facts import FIRST_DAY, LAST_DAY, MAX_INTEGER, Value
 
-MAX_CLASSES = 64
 MAX_ALIKE = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A value that a fact could have. `alike` are all values, itself first, that every
-    rule treats the same. `side` tells on which side of it an ordered fact may lie as well:
-    `at least`, `at most`, `on or after`, `on or before`."""
+    rule treats the same. Of an ordered fact, `side` tells which values follow the value:
+    `at least`, `at most`, `on or after` or `on or before` it; `beyond` has one of each
+    further class on that side."""
 
     fact: FactType
     value: Value
     alike: tuple[Value, ...]
     side: str | None = None
+    beyond: tuple[Value, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,10 @@ class Turns:
     """The comparisons of a program on one action, by the fact they read."""
 
     atoms: Mapping[str, tuple[Atom, ...]]
+    # Facts that count the days between a date and today.
     derived: Mapping[str, DaysBetween] = field(default_factory=dict[str, DaysBetween])
+    # Facts from which something is derived in another way: where it turns is not known.
+    opaque: frozenset[str] = frozenset()
 
     @staticmethod
     def of(program: Program, action: str) -> "Turns":
@@ -55,24 +60,28 @@ class Turns:
                     path = getattr(atom, "path", None)
                     if path is not None:
                         found.setdefault(path, {})[atom] = None
+        read = {path: d for path, d in program.derived.items() if path in found}
         between = {
-            path: derivation
-            for path, derivation in program.derived.items()
-            if isinstance(derivation, DaysBetween) and path in found
+            path: d
+            for path, d in read.items()
+            if isinstance(d, DaysBetween) and None in (d.first, d.last)
         }
-        return Turns({path: tuple(known) for path, known in found.items()}, between)
+        others = (inputs(d) for path, d in read.items() if path not in between)
+        opaque = frozenset(path for paths in others for path in paths)
+        return Turns({path: tuple(known) for path, known in found.items()}, between, opaque)
 
     def paths(self) -> frozenset[str]:
         """The facts that are read, also for the sake of a derived one."""
-        inputs = {p for d in self.derived.values() for p in (d.first, d.last) if p is not None}
-        return frozenset(self.atoms) | inputs
+        read = (path for derivation in self.derived.values() for path in inputs(derivation))
+        return frozenset(self.atoms) | frozenset(read)
 
 
 def candidates(
     fact: FactType, now: Value | None, turns: Turns, today: Mapping[str, int]
 ) -> list[Candidate]:
     """The values a fact could have instead of `now` (None: it is unknown), one for each
-    class of values that the rules tell apart."""
+    class of values that the rules tell apart. Of sets those with one term alone, one more
+    or one less."""
     known = turns.atoms.get(fact.path, ())
     match fact.kind:
         case Kind.TRUTH:
@@ -84,8 +93,9 @@ def candidates(
             found = list(_sets(fact, known, current))
         case _:
             found = list(_ordered(fact, now, _bounds(fact, turns, today)))
-    different = [one for one in found if now not in one.alike]
-    return different[:MAX_CLASSES]
+            if fact.path in turns.opaque:
+                found = [replace(one, side=None, beyond=()) for one in found]
+    return [one for one in found if now not in one.alike]
 
 
 def _terms(fact: FactType, known: Iterable[Atom]) -> Iterator[Candidate]:
@@ -113,6 +123,7 @@ def _sets(fact: FactType, known: Iterable[Atom], current: tuple[str, ...]) -> It
         made[_closed(fact, [term])] = None
     for term in values:
         made[_closed(fact, [*own, term])] = None
+    made[()] = None
     made.pop(current, None)
     if not fact.may_be_empty:
         made.pop((), None)
@@ -162,11 +173,12 @@ def _ordered(fact: FactType, now: Value | None, bounds: set[int]) -> Iterator[Ca
     low = FIRST_DAY if dates else (-MAX_INTEGER if fact.may_be_negative else 0)
     high = LAST_DAY if dates else MAX_INTEGER
     present = now if isinstance(now, int) and not isinstance(now, bool) else None
-    found: dict[int, str] = {}
-    for bound in sorted(bounds):
-        if low <= bound <= high and (present is None or present < bound):
-            found.setdefault(bound, above)
-        if low <= bound - 1 <= high and (present is None or present >= bound):
-            found.setdefault(bound - 1, below)
-    for value, side in found.items():
-        yield Candidate(fact, value, (value,), side)
+    # The least value of each interval from a bound up, the greatest of each below one.
+    ups = [bound for bound in sorted(bounds) if low <= bound <= high]
+    downs = [bound - 1 for bound in sorted(bounds, reverse=True) if low <= bound - 1 <= high]
+    for number, value in enumerate(ups):
+        if present is None or present < value:
+            yield Candidate(fact, value, (value,), above, tuple(ups[number + 1 :]))
+    for number, value in enumerate(downs):
+        if present is None or present > value:
+            yield Candidate(fact, value, (value,), below, tuple(downs[number + 1 :]))

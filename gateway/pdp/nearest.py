@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations, islice, product
 
 from dsl.core import Effect, FactType, Origin
+from dsl.derive import inputs
 from dsl.evaluate import truth
 from dsl.facts import Question, Value
 from dsl.kleene import certainly, possibly
@@ -17,6 +18,7 @@ from gateway.pdp.candidates import Candidate, Turns, candidates
 from gateway.pdp.what_if import WhatIf
 
 MAX_SUGGESTIONS = 6
+MAX_CLASSES = 64  # of values of one fact
 _MAX_CONFIRMED = 64
 _MAX_ALTERNATIVES = 16
 _MAX_PER_FACTS = 2
@@ -24,8 +26,8 @@ _MAX_PER_FACTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One fact that would be otherwise. Any of `values` would do; where `side` is set there
-    is one value, and `at least`, `at most`, `on or after` or `on or before` it others may
+    """One fact that would be otherwise. Any of `values` would do; where `side` is set, there
+    is one, and all that is `at least`, `at most`, `on or after` or `on or before` it would
     do as well. `before` is None where nobody has stated the fact."""
 
     fact: FactType
@@ -48,6 +50,8 @@ class Nearest:
     def __init__(self, what_if: WhatIf) -> None:
         self._if = what_if
         self._turns = Turns.of(what_if.program, what_if.question.action)
+        derived = what_if.program.derived.values()
+        self._derived_from = frozenset(path for one in derived for path in inputs(one))
 
     def suggestions(self) -> Iterator[Suggestion]:
         """Smallest first, then those that contradict fewest known facts, then by path."""
@@ -65,14 +69,16 @@ class Nearest:
         yield from listed[:MAX_SUGGESTIONS]
 
     def _options(self) -> list[Candidate]:
-        return [
-            candidate
-            for path in sorted(self._turns.paths())
-            if (fact := self._if.program.facts.get(path)) is not None and _may_be_stated(fact)
-            for candidate in candidates(
-                fact, self._if.question.facts.get(path), self._turns, self._if.question.today
-            )
-        ]
+        options: list[Candidate] = []
+        question = self._if.question
+        for path in sorted(self._turns.paths()):
+            fact = self._if.program.facts.get(path)
+            if fact is not None and _may_be_stated(fact):
+                now = question.facts.get(path)
+                found = candidates(fact, now, self._turns, question.today)
+                self._if.gave_up |= len(found) > MAX_CLASSES
+                options += found[:MAX_CLASSES]
+        return options
 
     def _permits(self, changes: tuple[Candidate, ...]) -> bool:
         """Whether the request with these facts would be permitted."""
@@ -86,7 +92,7 @@ class Nearest:
         depends on the changes."""
         if not self._if.spend():
             return False
-        if self._if.program.derived:
+        if any(one.fact.path in self._derived_from for one in changes):
             return True
         facts = {**self._if.question.facts, **{one.fact.path: one.value for one in changes}}
         question = Question(self._if.question.action, facts, self._if.question.today)
@@ -125,7 +131,21 @@ class Nearest:
         if duties is None:
             made = tuple(replace(change, values=change.values[:1]) for change in made)
             duties = self._duties_of_all(made)
-        return None if duties is None else Suggestion(made, duties)
+        if duties is None:
+            return None
+        return Suggestion(tuple(self._sided(changes, made, duties)), duties)
+
+    def _sided(
+        self, changes: tuple[Candidate, ...], made: tuple[Change, ...], duties: tuple[str, ...]
+    ) -> Iterator[Change]:
+        """The changes; "at least" and the like stay where all that lies further on that
+        side gives the same."""
+        for index, (one, change) in enumerate(zip(changes, made, strict=True)):
+            further = replace(change, values=one.beyond)
+            holds = not one.beyond or (
+                self._duties_of_all((*made[:index], further, *made[index + 1 :])) == duties
+            )
+            yield change if holds else replace(change, side=None)
 
     def _merged(self, made: list[Suggestion], new: Suggestion) -> list[Suggestion]:
         """With the new one put together with an earlier one, where the values of both go

@@ -151,21 +151,23 @@ def diagnostic(**changes: Any) -> Diagnostic:
 
 def log(*diagnostics: Diagnostic, pages: str | None = None) -> Any:
     made: Any = sarif_log(diagnostics, version="1.2.3", base=BASE, pages=pages)
-    Draft202012Validator(LOG).validate(made)
+    Draft202012Validator(LOG).validate(made)  # pyright: ignore[reportUnknownMemberType]
     (run,) = made["runs"]
     return run
 
 
 def result(**changes: Any) -> Any:
-    (found,) = log(diagnostic(**changes))["results"]
-    return found
+    found: list[Any] = log(diagnostic(**changes))["results"]
+    assert len(found) == 1
+    return found[0]
 
 
 def text_at(region: dict[str, Any], source: SourceText) -> str:
     """The text of a region, found by its lines and columns alone."""
     lines = source.text.split("\n")
     assert region["startLine"] == region["endLine"]
-    return lines[region["startLine"] - 1][region["startColumn"] - 1 : region["endColumn"] - 1]
+    first, last = int(region["startColumn"]), int(region["endColumn"])
+    return lines[int(region["startLine"]) - 1][first - 1 : last - 1]
 
 
 # --- one result ----------------------------------------------------------------------

@@ -19,9 +19,9 @@ START = """\
 
 `charter` alone prints its commands. The text below is that of `--help`.
 
-Every command takes `--format human|plain|json`, and `charter check` also `sarif`. Answers go to standard output, everything else
-to standard error; an error is one line that says what to do. Each exit code means one thing,
-whatever the command:
+Every command takes `--format human|plain|json`, and `charter check` also `sarif`. Answers go
+to standard output, everything else to standard error; an error is one line that says what to
+do. Each exit code means one thing, whatever the command:
 
 | code | means |
 |---|---|
