@@ -77,7 +77,12 @@ class ConditionChecker:
                 inner = self.check(operand)
                 return None if inner is None else model.Not(inner)
             case tree.Test():
-                return self._test(condition)
+                before = self._found.errors
+                made = self._test(condition)
+                if made is None and self._found.errors == before:
+                    # A condition that is lost in silence would widen its rule.
+                    self._no_sense(condition)
+                return made
 
     @property
     def paths(self) -> PathChecker:
@@ -128,6 +133,14 @@ class ConditionChecker:
     def value(self, literal: tree.Literal, fact: FactType) -> str | None:
         """The value a literal names in the vocabulary of a TERM or TERMS fact."""
         return self._regions.value(literal, fact)
+
+    def _no_sense(self, test: tree.Test) -> None:
+        self._found.report(
+            Code.TYPE_MISMATCH,
+            f"{quoted(test.span.text)} compares what cannot be compared",
+            test.span,
+            f"write another comparison of {quoted(test.path.text)}",
+        )
 
     # --- relations that do not go with the fact ---
 

@@ -8,7 +8,7 @@ from dsl.codes import Code
 from dsl.core import FactType, InForce, Kind
 from dsl.diagnostics import Fix, quoted
 from dsl.found import Found, spelling
-from dsl.periods import Members, join
+from dsl.periods import Members, Periods, join
 from dsl.scope import Scope, Vocabulary
 from dsl.tree import Relation
 from dsl.vocabularies import MAX_LISTED, check_value, choose, listed
@@ -27,7 +27,7 @@ class RegionChecker:
         self._vocabularies = dict(scope.vocabularies)
         self._in_sight: dict[str | None, str | None] = {}
 
-    def value(self, literal: tree.Literal, fact: FactType) -> str | None:
+    def value(self, literal: tree.Literal | tree.Today, fact: FactType) -> str | None:
         """The value a literal names in the vocabulary of a TERM or TERMS fact."""
         known = self._vocabulary(fact)
         if isinstance(literal, tree.Word) and known is None:
@@ -95,7 +95,8 @@ class RegionChecker:
         before = self._found.errors
         if not isinstance(operand, tree.Region):
             members = self._widened(operand, fact, relation)
-            return None if self._found.errors > before else _region(members)
+            # Nothing is in an empty region, and nothing says so: that is no region.
+            return _region(members) if members and self._found.errors == before else None
         parts = [self._widened(part, fact, relation) for part in operand.parts]
         if self._found.errors > before:
             return None
@@ -107,10 +108,12 @@ class RegionChecker:
 
     def _widened(self, part: object, fact: FactType, relation: Relation) -> Members:
         """One part of a region, closed downward in its taxonomy."""
-        members: Members = {}
+        members: dict[str, Periods] = {}
         for value, periods in self._part(part, fact, relation):
-            added = dict.fromkeys(self._narrower(value, fact, relation), periods)
-            members = join(members, added)
+            for one in self._narrower(value, fact, relation):
+                # Only what is named twice has to be joined, day by day.
+                named = join({one: members[one]}, {one: periods}) if one in members else None
+                members[one] = named[one] if named else periods
         return members
 
     def _check_taken(
@@ -147,7 +150,7 @@ class RegionChecker:
                         yield value, ()
             case tree.Word() if relation in (Relation.IN, Relation.WITHIN, Relation.TOUCHES):
                 yield from self._zone(part, fact)
-            case tree.Word() | tree.Number() | tree.YesNo():
+            case tree.Word() | tree.Number() | tree.YesNo() | tree.Day() | tree.Today():
                 value = self.value(part, fact)
                 if value is not None:
                     yield value, ()

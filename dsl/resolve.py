@@ -99,6 +99,9 @@ class _Resolver:
                 if isinstance(declared, tree.Enumeration | tree.Levels | tree.Taxonomy):
                     self._put_vocabulary(charter, declared)
 
+        ladders = [declared for _, declared in each(self._charters, tree.Levels)]
+        vocabularies.check_ladders(ladders, self._found)
+
     def _put_vocabulary(self, charter: tree.Charter, declared: vocabularies.Declared) -> None:
         if declared.name.text in (IDENTIFIER, DATE):
             self._found.report(

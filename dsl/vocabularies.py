@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
+from itertools import combinations
 from typing import cast
 
 from dsl import tree
 from dsl.codes import Code
-from dsl.diagnostics import Label, quoted
+from dsl.diagnostics import Label, Severity, quoted
 from dsl.facts import MAX_TERM_LENGTH, MAX_TERMS
 from dsl.found import Found, spelling
 from dsl.imports import shown_circle, turned
@@ -70,6 +71,27 @@ def levels(declared: tree.Levels, found: Found) -> Vocabulary | None:
         return None
     order = tuple(word.text for word in declared.values)
     return Vocabulary(declared.name.text, tuple(sorted(order)), {}, order=order)
+
+
+def check_ladders(declared: Sequence[tree.Levels], found: Found) -> None:
+    """Warn of two levels that stand the other way round in other levels: whoever reads the
+    one with the other in mind would take more for less."""
+    above: dict[tuple[str, str], Word] = {}
+    for levels_ in declared:
+        pairs = list(combinations(levels_.values, 2)) if len(levels_.values) <= MAX_LEVELS else []
+        turned_ = next(((a, b) for a, b in pairs if (b.text, a.text) in above), None)
+        if turned_ is not None:
+            lower, higher = turned_
+            found.report(
+                Code.LADDERS,
+                f"{quoted(higher.text)} lies above {quoted(lower.text)} here, and below it in "
+                "other levels",
+                higher.span,
+                "give the levels other names, or put them in the same order",
+                Label(above[higher.text, lower.text].span, "the other way round"),
+                severity=Severity.WARNING,
+            )
+        above.update({(a.text, b.text): b for a, b in pairs})
 
 
 def taxonomy(declared: tree.Taxonomy, found: Found) -> Vocabulary | None:
