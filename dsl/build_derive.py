@@ -27,13 +27,17 @@ class DeriveBuilder:
         title = self._reader.word(rest[0]) if isinstance(rest[0], Token) else None
         return tree.Derive(self._reader.word(path), title, self._derivation(rest[-1]))
 
-    def _derivation(self, node: object) -> tree.Aggregation | tree.Moved | tree.Between:
+    def _derivation(
+        self, node: object
+    ) -> tree.Aggregation | tree.Moved | tree.Between | tree.Whether:
         branch = cast("Branch", node)
         match str(branch.data):
             case "aggregation":
                 return self._aggregation(branch)
             case "moved":
                 return self._moved(branch)
+            case "whether":
+                return self._whether(branch)
             case _:
                 return self._between(branch)
 
@@ -73,6 +77,12 @@ class DeriveBuilder:
         return tree.Moved(
             self._reader.word(path), amount, by.data == "minus", self._reader.span(node)
         )
+
+    def _whether(self, node: Branch) -> tree.Whether:
+        left, compared, right = node.children
+        sign = " ".join(str(cast("Branch", compared).children[0]).split())
+        read = self._reader
+        return tree.Whether(read.word(left), tree.Relation(sign), read.word(right), read.span(node))
 
     def _between(self, node: Branch) -> tree.Between:
         _, first, last = (cast("Token", child) for child in node.children)

@@ -110,6 +110,10 @@ class RuleBuilder:
 
     # --- examples ---
 
+    def assume(self, node: Branch) -> tree.Assume:
+        given = tuple(self._given(part) for part in branches(node))
+        return tree.Assume(given, self._reader.span(node))
+
     def _example(self, node: Branch) -> tree.Example:
         title, outcome, *rest = node.children
         parts = [cast("Branch", part) for part in rest]

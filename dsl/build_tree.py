@@ -32,6 +32,7 @@ class _Builder:
             "derive": DeriveBuilder(reader).derive,
             "profile": profiles.profile,
             "invariant": profiles.invariant,
+            "assume": rules.assume,
             "rule": rules.rule,
         }
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from dsl.calculations import Compare, DaysBetween, Shift
+
 # --- facts ---------------------------------------------------------------------------
 
 
@@ -220,26 +222,7 @@ class Tally:
     otherwise: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """A DAY fact moved by whole months, clipped to the end of the month, and then by days."""
-
-    path: str
-    months: int
-    days: int
-
-
-@dataclass(frozen=True, slots=True)
-class DaysBetween:
-    """The number of days from one DAY fact to another; None stands for today in
-    `time_zone`. Negative where the second lies before the first."""
-
-    first: str | None
-    last: str | None
-    time_zone: str
-
-
-Derivation = Tally | Shift | DaysBetween
+Derivation = Tally | Shift | DaysBetween | Compare
 
 
 # --- rules ---------------------------------------------------------------------------

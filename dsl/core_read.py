@@ -36,6 +36,7 @@ OPERATORS: dict[str, type] = {
     "tally": core.Tally,
     "shift": core.Shift,
     "days-between": core.DaysBetween,
+    "compare": core.Compare,
 }
 _CONDITIONS = frozenset(get_args(Condition))
 

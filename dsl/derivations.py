@@ -8,9 +8,18 @@ from dataclasses import dataclass, replace
 
 from dsl import model, tree
 from dsl.codes import Code
-from dsl.core import Aggregate, DaysBetween, FactType, Kind, ListType, Origin, Shift
+from dsl.comparisons import read_comparison
+from dsl.core import (
+    Aggregate,
+    DaysBetween,
+    FactType,
+    Kind,
+    ListType,
+    Origin,
+    Shift,
+)
 from dsl.derive import element_path
-from dsl.diagnostics import Label, quoted
+from dsl.diagnostics import Fix, Label, quoted
 from dsl.found import Found
 from dsl.quantities import QuantityReader
 from dsl.scope import MapType
@@ -70,6 +79,8 @@ class DerivationReader:
                 made = self._shift(declared, declared.derivation)
             case tree.Between():
                 made = self._between(declared, declared.derivation)
+            case tree.Whether():
+                made = self._whether(declared, declared.derivation)
         return made if made is not None and self._is_at_home(declared, made.fact) else None
 
     def _base(self, declared: tree.Derive, kind: Kind, *inputs: FactType | ListType) -> FactType:
@@ -194,6 +205,7 @@ class DerivationReader:
         stated, path, phrase = self._stated, made.path, _PHRASES[made.word]
         counts = made.word == "number"
         inside = path.text.rpartition(".")[0]
+        fix: Fix | None = None
         if path.text in stated.lists:
             fields = stated.lists[path.text].fields
             numbers = [name for name, fact in fields.items() if fact.kind is Kind.INTEGER]
@@ -202,6 +214,7 @@ class DerivationReader:
             message = f"{quoted(path.text)} is a list, and `{phrase}` counts one field of a list"
         elif counts and inside in stated.lists:
             help_ = f"write `{phrase} {inside}`"
+            fix = Fix(path.span, inside)
             message = (
                 f"{quoted(path.text)} is a field, and `{phrase}` counts the elements of a list"
             )
@@ -216,7 +229,7 @@ class DerivationReader:
             known = stated.lists if counts else self._fields_of_lists()
             self._found.unknown(Code.UNKNOWN_ATTRIBUTE, "attribute", path, known)
             return
-        self._found.report(Code.DERIVED_FROM, message, path.span, help_)
+        self._found.report(Code.DERIVED_FROM, message, path.span, help_, fix=fix)
 
     def _fields_of_lists(self) -> list[str]:
         lists = self._stated.lists.values()
@@ -234,7 +247,7 @@ class DerivationReader:
     def _date(self, path: tree.Word) -> FactType | None:
         stated = self._stated
         fact = stated.facts.get(path.text)
-        if path.text in stated.derived:
+        if fact is None and path.text in stated.derived:
             self._derived(path)
         elif fact is None and path.text not in stated.maps and path.text not in stated.lists:
             self._found.unknown(Code.UNKNOWN_ATTRIBUTE, "attribute", path, stated.facts)
@@ -277,13 +290,38 @@ class DerivationReader:
         )
         return Derived(fact, DaysBetween(first, last, self._time_zone), None, {})
 
+    # --- two facts compared ---
+
+    def _whether(self, declared: tree.Derive, made: tree.Whether) -> Derived | None:
+        left, right = self._stated_fact(made.left), self._stated_fact(made.right)
+        if left is None or right is None:
+            return None
+        compare = read_comparison(made, left, right, self._found)
+        if compare is None:
+            return None
+        return Derived(self._base(declared, Kind.TRUTH, left, right), compare, None, {})
+
+    def _stated_fact(self, path: tree.Word) -> FactType | None:
+        fact = self._stated.facts.get(path.text)
+        if path.text in self._stated.derived:
+            self._derived(path)
+        elif fact is None:
+            self._found.unknown(Code.UNKNOWN_ATTRIBUTE, "attribute", path, self._stated.facts)
+        else:
+            return fact
+        return None
+
 
 def _head(path: tree.Word, record: str) -> Span:
     return path.span.source.span(path.span.start, path.span.start + len(record))
 
 
-def _input_span(derivation: tree.Aggregation | tree.Moved | tree.Between) -> Span:
+def _input_span(
+    derivation: tree.Aggregation | tree.Moved | tree.Between | tree.Whether,
+) -> Span:
     match derivation:
+        case tree.Whether(left):
+            return left.span
         case tree.Between(first, last, span):
             word = first or last
             return word.span if word else span

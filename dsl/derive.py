@@ -9,7 +9,18 @@ from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from datetime import MAXYEAR, MINYEAR, date
 
-from dsl.core import Aggregate, DaysBetween, Derivation, Program, Shift, Tally
+from dsl.calculations import Comparison
+from dsl.core import (
+    Aggregate,
+    Compare,
+    DaysBetween,
+    Derivation,
+    FactType,
+    Kind,
+    Program,
+    Shift,
+    Tally,
+)
 from dsl.evaluate import truth
 from dsl.facts import Elements, Question, Value, settled
 from dsl.kleene import Truth
@@ -33,9 +44,12 @@ def derive(
     """
     found: dict[str, Value] = {}
     for path, derivation in program.derived.items():
-        number = _derived(derivation, facts, lists, today)
+        if isinstance(derivation, Compare):
+            result = _compared(program, derivation, facts)
+        else:
+            result = _derived(derivation, facts, lists, today)
         # A result that no wire could carry is unknown, like any other value that is not fit.
-        value = settled(program.facts[path], number)
+        value = settled(program.facts[path], result)
         if value is not None:
             found[path] = value
     return found
@@ -50,6 +64,8 @@ def inputs(derivation: Derivation) -> tuple[str, ...]:
             return (derivation.path,)
         case DaysBetween():
             return tuple(p for p in (derivation.first, derivation.last) if p is not None)
+        case Compare():
+            return (derivation.left, derivation.right)
 
 
 def element_path(listed: str, name: str) -> str:
@@ -59,7 +75,7 @@ def element_path(listed: str, name: str) -> str:
 
 
 def _derived(
-    derivation: Derivation,
+    derivation: Tally | Shift | DaysBetween,
     facts: Mapping[str, Value],
     lists: Mapping[str, Elements],
     today: Mapping[str, int],
@@ -77,6 +93,46 @@ def _derived(
                 for path in (first, last)
             )
             return None if start is None or end is None else end - start
+
+
+def _compared(program: Program, asked: Compare, facts: Mapping[str, Value]) -> bool | None:
+    left, right = facts.get(asked.left), facts.get(asked.right)
+    if left is None or right is None:
+        return None
+    match asked.comparison, left, right:
+        case Comparison.EQUAL, _, _:
+            holds = left == right
+        case Comparison.IN, str(), tuple():
+            holds = left in right
+        case Comparison.WITHIN, tuple(), tuple():
+            holds = set(left) <= set(right)
+        case Comparison.TOUCHES, tuple(), tuple():
+            holds = not set(left).isdisjoint(right)
+        case Comparison.AT_LEAST, int(), int():
+            holds = left >= right
+        case Comparison.AT_LEAST, str(), str():
+            order = program.facts[asked.left].order
+            holds = order.index(left) >= order.index(right)
+        case _:
+            return None
+    return holds is not asked.negated
+
+
+def comparable(comparison: Comparison, left: FactType, right: FactType) -> bool:
+    """Whether facts of these types can be compared so."""
+    kinds = (left.kind, right.kind)
+    same = (left.vocabulary, left.unit, left.scale) == (right.vocabulary, right.unit, right.scale)
+    match comparison:
+        case Comparison.EQUAL:
+            flat = not left.broader and Kind.TERMS not in kinds
+            return same and flat and left.kind is right.kind
+        case Comparison.IN:
+            return same and kinds == (Kind.TERM, Kind.TERMS)
+        case Comparison.WITHIN | Comparison.TOUCHES:
+            return same and kinds == (Kind.TERMS, Kind.TERMS)
+        case Comparison.AT_LEAST:
+            ranked = left.kind in (Kind.INTEGER, Kind.DAY) or bool(left.order)
+            return same and ranked and left.kind is right.kind and left.order == right.order
 
 
 def _tally(tally: Tally, elements: Elements, today: Mapping[str, int]) -> int | None:

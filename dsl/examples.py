@@ -136,29 +136,36 @@ def _facts(
     fixtures: Fixtures,
     today: Mapping[str, int],
 ) -> dict[str, Value]:
-    """What is known in an example; what it states itself counts before the catalogue, and
-    before what is derived."""
-    raw = {**_entity_facts(checked, example, fixtures), **example.given}
+    """What is known in an example; what it states itself counts before the catalogue and
+    before what is derived, and all of that before what the charter assumes."""
+    assumed = example.assumed
+    raw = {
+        **_entity_facts(checked, assumed.entities, example.span, fixtures),
+        **assumed.given,
+        **_entity_facts(checked, example.entities, example.span, fixtures),
+        **example.given,
+    }
     stated = fit_all(program.facts, raw)
     elements = {
         path: fit_list(program.lists[path], raw[path]) for path in program.lists if path in raw
     }
     lists: dict[str, Elements] = {path: e for path, e in elements.items() if e is not None}
     derived = derive(program, stated, lists, today)
-    return {**{p: v for p, v in derived.items() if p not in example.given}, **stated}
+    own = {path: value for path, value in stated.items() if path in example.given}
+    return {**stated, **{p: v for p, v in derived.items() if p not in example.given}, **own}
 
 
 def _entity_facts(
-    checked: model.Model, example: model.Example, fixtures: Fixtures
+    checked: model.Model, entities: Mapping[str, str], span: Span, fixtures: Fixtures
 ) -> dict[str, object]:
     facts: dict[str, object] = {}
     places = {place.record: place for place in checked.places}
-    for record, entity_id in example.entities.items():
+    for record, entity_id in entities.items():
         known = fixtures.get(places[record].entity, {})
         if entity_id not in known:
             raise UnknownFixtureError(
                 f"the fixture catalogue has no {places[record].entity} `{entity_id}`",
-                example.span,
+                span,
             )
         facts.update({f"{record}.{name}": raw for name, raw in known[entity_id].items()})
     return facts

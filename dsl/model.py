@@ -12,6 +12,7 @@ from enum import Enum
 from dsl.core import (
     Aggregate,
     Citation,
+    Compare,
     DaysBetween,
     Due,
     DutyKind,
@@ -123,7 +124,7 @@ class Tally:
     otherwise: int | None
 
 
-Derivation = Tally | Shift | DaysBetween
+Derivation = Tally | Shift | DaysBetween | Compare
 
 
 @dataclass(frozen=True)
@@ -159,10 +160,20 @@ class Exceptional:
 
 
 @dataclass(frozen=True)
+class Assumed:
+    """Facts and entities as an example gives them."""
+
+    given: Mapping[str, object] = field(default_factory=dict[str, object])
+    entities: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
 class Example:
     """An inline test of its rule. `given` maps fact paths to raw wire values (None for
     `unknown`); `entities` maps places to catalogue ids; `day` is a day number. `by` holds
-    the ids of rules or exceptions that must be the reason, None where it does not say."""
+    the ids of rules or exceptions that must be the reason, None where it does not say.
+    `assumed` is what all examples of the charter take for granted; whatever an example
+    states itself, or gets from an entity that it names, counts before it."""
 
     title: str
     expected: Expected
@@ -174,6 +185,7 @@ class Example:
     day: int
     actions: tuple[str, ...]
     span: Span
+    assumed: Assumed = Assumed()
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ from dsl.tree_declarations import (
     Taxonomy,
     Term,
     Type,
+    Whether,
     Zone,
 )
 
@@ -56,6 +57,7 @@ __all__ = [
     "Advice",
     "Aggregation",
     "And",
+    "Assume",
     "Because",
     "Between",
     "Charter",
@@ -108,6 +110,7 @@ __all__ = [
     "Type",
     "ValueSet",
     "When",
+    "Whether",
     "Word",
     "YesNo",
     "Zone",
@@ -223,6 +226,14 @@ class Example:
     advice: tuple[Word, ...] = ()
 
 
+@dataclass(frozen=True)
+class Assume:
+    """What holds in every example of the charter that does not say otherwise."""
+
+    given: tuple[Given, ...]
+    span: Span
+
+
 RuleClause = (
     Cites
     | InForce
@@ -274,6 +285,7 @@ Declaration = (
     | Advice
     | Profile
     | Invariant
+    | Assume
     | Rule
 )
 

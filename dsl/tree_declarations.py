@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dsl.source import Span
-from dsl.tree_conditions import Cites, Condition, Literal, Number, Period, Region, Word
+from dsl.tree_conditions import Cites, Condition, Literal, Number, Period, Region, Relation, Word
 
 
 @dataclass(frozen=True)
@@ -179,10 +179,20 @@ class Between:
 
 
 @dataclass(frozen=True)
+class Whether:
+    """`whether left … right`, two attributes compared."""
+
+    left: Word
+    relation: Relation
+    right: Word
+    span: Span
+
+
+@dataclass(frozen=True)
 class Derive:
     path: Word
     title: Word | None
-    derivation: Aggregation | Moved | Between
+    derivation: Aggregation | Moved | Between | Whether
 
 
 @dataclass(frozen=True)

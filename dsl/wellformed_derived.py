@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from dsl.core import (
     Aggregate,
+    Compare,
     DaysBetween,
     Derivation,
     FactType,
@@ -16,7 +17,7 @@ from dsl.core import (
     Tally,
     atoms,
 )
-from dsl.derive import element_path, inputs
+from dsl.derive import comparable, element_path, inputs
 from dsl.facts import FIRST_DAY, LAST_DAY, MAX_INTEGER
 from dsl.wellformed_atoms import ascending, problems_of_condition
 
@@ -81,6 +82,10 @@ def _problems_of_derivation(
                 yield f"`{path}` counts days between what are no days"
             if None in (first, last) and not time_zone:
                 yield f"`{path}` counts from today in no time zone"
+        case Compare(comparison, left, right):
+            sides = (program.facts[left], program.facts[right])
+            if fact.kind is not Kind.TRUTH or not comparable(comparison, *sides):
+                yield f"`{path}` compares what cannot be compared"
 
 
 def _problems_of_tally(fact: FactType, tally: Tally, listed: ListType) -> Iterator[str]:

@@ -3,9 +3,9 @@
 # Every keyword of the grammar; tests/dsl/test_grammar.py compares the two.
 KEYWORDS = (
     "charter title law celex url import action enumeration levels taxonomy term under structure "
-    "entity record field set number to derive as where else plus minus zone member cites from "
-    "until obligation advice profile charters tenants invariant rule on when require permit "
-    "forbid prefer oblige advise within except because remedy example is permitted with by "
+    "entity record field set number to derive as where else plus minus whether zone member cites "
+    "from until obligation advice profile charters tenants invariant assume rule on when require "
+    "permit forbid prefer oblige advise within except because remedy example is permitted with by "
     "advised denied undetermined preferred for and or not in has touches before after every some "
     "today unknown yes no art annex chapter section recital point criterion of at"
 ).split()
@@ -18,7 +18,7 @@ SOFT = frozenset(
 
 DECLARATIONS = (
     "action enumeration levels taxonomy structure entity record derive zone obligation advice "
-    "profile invariant rule"
+    "profile invariant assume rule"
 ).split()
 
 # Phrases are one token each; here with the terminal.

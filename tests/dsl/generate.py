@@ -16,6 +16,7 @@ from dsl.core import Program
 from dsl.derive import derive
 from dsl.facts import Question, fit_all, fit_list
 from dsl.source import SourceText
+from tests.dsl.generate_examples import assumption
 from tests.dsl.generate_rules import DERIVED, Rules, a_zone, derivations
 from tests.dsl.generate_spelling import Speller
 from tests.dsl.generate_words import START, TIME_ZONES, VOCABULARY
@@ -68,6 +69,8 @@ def _said(rng: Random, say: Speller) -> list[SourceText]:
     rules = Rules(rng, say, near, derived)
     more = Rules(rng, say, zones.named, derived)
     body = 'zone NEAR "Near" as FIXED + {NO}\n\n'
+    if rng.random() < 0.4:
+        body += assumption(rng, say) + "\n"
     body += "\n".join(rules.rule(number) for number in range(rng.randint(1, 4)))
     if rng.random() < 0.15:
         body += "\n" + rules.clash(9)

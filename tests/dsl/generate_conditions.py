@@ -13,6 +13,7 @@ from tests.dsl.generate_words import (
     DATES,
     DERIVED_AMOUNTS,
     DERIVED_DATES,
+    DERIVED_TRUTHS,
     DONE_MAP,
     LABELS,
     LEVELS,
@@ -128,7 +129,7 @@ class Conditions:
         return path
 
     def _truth(self) -> str:
-        path = self._path(TRUTHS)
+        path = self._path((*TRUTHS, *(path for path in DERIVED_TRUTHS if path in self.derived)))
         if path is None:
             return self._today()
         wanted = self.rng.choice(("yes", "no"))

@@ -15,7 +15,7 @@ def an_example(
     is the name of the rule and the title of the example."""
     rule, _, title = named.partition(" ")
     text = f'  example "{title}" is {_outcome(rng, effect, rule, ways)}\n'
-    lines = _givens(rng, speller)
+    lines = givens(rng, speller)
     if rng.random() < 0.5:
         lines.append(f"as of {START + timedelta(days=rng.randint(0, SPAN))}")
     if rng.random() < 0.3:
@@ -41,7 +41,12 @@ def _outcome(rng: Random, effect: str, rule: str, ways: Sequence[str]) -> str:
     return rng.choice((f"denied{by}", f"denied{by}", f"undetermined{by}", permitted))
 
 
-def _givens(rng: Random, speller: Speller) -> list[str]:
+def assumption(rng: Random, speller: Speller) -> str:
+    """What examples of a charter take for granted."""
+    return "assume\n" + "".join(f"  {line}\n" for line in givens(rng, speller))
+
+
+def givens(rng: Random, speller: Speller) -> list[str]:
     """`path = value` for about half of the facts, each once."""
     day = START + timedelta(days=rng.randint(0, SPAN))
     seals = [f"destination.seal[{key}] = {rng.choice(SEALS)}" for key in OBJECTIVES[:1]]

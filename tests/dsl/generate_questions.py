@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, cast
 
 from dsl import model
+from dsl.calculations import Compare
 from dsl.core import PROFILE_PATH, DaysBetween, FactType, Kind, ListType, Shift
 from dsl.facts import MAX_INTEGER, MAX_TERMS
 from dsl.tree import Relation
@@ -23,14 +24,27 @@ OPEN_TERMS = ("clinic", "bank/eu", "iso-27001", "C5 2020", "Dr. Who", "secnumclo
 ODD_DAYS = ("2026-01-31", "2026-01-29", "2026-01-28", "2024-02-29", "2025-02-28", "0001-01-01")
 FAR_DAYS = ("9999-12-31", "1969-12-31")
 
-# What no fact is, whatever its kind; and what some are not.
+# What is no value of any fact, or of few.
 GARBAGE: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 1.5, 2**53, -(2**53), 10**30),
     *("", "1", "yes", "true", "AT", "nowhere", "AT ", "\ufeffAT", "x" * 300, "SEAL-9", "high "),
-    *("2026-02-30", "2026-3-1", "20260301", "2026-03-01T00:00:00Z", "\u0662026-03-01"),
-    *("+1", "01", "1.", ".5", "1e2", "1,5", "24.101", "-0", "--1", "9007199254740992"),
     *([], [""], [None], [["AT"]], ["AT", 1], ["AT", None], ["nowhere"], ["AT", "nowhere"]),
     *({}, {"AT": True}, ["AT"] * (MAX_TERMS + 1), [{}]),
+)
+# What is nearly a value of its kind.
+NEARLY: dict[Kind, tuple[Any, ...]] = {
+    Kind.TRUTH: (0, 1, "yes", "true", [True], None),
+    Kind.TERM: ("", "nowhere", "AT ", "\ufeffAT", "x" * 300, "x" * 256, ["AT"], "clinic\n"),
+    Kind.TERMS: ([], ["nowhere"], ["AT", "nowhere"], ["AT", None], "AT", [""], ["x" * 300]),
+    Kind.INTEGER: (True, False, -1, 1.0, "1", 2**53, 2**53 - 1, -(2**53), 1 - 2**53, [1]),
+    Kind.DAY: (
+        *("2026-02-30", "2026-3-1", "20260301", "2026-03-01T00:00:00Z", "\u0662026-03-01"),
+        *("2026-03-01 ", "0000-01-01", "+2026-03-01", "2026-W09-1", 20_513, START_NUMBER, True),
+    ),
+}
+DECIMALS = (
+    *("+1", "01", "1.", ".5", "1e2", "1,5", "1.234", "-0", "-0.0", "--1", "-1", " 1", "1 ", ""),
+    *("9007199254740991", "90071992547409.92", "90071992547409.91", "9" * 20, "\u0661", 1, 1.5),
 )
 
 
@@ -67,13 +81,12 @@ class Asking:
         for path in self._paths:
             if rng.random() < known:
                 fact = self._model.facts[path]
-                stated[path] = (
-                    self._value(rng, path, fact, day) if rng.random() < fit else _bad(rng)
-                )
+                stated[path] = self._stated(rng, path, fact, day, fit)
         lists: dict[str, object] = {}
         for path, kind in self._model.lists.items():
             if rng.random() < known:
-                lists[path] = self._list(rng, kind, day, fit) if rng.random() < fit else _bad(rng)
+                whole = rng.random() < fit
+                lists[path] = self._list(rng, kind, day, fit) if whole else _garbage(rng)
         if self._profiles and rng.random() < 0.96:
             names = [*self._profiles, *self._profiles, "no-profile", None]
             stated[PROFILE_PATH] = rng.choice(names)
@@ -83,16 +96,30 @@ class Asking:
 
     def _list(self, rng: Random, kind: ListType, day: int, fit: float) -> list[object]:
         name = kind.path.rpartition(".")[2]
-        return [
+        elements: list[object] = [
             {
-                field: self._value(rng, f"{name}.{field}", fact, day)
-                if rng.random() < fit
-                else _bad(rng)
+                field: self._stated(rng, f"{name}.{field}", fact, day, fit)
                 for field, fact in kind.fields.items()
                 if rng.random() < fit
             }
             for _ in range(rng.choice((0, 1, 1, 2, 2, 3)))
         ]
+        if elements and rng.random() > fit:
+            elements[0] = _garbage(rng)
+        if elements and rng.random() < 0.002:
+            elements = elements * (MAX_TERMS + 1)
+        return elements
+
+    def _stated(self, rng: Random, path: str, fact: FactType, day: int, fit: float) -> object:
+        """A value, or sometimes what is none."""
+        if rng.random() < fit:
+            return self._value(rng, path, fact, day)
+        if rng.random() < 0.5:
+            return _garbage(rng)
+        nearly = DECIMALS if fact.scale else NEARLY[fact.kind]
+        if fact.kind is Kind.TERMS and rng.random() < 0.2:
+            return [rng.choice(fact.values or OPEN_TERMS)] * (MAX_TERMS + rng.choice((0, 1)))
+        return cast("object", rng.choice(nearly))
 
     def _value(self, rng: Random, path: str, fact: FactType, day: int) -> object:
         terms = fact.values or OPEN_TERMS
@@ -156,7 +183,8 @@ class Asking:
         bounds, offsets = self._bounds.get(path, set()), self._offsets.get(path, set())
         match derivation:
             case Shift(start, months, days):
-                back = {_back(bound, months, days) for bound in bounds}
+                # At the end of a month several days move to one.
+                back = {_back(bound, months, days) + by for bound in bounds for by in (0, 1, 2, 3)}
                 self._bounds.setdefault(start, set()).update(back)
                 near = {offset - months * 30 - days for offset in offsets}
                 self._offsets.setdefault(start, set()).update(near)
@@ -165,6 +193,8 @@ class Asking:
                     self._offsets.setdefault(first, set()).update(-bound for bound in bounds)
                 if last is not None and first is None:
                     self._offsets.setdefault(last, set()).update(bounds)
+            case Compare():
+                pass  # values are few: two facts are equal, or in order, often enough
             case model.Tally():
                 name = f"{derivation.list.rpartition('.')[2]}.{derivation.field}"
                 parts = {part for bound in bounds for part in (bound, bound // 2)}
@@ -198,7 +228,7 @@ def _back(bound: int, months: int, days: int) -> int:
     return (date(years, month + 1, min(day.day, last)) - EPOCH).days
 
 
-def _bad(rng: Random) -> object:
+def _garbage(rng: Random) -> object:
     return cast("object", rng.choice(GARBAGE))
 
 

@@ -25,6 +25,8 @@ DERIVED = (
     "transfer.check_age",
     "transfer.ends",
     "transfer.noticed",
+    "transfer.matches",
+    "destination.agrees",
 )
 
 
@@ -57,6 +59,14 @@ def a_zone(rng: Random, speller: Speller, name: str) -> tuple[str, frozenset[str
     return "\n".join(lines) + "\n", frozenset(country for country, _ in seen)
 
 
+OF_THE_CATALOGUE = (
+    "destination.countries within origin.countries",
+    "origin.countries touches destination.countries",
+    "destination.seat in destination.countries",
+    "origin.countries has destination.seat",
+)
+
+
 # --- derived facts -------------------------------------------------------------------
 
 
@@ -78,6 +88,17 @@ def derivations(rng: Random, speller: Speller, zones: Mapping[str, frozenset[str
         f"plus {speller.days(days)}",
         f"minus {speller.days(days)}",
     ]
+    words = ("at least", "at most", "more than", "less than")
+    whens = ("before", "after", "on or before", "on or after", "=", "is not")
+    comparisons = [
+        f"data.owner {rng.choice(('=', 'is not'))} user.id",
+        "data.sealed = destination.certified",
+        f"transfer.age {rng.choice((*words, '=', 'is not'))} transfer.grace",
+        f"destination.grade {rng.choice((*words, '=', 'is not'))} transfer.wanted",
+        f"transfer.began {rng.choice(whens)} transfer.assessed_on",
+        "data.kind in data.labels",
+        "data.labels has data.kind",
+    ]
     spans = ["transfer.assessed_on to today", "today to transfer.assessed_on"]
     return "\n".join(
         [
@@ -89,6 +110,8 @@ def derivations(rng: Random, speller: Speller, zones: Mapping[str, frozenset[str
             f"derive {DERIVED[5]} as the days from {rng.choice(spans)}",
             f'derive {DERIVED[6]} "Ends" as transfer.began {rng.choice(moves)}',
             f"derive {DERIVED[7]} as transfer.assessed_on {rng.choice(moves)}",
+            f'derive {DERIVED[8]} "Matches" as whether {rng.choice(comparisons)}',
+            f"derive {DERIVED[9]} as whether {rng.choice(OF_THE_CATALOGUE)}",
             "",
         ]
     )

@@ -78,8 +78,10 @@ record transfer from request at context.transfer
   field tool tool
   field tier tier
   field age number of days
+  field grace number of days
   field compute number of petaflop
   field part number of percent with 1 decimal
+  field wanted seal
   field began date
   field assessed_on date
   field done map of tier to yes or no
@@ -126,7 +128,7 @@ class Keyed:
 
 TRUTHS = ("data.sealed", "destination.certified")
 TERM_SETS = ("destination.countries", "destination.countries", "origin.countries")
-LEVELS = {"destination.grade": SEALS, "transfer.tier": TIERS}
+LEVELS = {"destination.grade": SEALS, "transfer.tier": TIERS, "transfer.wanted": SEALS}
 DATES = ("transfer.began", "transfer.assessed_on", "destination.opened")
 AMOUNTS = (
     Amount("transfer.age", "days"),
@@ -152,4 +154,5 @@ DERIVED_AMOUNTS = (
     Amount("transfer.check_age", "days", negative=True),
     Amount("transfer.lag", "days", negative=True),
 )
+DERIVED_TRUTHS = ("transfer.matches", "destination.agrees")
 DERIVED_DATES = ("transfer.ends", "transfer.noticed")

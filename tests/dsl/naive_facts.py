@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Protocol, cast
 
 from dsl import model
+from dsl.calculations import Compare, Comparison
 from dsl.core import PROFILE_PATH, Aggregate, DaysBetween, FactType, Kind, ListType, Shift
 from dsl.tree import Relation
 
@@ -68,13 +69,14 @@ class Known:
         fact = checked.facts[path]
         if path in checked.derived:
             return _derive(checked, fact, checked.derived[path], self, asked, self._holds)
-        return _fit(fact, asked.stated.get(path))
+        return fitted(fact, asked.stated.get(path))
 
 
 # --- stated facts --------------------------------------------------------------------
 
 
-def _fit(fact: FactType, raw: object) -> Value | None:
+def fitted(fact: FactType, raw: object) -> Value | None:
+    """What a fact is known to be where this is stated of it."""
     match fact.kind:
         case Kind.TRUTH:
             return raw if raw is True or raw is False else None
@@ -161,12 +163,36 @@ def _derive(
             number = _tally(derivation, fact, elements, asked.today, holds)
             too_large = number is None or abs(number * 10**fact.scale) > LARGEST_STEP
             return None if too_large else number
+        case Compare(_, left, right, _):
+            return _compared(checked, derivation, stated.get(left), stated.get(right))
         case Shift(path, months, days):
             start = stated.get(path)
-            return _moved(start, months, days) if isinstance(start, date) else None
+            return moved(start, months, days) if isinstance(start, date) else None
         case DaysBetween(first, last, time_zone):
             begin, end = (_day(path, time_zone, stated, asked.today) for path in (first, last))
             return None if begin is None or end is None else Fraction((end - begin).days)
+
+
+def _compared(
+    checked: model.Model, asked: Compare, left: Value | None, right: Value | None
+) -> bool | None:
+    if left is None or right is None:
+        return None
+    order = {level: place for place, level in enumerate(checked.facts[asked.left].order)}
+    answers = {
+        Comparison.EQUAL: lambda: left == right,
+        Comparison.IN: lambda: left in cast("frozenset[str]", right),
+        Comparison.WITHIN: lambda: not cast("frozenset[str]", left) - cast("frozenset[str]", right),
+        Comparison.TOUCHES: lambda: bool(
+            cast("frozenset[str]", left) & cast("frozenset[str]", right)
+        ),
+        Comparison.AT_LEAST: lambda: (
+            order[cast("str", left)] >= order[cast("str", right)]
+            if order
+            else not cast("Fraction", left) < cast("Fraction", right)
+        ),
+    }
+    return answers[asked.comparison]() != asked.negated
 
 
 def _elements(kind: ListType, lists: Mapping[str, object]) -> list[dict[str, Value]] | None:
@@ -184,12 +210,12 @@ def _elements(kind: ListType, lists: Mapping[str, object]) -> list[dict[str, Val
         if not isinstance(element, dict):
             return None
         stated = cast("Mapping[str, object]", element)
-        fitted: dict[str, Value] = {}
+        found: dict[str, Value] = {}
         for field, fact in kind.fields.items():
-            value = _fit(fact, stated.get(field))
+            value = fitted(fact, stated.get(field))
             if value is not None:
-                fitted[f"{name}.{field}"] = value
-        elements.append(fitted)
+                found[f"{name}.{field}"] = value
+        elements.append(found)
     return elements
 
 
@@ -219,7 +245,7 @@ def _tally(
     return max(numbers) if tally.aggregate is Aggregate.LARGEST else min(numbers)
 
 
-def _moved(start: date, months: int, days: int) -> date | None:
+def moved(start: date, months: int, days: int) -> date | None:
     years, month = divmod(start.month - 1 + months, 12)
     year = start.year + years
     if not date.min.year <= year <= date.max.year:

@@ -19,6 +19,7 @@ RULE = 'rule shown "The rule of this page"\n'
 DECLARATIONS = (
     "action",
     "advice",
+    "assume",
     "derive",
     "entity",
     "enumeration",

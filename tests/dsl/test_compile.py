@@ -10,8 +10,8 @@ from dsl import compile as stages
 from dsl.compile import compile_charters
 from dsl.core import Origin
 from dsl.errors import CompilationFailedError
-from dsl.units import UNITS
 from dsl.source import SourceText
+from dsl.units import UNITS
 from dsl.words import KEYWORDS, PHRASES
 from tests.dsl import generate, pages
 from tests.project import ROOT

@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -24,7 +25,8 @@ SEED = 1
 @pytest.fixture(scope="module")
 def opa() -> Iterator[BatchOpa]:
     with run_opa() as server:
-        yield BatchOpa(server)
+        with closing(BatchOpa(server)) as client:
+            yield client
 
 
 def test_the_model_and_every_engine_answer_alike(opa: BatchOpa) -> None:
@@ -51,8 +53,8 @@ def _never(rule: Rule) -> Rule:
 
 
 def test_an_engine_with_other_rules_differs(opa: BatchOpa) -> None:
-    closed = _ClosedOpa(opa.server)
-    outcomes = [one_program.run(SEED, number, PER_PROGRAM, closed) for number in range(8)]
+    with closing(_ClosedOpa(opa.server)) as other:
+        outcomes = [one_program.run(SEED, number, PER_PROGRAM, other) for number in range(8)]
     told = [difference for outcome in outcomes for difference in outcome.differences]
     assert any(difference.startswith("opa says {") for difference in told)
     assert all("opa" in difference.lower() for difference in told)
