@@ -8,7 +8,7 @@ scope made here.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dsl import imports, records, tree, vocabularies, zones
+from dsl import imports, records, tree, vocabularies, zone_parts, zones
 from dsl.codes import Code
 from dsl.core import DutyKind, FactType, ListType, Origin
 from dsl.derivations import DerivationReader, Derived, Stated
@@ -68,6 +68,7 @@ class _Resolver:
         self._charters = imports.imported_first(charters)
         self._found = found
         found.know(self._charters)
+        self._names = frozenset(charter.name.text for charter in self._charters)
         self._vocabularies = Table[Vocabulary]("vocabulary", found)
         self._structures = Table[Mapping[str, FactType]]("structure", found)
         self._zones = Table[Zone]("zone", found)
@@ -120,12 +121,12 @@ class _Resolver:
         for charter in self._charters:
             visible = self._vocabularies.visible(charter)
             declared = [one for _, one in each([charter], tree.Zone)]
-            for one in zones.in_order(declared, self._found):
+            for one in zone_parts.in_order(declared, self._found):
                 if one.region is None:
                     made = zones.zone(charter, one, visible, self._found)
                 else:
                     known = self._zones.visible(charter)
-                    made = zones.composed(
+                    made = zone_parts.composed(
                         charter.name.text, one, one.region, known, visible, self._found
                     )
                 self._zones.put(charter, one.name, made)
@@ -258,7 +259,7 @@ class _Resolver:
             _maps(fields),
             _lists(fields),
             frozenset(derived),
-            frozenset(other.name.text for other in self._charters),
+            self._names,
         )
 
 
