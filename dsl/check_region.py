@@ -12,7 +12,7 @@ from dsl.periods import Members, Periods, join
 from dsl.scope import Scope, Vocabulary
 from dsl.tree import Relation
 from dsl.vocabularies import MAX_LISTED, check_value, choose, listed
-from dsl.zones import put_together
+from dsl.zone_parts import put_together
 
 # A value with the periods in which it belongs to a region; empty means always.
 Member = tuple[str, tuple[InForce, ...]]

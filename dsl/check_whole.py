@@ -6,7 +6,8 @@ from itertools import combinations
 
 from dsl import model, tree
 from dsl.check_together import Conjunct, check_itself, clash, follows
-from dsl.claims import Numbers, days, excludes, implies
+from dsl.claims import Numbers, excludes, implies
+from dsl.claims_of import days
 from dsl.codes import Code
 from dsl.core import InForce
 from dsl.diagnostics import Diagnostic, Label, quoted

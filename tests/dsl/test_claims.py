@@ -6,7 +6,8 @@ from itertools import combinations, product
 import pytest
 
 from dsl import model
-from dsl.claims import claim, excludes, implies
+from dsl.claims import excludes, implies
+from dsl.claims_of import claim
 from dsl.core import FactType, InForce, Kind, Origin
 from dsl.evaluate import truth
 from dsl.facts import Question, Value, settled
