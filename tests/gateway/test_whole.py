@@ -106,6 +106,21 @@ def test_dates_decimals_and_what_is_known_decide(
     assert (said["decision"], rules(said)) == (decision, broken)
 
 
+@pytest.mark.parametrize(
+    ("notified_on", "in_time"),
+    [("2027-06-29", True), ("2027-06-30", False), (None, None)],
+)
+def test_facts_are_derived_from_facts(
+    world: World, notified_on: str | None, in_time: bool | None
+) -> None:
+    said = decide(world, **contract(notified_on=notified_on))
+    known = {fact["path"]: fact["value"] for fact in said["facts"]}
+    assert known.get("contract.noticed_in_time") is in_time
+    assert known.get("contract.notice_ends") == (notified_on and "2027-12-" + notified_on[-2:])
+    assert known["destination.assessment_age"] == 21
+    assert (known["destination.vetoes"], known["destination.largest_share"]) == (1, "75.50")
+
+
 def test_what_must_be_known_is_missing_with_its_pointer(world: World) -> None:
     said = decide(world, **whole.LEAVE)
     assert [(m["path"], m["pointer"], m["rules"]) for m in said["missing"]] == [

@@ -59,6 +59,8 @@ derive destination.vetoes "Holders with a veto" as
 derive destination.largest_share "The largest share" as
   the largest destination.holders.share else 0 percent
 derive contract.notice_ends "When notice ends" as contract.notified_on plus 6 months
+derive contract.noticed_in_time "Notice was given before the end" as
+  whether contract.notified_on before contract.ends
 derive destination.assessment_age "How old the assessment is" as
   the days from destination.assessed_on to today
 
