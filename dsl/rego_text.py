@@ -44,7 +44,7 @@ def quote_all(values: Iterable[str]) -> str:
 def clause(head: str, body: Sequence[str]) -> str:
     """One definition; without a body it holds always."""
     if not body:
-        return f"{head} if true" if " := " not in head else head
+        return head if " := " in head or " contains " in head else f"{head} if true"
     lines = "".join(f"\t{line}\n" for line in body)
     return f"{head} if {{\n{lines}}}"
 

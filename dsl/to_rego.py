@@ -34,7 +34,6 @@ from dsl.core import (
     And,
     Condition,
     Constant,
-    Duty,
     Effect,
     Level,
     Not,
@@ -48,6 +47,7 @@ from dsl.core_json import program_digest
 from dsl.fold import fold_program
 from dsl.names import Names
 from dsl.rego_facts import FactRules
+from dsl.rego_groups import Definition, Groups
 from dsl.rego_text import (
     RESERVED,
     about_duty,
@@ -57,7 +57,6 @@ from dsl.rego_text import (
     heading,
     metadata,
     quote,
-    quote_all,
 )
 from dsl.wellformed import check_program
 
@@ -173,6 +172,21 @@ def _json(document: object) -> bytes:
     return (text + "\n").encode("utf-8")
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What stands together in the text: an annotation, the definitions it is of, and the
+    booleans that only they ask."""
+
+    about: str
+    definitions: list[Definition]
+    helpers: list[str]
+
+    def blocks(self, groups: Groups) -> list[str]:
+        texts = [t for d in self.definitions for t in groups.of(d.set, d.member)]
+        first = f"{self.about}\n{texts[0]}" if texts else self.about
+        return [first, *texts[1:], *self.helpers]
+
+
 class _Module:
     """One module in the making; names and shared booleans are kept here."""
 
@@ -182,19 +196,21 @@ class _Module:
         self._program = fold_program(program)
         self._names = Names(RESERVED.union(_OWN_NAMES))
         self._facts = FactRules(self._program, self._names, package)
-        self._action_tests: dict[tuple[str, ...], str] = {}
         self._helpers: dict[Condition, str] = {}
         self._pending: list[str] = []
 
     def policy(self) -> RegoPolicy:
-        rules = [block for rule in self._program.rules for block in self._rule(rule)]
+        rules = [self._rule(rule) for rule in self._program.rules]
+        definitions = [d for rule in rules for entry in rule for d in entry.definitions]
+        groups = Groups(definitions, self._names)
+        blocks = [block for rule in rules for entry in rule for block in entry.blocks(groups)]
         parts = [
             self._header(),
             heading("entry points"),
             ENTRY_POINTS.strip(),
-            *self._empty_sets(rules),
-            *_section("rules", rules),
-            *_section("actions", self._actions()),
+            *self._empty_sets(definitions),
+            *_section("rules", blocks),
+            *_section("groups of rules", groups.heads),
             *_section("conditions", self._facts.conditions),
             *_section("facts", self._facts.guards),
         ]
@@ -219,46 +235,38 @@ class _Module:
         return f"{annotation}\npackage {self._package}\n\nprogram := {quote(self._digest)}"
 
     @staticmethod
-    def _empty_sets(rules: Sequence[str]) -> list[str]:
-        text = "\n".join(rules)
+    def _empty_sets(definitions: Sequence[Definition]) -> list[str]:
+        defined = {definition.set for definition in definitions}
         names = ("denied", "granted", "broken", "open", "due", "preferred", "noted")
-        return [f"{name} := set()" for name in names if f"\n{name} contains " not in f"\n{text}"]
-
-    def _actions(self) -> list[str]:
-        return [
-            clause(name, [f"input.action in {{{quote_all(actions)}}}"])
-            for actions, name in self._action_tests.items()
-        ]
-
-    def _action_test(self, actions: tuple[str, ...]) -> str:
-        wanted = tuple(sorted(actions))
-        if wanted not in self._action_tests:
-            self._action_tests[wanted] = self._names.fresh("action_is", "_or_".join(wanted))
-        return self._action_tests[wanted]
+        return [f"{name} := set()" for name in names if name not in defined]
 
     # --- rules ---------------------------------------------------------------------
 
-    def _rule(self, rule: Rule) -> list[str]:
-        asked = [self._action_test(rule.actions)]
+    def _rule(self, rule: Rule) -> list[_Entry]:
+        """What is emitted of a rule: itself, and each of its duties."""
         stem = rule.id.rpartition("/")[2]
-        blocks = [block for block in self._members(rule, asked, stem) if block is not None]
-        if blocks:
-            blocks[0] = f"{metadata(about_rule(rule))}\n{blocks[0]}"
-        elif rule.effect is not Effect.OBLIGE:
-            blocks = [comment(f"{rule.id} never applies: its condition is never true")]
-        blocks += self._take_pending()
+        definitions = [d for d in self._members(rule, stem) if d is not None]
+        about = metadata(about_rule(rule))
+        if not definitions:
+            about = comment(f"{rule.id} never applies: its condition is never true")
+        entries = [_Entry(about, definitions, self._take_pending())]
+        if rule.effect is Effect.OBLIGE:
+            entries = []
         for duty in rule.duties if rule.level is Level.ENFORCE else ():
-            blocks += self._duty(duty, asked, stem)
-        return blocks
+            definition = self._possibly("due", duty.id, rule, duty.condition, stem)
+            if definition is not None:
+                about = metadata(about_duty(duty))
+                entries.append(_Entry(about, [definition], self._take_pending()))
+        return entries
 
-    def _members(self, rule: Rule, asked: list[str], stem: str) -> Iterator[str | None]:
+    def _members(self, rule: Rule, stem: str) -> Iterator[Definition | None]:
         """The definitions that put the rule into the sets of the answer."""
 
-        def possibly(group: str) -> str | None:
-            return self._possibly(group, rule.id, asked, rule.formula, stem)
+        def possibly(group: str) -> Definition | None:
+            return self._possibly(group, rule.id, rule, rule.formula, stem)
 
-        def certainly(group: str) -> str | None:
-            return self._certainly(group, rule.id, asked, rule.formula, stem)
+        def certainly(group: str) -> Definition | None:
+            return self._certainly(group, rule, stem)
 
         match rule.effect, rule.level:
             case Effect.FORBID, Level.ENFORCE:
@@ -276,32 +284,26 @@ class _Module:
             case _:
                 return
 
-    def _duty(self, duty: Duty, asked: list[str], stem: str) -> list[str]:
-        block = self._possibly("due", duty.id, asked, duty.condition, stem)
-        if block is None:
-            return []
-        return [f"{metadata(about_duty(duty))}\n{block}", *self._take_pending()]
-
     def _take_pending(self) -> list[str]:
         pending, self._pending = self._pending, []
         return pending
 
-    def _certainly(
-        self, group: str, member: str, asked: list[str], formula: Condition, stem: str
-    ) -> str | None:
-        if formula == Constant(False):
+    def _certainly(self, group: str, rule: Rule, stem: str) -> Definition | None:
+        if rule.formula == Constant(False):
             return None
-        return clause(f"{group} contains {quote(member)}", [*asked, *self._certain(formula, stem)])
+        parts = [tuple(self._certain(part, stem)) for part in conjuncts(rule.formula)]
+        wanted = tuple(part for part in parts if part)
+        return Definition(group, rule.id, tuple(sorted(rule.actions)), wanted)
 
     def _possibly(
-        self, group: str, member: str, asked: list[str], formula: Condition, stem: str
-    ) -> str | None:
+        self, group: str, member: str, rule: Rule, formula: Condition, stem: str
+    ) -> Definition | None:
         """The member is in the group unless one of the conjuncts is certainly false."""
         if formula == Constant(False):
             return None
         parts = () if formula == Constant(True) else conjuncts(formula)
-        ways_out = [f"not {self._name_of(opposite(part), stem, 'way_out')}" for part in parts]
-        return clause(f"{group} contains {quote(member)}", [*asked, *ways_out])
+        ways_out = (f"not {self._name_of(opposite(part), stem, 'way_out')}" for part in parts)
+        return Definition(group, member, tuple(sorted(rule.actions)), tuple((w,) for w in ways_out))
 
     # --- conditions ----------------------------------------------------------------
 

@@ -355,6 +355,28 @@ PROGRAMS: dict[str, Program] = {
         with_advice(permit(Not(LARGE)), PERSONAL),
         with_advice(rule("advise", Effect.OBLIGE, ALWAYS), Not(ENCRYPTED)),
     ),
+    "groups": program(
+        *(
+            rule(f"r{number}", Effect.FORBID, formula, actions=actions, duties={"d": formula})
+            for number, (formula, actions) in enumerate(
+                (
+                    (PERSONAL, ("place",)),
+                    (And((PERSONAL, Not(IN_EEA))), ("place",)),
+                    (And((PERSONAL, Not(IN_EEA), ENCRYPTED)), ("place",)),
+                    (And((PERSONAL, ENCRYPTED, Not(IN_EEA))), ("place",)),
+                    (And((SINCE, PERSONAL)), ("flow", "place")),
+                    (And((SINCE, Not(IN_EEA))), ("flow", "place")),
+                    (And((SINCE, ENCRYPTED)), ("flow", "place")),
+                    (ENCRYPTED, ("flow", "place")),
+                )
+            )
+        ),
+        *(
+            rule(f"p{number}", Effect.PERMIT, And((Not(ENCRYPTED), part)))
+            for number, part in enumerate((Not(PERSONAL), IN_EEA, ALWAYS, Not(IN_EEA)))
+        ),
+        permit(actions=("flow",)),
+    ),
     "profiles": program(
         permit(CLINICS),
         forbid(And((CLINICS, PERSONAL)), duties={"keep-record": And((CLINICS, Not(ENCRYPTED)))}),

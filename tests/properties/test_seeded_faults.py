@@ -417,7 +417,7 @@ FAULTS = [
         rego_text(r"^(\tinput\.facts\[.*\]) >= 1", r"\1 > 1"),
     ),
     Fault("last day a day early", RegoEngine, "answers", rego_text("<= 20010$", "<= 20009")),
-    Fault("action dropped", RegoEngine, "answers", rego_text(r"^\taction_is_\w+$", "\ttrue")),
+    Fault("action dropped", RegoEngine, "answers", rego_text(r"^\tinput\.action == .*$", "\ttrue")),
     Fault(
         "entry point missing", RegoEngine, "answers", rego_text("^package charter$", "package x")
     ),
@@ -459,6 +459,25 @@ FAULTS = [
         "unknown is known", CedarEngine, "answers", conditions("_certainly_not", unknown_is_known)
     ),
     Fault("what is present is known", RegoEngine, "raw", facts("atom", present_is_enough)),
+    # --- groups of rules
+    Fault(
+        "group on the wrong action",
+        RegoEngine,
+        "answers",
+        rego_text(r'^(denied contains id if \{\n\tinput\.action == )"place"$', r'\1"flow"'),
+    ),
+    Fault(
+        "group asks the opposite",
+        RegoEngine,
+        "answers",
+        rego_text(r"^\tnot certainly_not_(\w+\n\tsome id in)", r"\tnot \1"),
+    ),
+    Fault(
+        "group never entered",
+        RegoEngine,
+        "answers",
+        rego_text(r"^\tsome id in denied_on_.*_2018_05_25$", "\tsome id in {}"),
+    ),
     # --- levels, preferences, advice
     Fault("warning enforced", CedarEngine, "answers", policies("decide", every_level_decides)),
     Fault(
