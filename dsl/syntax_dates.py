@@ -4,8 +4,9 @@ import re
 from datetime import date
 
 from dsl.codes import Code
-from dsl.diagnostics import MAX_QUOTED, Diagnostic, Fix, Label, quoted
+from dsl.diagnostics import Diagnostic, Fix, Label, quoted
 from dsl.source import SourceText, Span
+from dsl.syntax_comparisons import COMPARED
 from dsl.syntax_signs import habit
 from dsl.unexpected import Unexpected, last_end, previous_word
 
@@ -45,10 +46,6 @@ _FLIPPED = {
     "on or after": "on or before",
 }
 _CLOCK = re.compile(r"today\s+(before|after|on\s+or\s+before|on\s+or\s+after)\s+\Z")
-_COMPARED = re.compile(
-    r"([a-z][a-z0-9_-]*(?:\.[a-z][a-z0-9_-]*)+)\s+"
-    r"(?:before|after|on\s+or\s+before|on\s+or\s+after)\s+\Z"
-)
 _NEAR = 40  # characters before a word in which its phrase is looked for
 
 
@@ -56,7 +53,7 @@ def _day(source: SourceText, met: Unexpected) -> Diagnostic | None:
     """Where a day goes: one in another notation, or no day."""
     if not met.wants_day:
         return None
-    for explanation in (_day_of_words, _two_facts, _ago):
+    for explanation in (_day_of_words, _ago):
         found = explanation(source, met)
         if found is not None:
             return found
@@ -132,24 +129,16 @@ def _day_of_words(source: SourceText, met: Unexpected) -> Diagnostic | None:
     return habit(word, _OTHER_DAYS[word.text]) if word.text in _OTHER_DAYS else None
 
 
-def _two_facts(source: SourceText, met: Unexpected) -> Diagnostic | None:
-    """`contract.ends before contract.notified_on`."""
-    other = met.span(source)
+def _today_first(source: SourceText, met: Unexpected) -> Diagnostic | None:
+    """`today before contract.ends`."""
     if met.terminal != "DOTTED":
         return None
     clock = _CLOCK.search(source.text[max(0, met.start - _NEAR) : met.start])
-    if clock is not None:
-        span = source.span(met.start - len(clock[0]), met.end)
-        mended = f"{other.text} {_FLIPPED[' '.join(clock[1].split())]} today"
-        return _instead(span, "`today` comes after the attribute that it is compared with", mended)
-    first = _COMPARED.search(source.text[max(0, met.start - 2 * MAX_QUOTED) : met.start])
-    days = f"the days from {other.text} to {first[1] if first else 'contract.ends'}"
-    return Diagnostic(
-        Code.UNEXPECTED,
-        "two attributes cannot be compared with each other",
-        (Label(other),),
-        help=f"derive {quoted(days)}, and compare those with a number of days",
-    )
+    if clock is None:
+        return None
+    span = source.span(met.start - len(clock[0]), met.end)
+    mended = f"{met.span(source).text} {_FLIPPED[' '.join(clock[1].split())]} today"
+    return _instead(span, "`today` comes after the attribute that it is compared with", mended)
 
 
 def _ago(source: SourceText, met: Unexpected) -> Diagnostic | None:
@@ -256,6 +245,8 @@ def _missing_date_word(source: SourceText, met: Unexpected) -> Diagnostic | None
 
 
 DATES = (
+    _today_first,
+    *COMPARED,
     _day,
     _order,
     _stretch,

@@ -128,6 +128,11 @@ def _breaks_off(source: SourceText, met: Unexpected) -> Diagnostic | None:
             "the invariant does not say what is never permitted",
             "write `never permits` and a condition, such as `never permits data.labels has health`",
         )
+    word = previous_word(source, met.start)
+    if word is not None and word.text == "assume":
+        return _missing(
+            place, "nothing is assumed", "write at least one fact, such as `data.labels = {health}`"
+        )
     if "FIELD" in met.expected:
         return _missing(
             place,

@@ -121,6 +121,7 @@ _TABLE: dict[str, list[tuple[str, str | Callable[[re.Match[str]], str]]]] = {
         (r"\+(?=\s*[0-9])", "plus"),
         (r"-(?=\s*[0-9])", "minus"),
     ],
+    "WHETHER": [(rf"if(?=\s+{_PATH})", "whether")],
     "WHERE": [(r"(?:when|if|with|whose)(?=\s+(?:not\s+)?\(?[a-z])", "where")],
     "ELSE": [(r"(?:otherwise|default|or\s+else|or)(?=\s+[0-9])", "else")],
     # In declarations.

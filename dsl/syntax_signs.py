@@ -16,6 +16,7 @@ _SIGNS_OF_DATES = {
     "=<": "on or before",
     "<": "before",
 }
+_BEFORE_PATH = re.compile(r"[ \t]*[a-z][a-z0-9_-]*\.[a-z]")
 _BEFORE_DATE = re.compile(r"\s*(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|today\b|now\b)")
 
 
@@ -24,6 +25,8 @@ def sign_run(source: SourceText, at: int) -> Diagnostic | None:
     line_start = source.text.rfind("\n", 0, at) + 1
     for match in _SIGN_RUN.finditer(source.text, line_start, min(len(source.text), at + 3)):
         if match.start() <= at < match.end() and match[0] in SIGNS:
+            if match[0] in _SIGNS_OF_DATES and _BEFORE_PATH.match(source.text, match.end()):
+                return _of_either(source.span(*match.span()))
             of_dates = _BEFORE_DATE.match(source.text, match.end())
             signs = {**SIGNS, **_SIGNS_OF_DATES} if of_dates else SIGNS
             return habit(source.span(*match.span()), signs[match[0]])
@@ -34,9 +37,20 @@ def shown(text: str) -> str:
     return quoted(text) if text.isprintable() and text != " " else f"U+{ord(text[0]):04X}"
 
 
+def _of_either(span: Span) -> Diagnostic:
+    """A sign between two attributes, which may be numbers or dates."""
+    numbers, dates = SIGNS[span.text], _SIGNS_OF_DATES[span.text]
+    return Diagnostic(
+        Code.FOREIGN_HABIT,
+        no_word(span.text),
+        (Label(span),),
+        help=f"write `{numbers}` between numbers or levels, `{dates}` between dates",
+    )
+
+
 def no_word(text: str) -> str:
     words = " ".join(text.split())
-    if re.search("[(.,]", words):
+    if re.search(r"[(,]|\w\.\w", words):
         return f"{shown(text)} has no meaning here"
     if words in KEYWORDS or words in PHRASES:
         return f"{shown(text)} does not fit here"

@@ -506,6 +506,28 @@ def test_days_are_counted(text: str, first: str | None, last: str | None) -> Non
     assert (read.last and read.last.text) == last
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["=", "is not", "in", "has", "within", "touches", "at least", "less than", "on or after"],
+)
+def test_two_attributes_are_compared_in_a_derived_fact(words: str) -> None:
+    read = derivation(f"whether a.c {words.replace(' ', '  ')} a.d")
+    assert isinstance(read, tree.Whether)
+    assert (read.left.text, read.relation.value, read.right.text) == ("a.c", words, "a.d")
+
+
+@pytest.mark.parametrize("text", ["a.c = d", "a.c before today", "a.c", "every a.c = a.d"])
+def test_whether_takes_two_attributes(text: str) -> None:
+    refused(f"charter x\nderive a.b as whether {text}\n")
+
+
+def test_what_examples_assume_is_read_as_they_give_it() -> None:
+    read = declared("assume a.b = c a.m[x] = 3 days every a.m = {}")
+    assert isinstance(read, tree.Assume)
+    assert len(read.given) == 3
+    assert (read.given[1].key, read.given[2].every) != (None, False)
+
+
 # --- duties, levels of rules, profiles, invariants, examples ----------------------------
 
 
