@@ -112,6 +112,9 @@ class _Blocks:
             for number, (clause, lines) in enumerate(zip(clauses, listed, strict=True)):
                 kept = Gap.KEPT if number else Gap.NONE
                 yield Element(first_token(clause), lines, kept, INDENT)
+        elif node.data == "assume":
+            for number, clause in enumerate(clauses):
+                yield self._part(clause, Gap.KEPT if number else Gap.NONE, INDENT)
         else:
             width = _PROFILE if node.data == "profile" else _INVARIANT
             for clause in clauses:
@@ -189,9 +192,14 @@ class _Blocks:
         yield self._element(node, doc, gap, INDENT, 3 * INDENT)
         for child in children:
             if _is_part(child):
-                parts = cast("Branch", child).children
-                fact = Concat((docs.run(parts[:-1]), Text(" "), Align(docs.run(parts[-1:]))))
-                yield self._element(child, fact, Gap.NONE, 2 * INDENT, 4 * INDENT)
+                yield self._part(cast("Branch", child), Gap.NONE, 2 * INDENT)
+
+    def _part(self, node: Branch, gap: Gap, indent: int) -> Element:
+        """One line of an example: a fact, a day or an action."""
+        docs = self._docs
+        parts = node.children
+        doc = Concat((docs.run(parts[:-1]), Text(" "), Align(docs.run(parts[-1:]))))
+        return self._element(node, doc, gap, indent, indent + 2 * INDENT)
 
     # --- clauses ---
 
@@ -274,6 +282,7 @@ _CLAUSES = {
     "zone": {"member"},
     "profile": {"charters", "tenants", "permitted_actions", "when"},
     "invariant": {"cites", "on", "never_permits"},
+    "assume": {"fact"},
 }
 
 
