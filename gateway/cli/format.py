@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dsl.diagnostics import Diagnostic, render_human
+from dsl.diagnostics import Diagnostic, render_human, render_plain, to_json
 from dsl.format import format_text
 from dsl.source import SourceText
-from gateway.cli import exit_codes
+from gateway.cli import exit_codes, output
+from gateway.cli.diagnose import many
 from gateway.cli.files import read_file
 from gateway.errors import ConfigurationError
 
@@ -43,25 +44,45 @@ def format_(args: Namespace) -> int:
     paths: Sequence[str] = args.paths
     if STDIN in paths and len(paths) > 1:
         raise ConfigurationError("standard input goes alone: give - without other paths")
+    text = args.diff or (STDIN in paths and not args.check)
+    if args.format == "json" and text:
+        raise ConfigurationError("a text and a diff are no JSON: leave --format json out")
     run = _Run()
     for path in _files(paths):
         _format(path, args, run)
+    code = _code(run, args)
+    if args.format == "json":
+        sys.stdout.write(output.to_json(_body(run, code)))
+    else:
+        _tell(run, args, quiet=text)
+    return code
+
+
+def _code(run: _Run, args: Namespace) -> int:
     if run.diagnostics:
-        sys.stderr.write(render_human(run.diagnostics) + "\n")
         return exit_codes.POLICY_ERRORS
-    if args.check:
-        return _checked(run)
-    if not args.diff and STDIN not in paths:
-        sys.stdout.write(f"OK: {_many(run.read, 'file')}, {len(run.changed)} laid out anew\n")
-    return exit_codes.OK
+    return exit_codes.FAILED if args.check and run.changed else exit_codes.OK
 
 
-def _checked(run: _Run) -> int:
-    if not run.changed:
-        sys.stderr.write(f"OK: {_many(run.read, 'file')} laid out\n")
-        return exit_codes.OK
-    sys.stderr.write(f"{len(run.changed)} of {_many(run.read, 'file')} not laid out\n")
-    return exit_codes.FAILED
+def _body(run: _Run, code: int) -> dict[str, object]:
+    diagnostics = [to_json(diagnostic) for diagnostic in run.diagnostics]
+    ok = code == exit_codes.OK
+    return {"ok": ok, "files": run.read, "changed": run.changed, "diagnostics": diagnostics}
+
+
+def _tell(run: _Run, args: Namespace, *, quiet: bool) -> None:
+    """What became of the files; the names of those that would change are an answer, so they
+    went to standard output already."""
+    if run.diagnostics and args.format == "plain":
+        sys.stderr.write(render_plain(run.diagnostics))
+    elif run.diagnostics:
+        sys.stderr.write(render_human(run.diagnostics) + "\n")
+    elif args.check and run.changed:
+        sys.stderr.write(f"{len(run.changed)} of {many(run.read, 'file')} not laid out\n")
+    elif args.check:
+        sys.stdout.write(f"OK: {many(run.read, 'file')} laid out\n" if not quiet else "")
+    elif not quiet:
+        sys.stdout.write(f"OK: {many(run.read, 'file')}, {len(run.changed)} laid out anew\n")
 
 
 def _files(paths: Sequence[str]) -> Iterator[Path | None]:
@@ -100,7 +121,8 @@ def _format(path: Path | None, args: Namespace, run: _Run) -> None:
     if args.diff:
         sys.stdout.writelines(_diff(name, before, formatted.text))
     elif args.check:
-        sys.stdout.write(f"{name}\n" if formatted.text != before else "")
+        listed = args.format != "json" and formatted.text != before
+        sys.stdout.write(f"{name}\n" if listed else "")
     elif path is None:
         sys.stdout.write(formatted.text)
     elif formatted.text != before:
@@ -137,7 +159,3 @@ def _replace(path: Path, text: str) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         raise ConfigurationError(f"{path}: cannot write it: {error.strerror}") from error
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -108,6 +108,54 @@ def _test(args: Namespace) -> int:
     return test(args)
 
 
+def _format_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="folders of charters, or files; - for standard input, laid out on standard output",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; name the files that are not laid out, and exit with 1 if there are",
+    )
+    parser.add_argument(
+        "--diff",
+        action="store_true",
+        help="write nothing; show what would change, as a unified diff",
+    )
+    options.add_format(parser)
+
+
+def _format(args: Namespace) -> int:
+    from gateway.cli.format import format_
+
+    return format_(args)
+
+
+_FORMAT_DETAILS = """\
+The layout changes white space alone: what a charter says stays, and so does every comment.
+A file with mistakes of syntax is left alone, and they are told."""
+
+
+def _explain_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "rule", metavar="RULE", help="id of the rule, or its name where only one has it"
+    )
+    options.add_paths(parser)
+    parser.add_argument(
+        "--compiled", action="store_true", help="also show the Rego and the Cedar it became"
+    )
+    options.add_format(parser)
+
+
+def _explain(args: Namespace) -> int:
+    from gateway.cli.explain import explain_
+
+    return explain_(args)
+
+
 _TEST_DETAILS = """\
 Cases are the examples that stand in rules, and those of case files: NAME.cases.toml
 beside NAME.charter. A case runs on the rules of that charter alone. Where none of them
@@ -137,6 +185,19 @@ for nothing. The percentage is that of points reached, rounded down to one decim
 COMMANDS = (
     Command("new", "write a charter to fill in, or add a rule to one", _new_arguments, _new),
     Command("check", "say what is wrong with charters", _check_arguments, _check),
+    Command(
+        "format",
+        "lay charters out in the one way",
+        _format_arguments,
+        _format,
+        _FORMAT_DETAILS,
+    ),
+    Command(
+        "explain",
+        "say in plain sentences what a rule does, with a truth table",
+        _explain_arguments,
+        _explain,
+    ),
     Command(
         "compile",
         "write the bundle: core, Rego, Cedar, schemas",
