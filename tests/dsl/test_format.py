@@ -195,7 +195,7 @@ def test_a_file_with_mistakes_is_left_alone_and_they_are_told(text: str) -> None
 
 
 def test_a_layout_that_would_be_too_long_to_read_is_refused() -> None:
-    text = HEAD + 'rule x "y" when ' + " and ".join(["a.b"] * 25_000)
+    text = HEAD + 'rule x "y" when ' + " and ".join(["a.b"] * (MAX_SOURCE_CHARACTERS // 10))
     with pytest.raises(FormatError, match="too long"):
         format_text(SourceText("a.charter", text))
 
