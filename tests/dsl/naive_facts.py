@@ -157,7 +157,7 @@ def _derive(
 ) -> Value | None:
     match derivation:
         case model.Tally():
-            elements = _elements(checked.lists[derivation.list], asked.lists)
+            elements = elements_of(checked.lists[derivation.list], asked.lists)
             if elements is None:
                 return None
             number = _tally(derivation, fact, elements, asked.today, holds)
@@ -195,7 +195,7 @@ def _compared(
     return answers[asked.comparison]() != asked.negated
 
 
-def _elements(kind: ListType, lists: Mapping[str, object]) -> list[dict[str, Value]] | None:
+def elements_of(kind: ListType, lists: Mapping[str, object]) -> list[dict[str, Value]] | None:
     """What is known of each element, under the name of the list and the field. A list of
     which one element is no object, or that is too long, is no list."""
     raw = lists.get(kind.path)

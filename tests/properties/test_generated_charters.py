@@ -24,9 +24,8 @@ SEED = 1
 
 @pytest.fixture(scope="module")
 def opa() -> Iterator[BatchOpa]:
-    with run_opa() as server:
-        with closing(BatchOpa(server)) as client:
-            yield client
+    with run_opa() as server, closing(BatchOpa(server)) as client:
+        yield client
 
 
 def test_the_model_and_every_engine_answer_alike(opa: BatchOpa) -> None:

@@ -22,7 +22,7 @@ def compiled(seed: int) -> tuple[naive.model.Model, Program]:
     return compile_charters(generate.sources_of(generate.chance(seed))).require()
 
 
-@settings(slow, max_examples=150)
+@settings(slow, max_examples=80)
 @given(generate.seeds())
 def test_the_program_answers_as_the_model_means(seed: int) -> None:
     model, program = compiled(seed)
@@ -33,7 +33,7 @@ def test_the_program_answers_as_the_model_means(seed: int) -> None:
         assert evaluate(program, question) == naive.answer(model, asked), question
 
 
-@settings(slow, max_examples=150)
+@settings(slow, max_examples=80)
 @given(generate.seeds())
 def test_damaging_what_is_stated_never_turns_a_refusal_into_a_permit(seed: int) -> None:
     model, program = compiled(seed)

@@ -10,7 +10,7 @@ from tests.dsl import generate
 from tests.dsl.generate_spelling import Speller
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(generate.seeds(), generate.seeds())
 def test_another_spelling_compiles_to_the_same_core(seed: int, other: int) -> None:
     plain = compile_charters(generate.sources_of(generate.chance(seed)))
