@@ -4,7 +4,7 @@ Only what is certain is said: two tests that `exclude` each other are never both
 test that `implies` another is never true without it. Of much nothing is said.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dsl.core import FactType
 
@@ -13,46 +13,50 @@ FAR = 10**18  # beyond every number and day
 Interval = tuple[int, int]
 
 
+# Values that are listed, or all but those where `True`.
+Listed = tuple[frozenset[str], bool]
+
+
 @dataclass(frozen=True)
 class Values:
-    """One value: among `values`, or not among them where `negated`. `all` is the whole
-    vocabulary; `exact` says that the test is true of all of them on every day."""
+    """One value: among `ever`, or not where `negated`. On some days it is only `always` that
+    the test is true of; `all` is the whole vocabulary, where there is one."""
 
     path: str
-    values: frozenset[str]
-    negated: bool
+    ever: frozenset[str]
+    always: frozenset[str]
     all: frozenset[str] | None
-    exact: bool
+    negated: bool = False
 
-    def inverted(self) -> "Values | None":
-        if not self.exact:
-            return None
-        return Values(self.path, self.values, not self.negated, self.all, exact=True)
+    def inverted(self) -> "Values":
+        return Values(self.path, self.ever, self.always, self.all, not self.negated)
 
-    def _listed(self) -> frozenset[str] | None:
-        """The values as a list, where they can be listed."""
-        if not self.negated:
-            return self.values
-        return None if self.all is None else self.all - self.values
+    def _at_most(self) -> Listed:
+        """Of what the test may be true."""
+        return self._plain(self.always if self.negated else self.ever)
+
+    def _at_least(self) -> Listed:
+        """Of what the test is true on every day."""
+        return self._plain(self.ever if self.negated else self.always)
+
+    def _plain(self, values: frozenset[str]) -> Listed:
+        if self.negated and self.all is not None:
+            return self.all - values, False
+        return values, self.negated
 
     def excludes(self, other: "Values") -> bool:
-        mine, theirs = self._listed(), other._listed()
-        if mine is not None and theirs is not None:
-            return not mine & theirs
-        if mine is None and theirs is None:
+        (mine, mine_denied), (theirs, theirs_denied) = self._at_most(), other._at_most()
+        if mine_denied and theirs_denied:
             return False
-        named, rest = (self.values, other) if mine is not None else (other.values, self)
-        return named <= rest.values
+        if mine_denied or theirs_denied:
+            return theirs <= mine if mine_denied else mine <= theirs
+        return not mine & theirs
 
     def implies(self, other: "Values") -> bool:
-        if not other.exact:
-            return False
-        mine, theirs = self._listed(), other._listed()
-        if mine is not None and theirs is not None:
-            return mine <= theirs
-        if mine is not None:
-            return not mine & other.values
-        return theirs is None and other.values <= self.values
+        (mine, mine_denied), (theirs, theirs_denied) = self._at_most(), other._at_least()
+        if mine_denied:
+            return theirs_denied and theirs <= mine
+        return not mine & theirs if theirs_denied else mine <= theirs
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,6 @@ class Numbers:
 
     path: tuple[str, str | None]
     intervals: tuple[Interval, ...]
-    exact: bool = True
 
     def inverted(self) -> "Numbers | None":
         rest: list[Interval] = []
@@ -86,46 +89,44 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Elements:
-    """A set, closed upward, that touches `values` or lies within them, or does not."""
+    """A set, closed upward, that touches the values or lies `within` them, or does not where
+    `negated`. `ever` and `always` as in `Values`."""
 
     fact: FactType
     within: bool
-    values: frozenset[str]
-    negated: bool
-    exact: bool
+    ever: frozenset[str]
+    always: frozenset[str]
+    negated: bool = False
 
     @property
     def path(self) -> str:
         return self.fact.path
 
-    def inverted(self) -> "Elements | None":
-        if not self.exact:
-            return None
-        return Elements(self.fact, self.within, self.values, not self.negated, exact=True)
+    def inverted(self) -> "Elements":
+        return replace(self, negated=not self.negated)
 
     def excludes(self, other: "Elements") -> bool:
-        if not self.negated and not other.negated:
-            # Something must be in both, unless both are satisfied by the empty set.
-            empty = self.within and other.within and self.fact.may_be_empty
-            return (self.within or other.within) and not self.values & other.values and not empty
-        if self.negated and other.negated:
+        if self.negated != other.negated:
+            denied, held = (self, other) if self.negated else (other, self)
+            return held._surely(denied)
+        if self.negated or not (self.within or other.within) or self.ever & other.ever:
             return False
-        denied, held = (self, other) if self.negated else (other, self)
-        affirmed = Elements(denied.fact, denied.within, denied.values, False, denied.exact)
-        return held.implies(affirmed)
+        # The empty set lies within anything.
+        return not (self.within and other.within and self.fact.may_be_empty)
 
     def implies(self, other: "Elements") -> bool:
-        if self.negated != other.negated or not other.exact:
+        if self.negated != other.negated:
             return False
-        if self.negated:
-            mine = Elements(self.fact, self.within, self.values, False, self.exact)
-            return Elements(other.fact, other.within, other.values, False, True).implies(mine)
+        return other._surely(self) if self.negated else self._surely(other)
+
+    def _surely(self, other: "Elements") -> bool:
+        """Whether being so, on any day, is being so of the other on every day. Neither is
+        denied here."""
         if self.within:
-            inside = self.values <= other.values
-            return inside and (other.within or not self.fact.may_be_empty)
+            return self.ever <= other.always and (other.within or not self.fact.may_be_empty)
         broader = self.fact.broader
         return not other.within and all(
-            {value, *broader.get(value, ())} & other.values for value in self.values
+            {value, *broader.get(value, ())} & other.always for value in self.ever
         )
 
 

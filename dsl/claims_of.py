@@ -34,8 +34,7 @@ def _of_test(test: model.Test) -> Claim | None:
     match fact.kind:
         case Kind.TRUTH:
             answer = frozenset({"no" if test.negated_truth else "yes"})
-            both = frozenset({"yes", "no"})
-            return Values(fact.path, answer, negated=False, all=both, exact=True)
+            return Values(fact.path, answer, answer, frozenset({"yes", "no"}))
         case Kind.TERM:
             return _of_term(test, fact)
         case Kind.TERMS:
@@ -47,32 +46,31 @@ def _of_test(test: model.Test) -> Claim | None:
 def _of_term(test: model.Test, fact: FactType) -> Values | None:
     if test.region is None:
         return None
-    members = test.region.members
-    exact = not any(members.values())
+    ever, always = _members(test.region)
     every = None if fact.values is None else frozenset(fact.values)
-    if test.relation in (Relation.IS, Relation.IN):
-        return Values(fact.path, frozenset(members), negated=False, all=every, exact=exact)
-    if test.relation is Relation.IS_NOT:
-        made = Values(fact.path, frozenset(members), negated=True, all=every, exact=True)
-        return made if exact else None
-    (level,) = members
-    at = fact.order.index(level)
+    if test.relation in (Relation.IS, Relation.IN, Relation.IS_NOT):
+        denied = test.relation is Relation.IS_NOT
+        return Values(fact.path, ever, always, every, denied)
+    at = fact.order.index(next(iter(ever)))
     reached = {
         Relation.AT_LEAST: fact.order[at:],
         Relation.MORE_THAN: fact.order[at + 1 :],
         Relation.AT_MOST: fact.order[: at + 1],
         Relation.LESS_THAN: fact.order[:at],
     }[test.relation]
-    return Values(fact.path, frozenset(reached), negated=False, all=every, exact=True)
+    return Values(fact.path, frozenset(reached), frozenset(reached), every)
 
 
 def _of_set(test: model.Test, fact: FactType) -> Elements | None:
     if test.region is None:
         return None
-    members = test.region.members
-    within = test.relation is Relation.WITHIN
-    exact = not any(members.values())
-    return Elements(fact, within, frozenset(members), negated=False, exact=exact)
+    return Elements(fact, test.relation is Relation.WITHIN, *_members(test.region))
+
+
+def _members(region: model.Region) -> tuple[frozenset[str], frozenset[str]]:
+    """The values that belong to a region on some day, and those that do on every day."""
+    always = (value for value, periods in region.members.items() if not periods)
+    return frozenset(region.members), frozenset(always)
 
 
 def _of_number(test: model.Test, fact: FactType) -> Numbers | None:
