@@ -36,12 +36,14 @@ def single(words: str, condition: Condition, phrase: Phrase | None = None) -> Pa
 @dataclass(frozen=True)
 class Parts:
     """A rule by its clauses. `when` and `require` are divided between top-level `and`s;
-    `saying` is what an exception says without its dates, which `exceptions` include."""
+    `names` are those of the exceptions, and `saying` what they say without their dates, which
+    `exceptions` include."""
 
     in_force: Part | None
     when: tuple[Part, ...]
     require: tuple[Part, ...]
     exceptions: tuple[Part, ...]
+    names: tuple[str, ...]
     saying: tuple[Phrase, ...]
 
 
@@ -62,6 +64,7 @@ def parts_of(rule: model.Rule, written: tree.Rule) -> Parts:
         _divided(rule.when, when),
         _divided(rule.require, require),
         tuple(exceptions),
+        tuple(wrote.name.text for wrote in written.exceptions),
         tuple(saying),
     )
 

@@ -126,8 +126,8 @@ def _each_exception(parts: Parts) -> tuple[Parts, str | None]:
     if all(len(part.columns) == 1 for part in parts.exceptions):
         return parts, None
     whole = tuple(
-        part.together(f"exception {number} holds")
-        for number, part in enumerate(parts.exceptions, start=1)
+        part.together(f"the exception {name} holds")
+        for name, part in zip(parts.names, parts.exceptions, strict=True)
     )
     return replace(parts, exceptions=whole), "the conditions of each exception"
 

@@ -109,6 +109,11 @@ def test_a_file_named_twice_is_laid_out_once(charter: Charter, folder: Path) -> 
     assert charter("format", messy, folder, messy).out == "OK: 2 files, 1 laid out anew\n"
 
 
+def test_what_is_begun_with_new_is_laid_out(charter: Charter, tmp_path: Path) -> None:
+    assert charter("new", "own.residency", "-o", tmp_path).code == 0
+    assert charter("format", "--check", tmp_path).code == 0
+
+
 def test_json_tells_what_changed(charter: Charter, folder: Path) -> None:
     (folder / "wrong.charter").write_text(WRONG)
     ran = charter("format", "--check", "--format", "json", folder)
