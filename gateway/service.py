@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from time import perf_counter
 from typing import cast
@@ -25,6 +26,7 @@ from gateway.pdp.combine import DEFAULT_TIMEOUT_S
 from gateway.pdp.dates import LAST_DAY, boundaries, daily_zones, day_of, instant, midnight
 from gateway.pdp.engine import Engine
 from gateway.pdp.judge import Judge, Judged
+from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.request import DecisionRequest
 from gateway.record.canonical import Json, canonicalise, load_strict
 from gateway.record.envelope import MAX_ENVELOPE, read_envelope, sign_envelope
@@ -40,6 +42,18 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_VALIDITY = timedelta(hours=1)
 
 log = logging.getLogger("charter")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A decision that is signed and not recorded. It is no answer yet."""
+
+    judged: Judged
+    id: str
+    caller: Caller
+    predicate: Mapping[str, object]
+    record: Mapping[str, object]
+    started: float
 
 
 class Service:
@@ -87,20 +101,57 @@ class Service:
             AuthorisationError: The caller may not ask this.
             LedgerUnavailableError: The decision could not be recorded, so there is none.
         """
-        started = perf_counter()
         value = load_strict(body, max_bytes=MAX_BODY_BYTES)
-        request = DecisionRequest.read(value)
-        _authorise(request, caller)
+        prepared = await self.prepare(value, caller)
+        (answer,) = await self.commit([prepared])
+        return answer
+
+    async def prepare(
+        self,
+        value: object,
+        caller: Caller,
+        request: DecisionRequest | None = None,
+        claims: Claims = NO_CLAIMS,
+    ) -> Prepared:
+        """Decide and sign, and record nothing yet: nobody may see this before `commit`.
+
+        Args:
+            value: The question as it came, whose digest is recorded.
+            request: What a door that reads questions in its own way made of it.
+            claims: What the caller says there of facts that only others may state.
+
+        Raises:
+            RequestError: The question is malformed; the error names the field.
+            AuthorisationError: The caller may not ask this.
+            OverloadedError: An engine has too many questions to answer before this one.
+        """
+        started = perf_counter()
+        request = request or DecisionRequest.read(value)
+        authorise(request, caller)
         now = self._clock()
-        judged = await self._judge.judge(request, now=now, tenant=caller.tenant)
+        judged = await self._judge.judge(request, now=now, tenant=caller.tenant, claims=claims)
         decision_id = uuid7(now, self._random)
         predicate = self._predicate(judged, decision_id, caller.tenant, now)
         payload = _payload(digest_request(value), predicate)
         record = sign_envelope(payload, PAYLOAD_TYPE, self._signer).to_json()
-        pending = self.ledger.append(decision_id, caller.tenant, canonicalise(record))
-        receipt: Receipt = await asyncio.wrap_future(pending)
-        self._report(judged, decision_id, caller, perf_counter() - started)
-        return {**predicate, "record": record, "proof": receipt.proof_text}
+        return Prepared(judged, decision_id, caller, predicate, record, started)
+
+    async def commit(self, prepared: Sequence[Prepared]) -> list[dict[str, object]]:
+        """Record what was prepared, in one commit group: all of it or nothing. The answers,
+        each with its own proof, in the same order.
+
+        Raises:
+            LedgerUnavailableError: It could not be recorded, so there are no decisions.
+        """
+        bodies = [(one.id, one.caller.tenant, canonicalise(one.record)) for one in prepared]
+        pending = self.ledger.append_all(bodies)
+        receipts: list[Receipt] = [await asyncio.wrap_future(one) for one in pending]
+        for one in prepared:
+            self._report(one.judged, one.id, one.caller, perf_counter() - one.started)
+        return [
+            {**one.predicate, "record": one.record, "proof": receipt.proof_text}
+            for one, receipt in zip(prepared, receipts, strict=True)
+        ]
 
     async def find(self, decision_id: str, caller: Caller) -> dict[str, object] | None:
         """A recorded decision of the caller's own tenant, as it was answered, with a proof
@@ -170,7 +221,8 @@ class Service:
         await asyncio.to_thread(self.ledger.close)
 
 
-def _authorise(request: DecisionRequest, caller: Caller) -> None:
+def authorise(request: DecisionRequest, caller: Caller) -> None:
+    """Raise `AuthorisationError` unless the caller may put the question."""
     caller.may(request.action.name)
     tenant = request.subject.properties.get("tenant")
     if tenant is not None and tenant != caller.tenant:

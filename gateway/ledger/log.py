@@ -8,6 +8,7 @@ last signed checkpoint; what contradicts itself is not opened.
 import os
 import sqlite3
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import lru_cache
@@ -105,13 +106,22 @@ class Log:
                 not be there, and asking again with the same id tells.
             LedgerError: The id or the body is none that can be stored.
         """
-        answer: Future[Receipt] = Future()
-        refusal = _refuse(entry_id, tenant, body)
-        if refusal is None:
-            self._writer.submit(Pending(entry_id, tenant, body, answer))
-        else:
-            answer.set_exception(LedgerError(refusal))
-        return answer
+        return self.append_all([(entry_id, tenant, body)])[0]
+
+    def append_all(self, entries: Sequence[tuple[str, str, bytes]]) -> "list[Future[Receipt]]":
+        """Log several bodies, each with its id and tenant, in one commit group; futures as
+        of `append`. What cannot be stored is refused alone."""
+        pending = [Pending(*entry, Future()) for entry in entries]
+        fit: list[Pending] = []
+        for one in pending:
+            refusal = _refuse(one.id, one.tenant, one.body)
+            if refusal is None:
+                fit.append(one)
+            else:
+                one.answer.set_exception(LedgerError(refusal))
+        if fit:
+            self._writer.submit(fit)
+        return [one.answer for one in pending]
 
     # --- reading ---------------------------------------------------------------------
 

@@ -77,17 +77,20 @@ class Writer:
         self._refusal: str | None = None
         self._broken: str | None = None
         self._gate = threading.Lock()
-        self._queue: SimpleQueue[Pending | None] = SimpleQueue()
+        # What is in one list goes into one group; None is the end.
+        self._queue: SimpleQueue[list[Pending] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, pending: Pending) -> None:
-        """Queue an append; it is answered through its future, whatever happens."""
+    def submit(self, pending: list[Pending]) -> None:
+        """Queue appends, which are committed together: all of them or none. Each is answered
+        through its future, whatever happens."""
         with self._gate:
             if self._refusal is None:
                 self._queue.put(pending)
                 return
-        pending.answer.set_exception(LedgerUnavailableError(self._refusal))
+        for one in pending:
+            one.answer.set_exception(LedgerUnavailableError(self._refusal))
 
     def close(self) -> None:
         """Finish what is queued and stop."""
@@ -108,14 +111,14 @@ class Writer:
             if last:
                 return
 
-    def _take(self, first: Pending) -> tuple[list[Pending], bool]:
-        group = [first]
+    def _take(self, first: list[Pending]) -> tuple[list[Pending], bool]:
+        group = list(first)
         try:
             while len(group) < MAX_GROUP:
                 following = self._queue.get_nowait()
                 if following is None:
                     return _started(group), True
-                group.append(following)
+                group.extend(following)
         except Empty:
             pass
         return _started(group), False

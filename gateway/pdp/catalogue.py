@@ -8,7 +8,7 @@ and is unknown. A row counts on the days from `valid_from` until `valid_until`.
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -55,6 +55,8 @@ class CatalogueFile(BaseModel):
     format: Literal["charter-catalogue/v1"]
     title: str
     as_of: date
+    # What callers call an entity type, where it is not the name in the vocabulary.
+    wire_types: dict[Printable, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,16 @@ class Catalogue:
     as_of: date
     entries: Mapping[str, Mapping[str, Entry]]
     digest: str
+    wire_types: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def names_of(self, entity: str) -> tuple[str, ...]:
+        """What callers call the entities of a type, besides the name of the vocabulary."""
+        return tuple(name for name, known in self.wire_types.items() if known == entity)
+
+    def entity_named(self, wire_type: str) -> str | None:
+        """The entity type that a caller names; None where there is none of the name."""
+        entity = self.wire_types.get(wire_type, wire_type)
+        return entity if entity in self.entries else None
 
     def find(self, entity: str, entity_id: str, day: date) -> Entry | None:
         """The entry that holds on a day, or None."""
@@ -137,6 +149,7 @@ def build(raw: dict[str, object], program: Program, *, name: str) -> Catalogue:
     except ValidationError as error:
         raise ConfigurationError(f"{name}: {_first(error)}") from error
     known = entity_fields(program)
+    _check_wire_types(head.wire_types, known, name)
     entries: dict[str, dict[str, Entry]] = {}
     for entity, rows in (head.model_extra or {}).items():
         if entity not in known:
@@ -147,7 +160,20 @@ def build(raw: dict[str, object], program: Program, *, name: str) -> Catalogue:
         entries[entity] = _rows(rows, entity, known[entity], name)
     canonical = rfc8785.dumps(_plain(raw))
     digest = f"sha256:{hashlib.sha256(canonical).hexdigest()}"
-    return Catalogue(head.title, head.as_of, entries, digest)
+    return Catalogue(head.title, head.as_of, entries, digest, head.wire_types)
+
+
+def _check_wire_types(types: Mapping[str, str], known: Mapping[str, object], name: str) -> None:
+    for wire_type, entity in types.items():
+        if entity not in known:
+            raise ConfigurationError(
+                f"{name}: `wire_types` names the entity `{entity}`; the vocabulary declares "
+                f"{', '.join(sorted(known)) or 'none'}"
+            )
+        if wire_type in known or not 0 < len(wire_type) <= 256:
+            raise ConfigurationError(
+                f"{name}: `wire_types` cannot give `{wire_type}` another meaning"
+            )
 
 
 def _rows(rows: object, entity: str, fields: EntityFields, name: str) -> dict[str, Entry]:

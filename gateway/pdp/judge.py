@@ -20,7 +20,7 @@ from gateway.pdp.decider import Decider
 from gateway.pdp.decision import OUTCOMES, UNANSWERED, Decision, Fact
 from gateway.pdp.engine import Engine
 from gateway.pdp.memo import Bounded, Memo
-from gateway.pdp.normalise import Days, Joined, Normaliser
+from gateway.pdp.normalise import NO_CLAIMS, Claims, Days, Joined, Normaliser
 from gateway.pdp.profiles import Profiles
 from gateway.pdp.request import DecisionRequest
 
@@ -56,7 +56,15 @@ class Judged:
                 for path in sorted(question.facts)
             ],
             "today": {zone: day_of(day).isoformat() for zone, day in question.today.items()},
+            **self._disputed(),
         }
+
+    def _disputed(self) -> dict[str, object]:
+        """Nothing where nothing is: only some doors let a caller dispute."""
+        disputed = [
+            {"path": path, "origin": origin.value} for path, origin in self.joined.disputed.items()
+        ]
+        return {"disputed": disputed} if disputed else {}
 
 
 class Judge:
@@ -95,15 +103,22 @@ class Judge:
                 raise ConfigurationError(f"the engines misjudge a vector of the bundle: {asked}")
 
     async def judge(
-        self, request: DecisionRequest, *, now: datetime, tenant: str | None = None
+        self,
+        request: DecisionRequest,
+        *,
+        now: datetime,
+        tenant: str | None = None,
+        claims: Claims = NO_CLAIMS,
     ) -> Judged:
-        """What the engines and the rules say to a question of a tenant at an instant.
+        """What the engines and the rules say to a question of a tenant at an instant; `claims`
+        as of `Normaliser.join_on`.
 
         Raises:
             RequestError: The question is malformed; the error names the field.
         """
         days = self._normaliser.days_at(now)
-        return await self._judge(request, days, now, self._profiles.of(tenant))
+        joined = self._normaliser.join_on(request, days, self._profiles.of(tenant), claims)
+        return await self.judge_joined(joined, days, now)
 
     async def judge_on(
         self,
@@ -126,12 +141,11 @@ class Judge:
         """
         chosen = self._profiles.of(tenant) if profile is None else self._profiles.named(profile)
         days = self._normaliser.everywhere(day, known_on)
-        return await self._judge(request, days, midnight(day, UTC), chosen)
+        joined = self._normaliser.join_on(request, days, chosen)
+        return await self.judge_joined(joined, days, midnight(day, UTC))
 
-    async def _judge(
-        self, request: DecisionRequest, days: Days, now: datetime, profile: str | None
-    ) -> Judged:
-        joined = self._normaliser.join_on(request, days, profile)
+    async def judge_joined(self, joined: Joined, days: Days, now: datetime) -> Judged:
+        """What they say of facts that are joined already."""
         key = self._memo.key(joined.question)
         combined = self._memo.get(key)
         if combined is None:

@@ -23,6 +23,11 @@ from gateway.pdp.unfit import complaint, short
 
 _EPOCH = date(1970, 1, 1)
 
+# By path, what a caller says of facts and lists that only others may state, as it stands on
+# the wire. It is never believed, and can only make such a fact unknown.
+Claims = Mapping[str, object]
+NO_CLAIMS: Claims = {}
+
 
 @dataclass(frozen=True)
 class Days:
@@ -51,7 +56,8 @@ class Joined:
 
     `vouched_until` is the last day of UTC on which the catalogue states these facts, None
     where it names no end. `entities` are what it states them of: record, type and id.
-    `types` are the types of all facts of the program.
+    `types` are the types of all facts of the program. `disputed` are facts and lists that
+    are unknown because the caller contradicted who states them, with whose they are.
     """
 
     question: Question
@@ -59,6 +65,7 @@ class Joined:
     vouched_until: date | None = None
     entities: tuple[tuple[str, str, str], ...] = ()
     types: Mapping[str, FactType] = field(default_factory=dict[str, FactType])
+    disputed: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,16 @@ class Normaliser:
         """The facts of a request at an instant; raises as `join_on`."""
         return self.join_on(request, self.days_at(now), profile)
 
-    def join_on(self, request: DecisionRequest, days: Days, profile: str | None = None) -> Joined:
+    def join_on(
+        self,
+        request: DecisionRequest,
+        days: Days,
+        profile: str | None = None,
+        claims: Claims = NO_CLAIMS,
+    ) -> Joined:
         """The facts of a request on given days, under a profile of the program.
+
+        What a claim contradicts becomes unknown, before anything is derived from it.
 
         Raises:
             RequestError: The action or a place is unknown, an attribute is undeclared, of
@@ -122,6 +137,10 @@ class Normaliser:
             lists.update(row.lists)
             entities.append((place.record, place.entity, entry.id))
             ends += [] if entry.valid_until is None else [entry.valid_until]
+        disputed = dict(self._disputed(facts, lists, claims))
+        for path in disputed:
+            facts.pop(path, None)
+            lists.pop(path, None)
         if profile is not None and PROFILE_PATH in self._program.facts:
             facts[PROFILE_PATH] = profile
         facts.update(derive(self._program, facts, lists, days.today))
@@ -129,7 +148,18 @@ class Normaliser:
         question = Question(action, facts, days.today)
         entities.sort()
         until = min(ends, default=None)
-        return Joined(question, origins, until, tuple(entities), self._program.facts)
+        return Joined(question, origins, until, tuple(entities), self._program.facts, disputed)
+
+    def _disputed(
+        self, facts: Mapping[str, Value], lists: Mapping[str, Elements], claims: Claims
+    ) -> Iterator[tuple[str, Origin]]:
+        """What is known and said otherwise by the caller. A claim about what nobody states
+        is no fact either."""
+        for path, raw in claims.items():
+            if path in facts and facts[path] != fit(self._program.facts[path], raw):
+                yield path, self._program.facts[path].origin
+            elif path in lists and lists[path] != fit_list(self._program.lists[path], raw):
+                yield path, self._program.lists[path].origin
 
     # --- what the caller states ---
 
@@ -180,7 +210,7 @@ class Normaliser:
             needed = request.action.name in place.actions
             reference = _reference(request, wire)
             if reference is not None and needed:
-                yield place, self._entry(place, _entity_id(place, wire, reference), wire, day)
+                yield place, self._entry(place, self._entity_id(place, wire, reference), wire, day)
             elif needed:
                 raise RequestError(
                     f"`{request.action.name}` needs the {place.record}: "
@@ -193,6 +223,21 @@ class Normaliser:
                     f"`{request.action.name}` has no {place.record}; leave it out",
                     pointer=pointer(wire),
                 )
+
+    def _entity_id(self, place: Place, wire: Wire, reference: object) -> str:
+        named = _reference_of(place, wire, reference)
+        wanted = (place.entity, *self._catalogue.names_of(place.entity))
+        if named.get("type") not in wanted:
+            raise RequestError(
+                f"the {place.record} must be of type `{wanted[-1]}`",
+                pointer=pointer((*wire, "type")),
+            )
+        entity_id = named.get("id")
+        if not isinstance(entity_id, str) or not entity_id:
+            raise RequestError(
+                "this must be a string that is not empty", pointer=pointer((*wire, "id"))
+            )
+        return entity_id
 
     def _entry(self, place: Place, entity_id: str, wire: Wire, day: date) -> Entry:
         entry = self._catalogue.find(place.entity, entity_id, day)
@@ -267,7 +312,7 @@ def _reference(request: DecisionRequest, wire: Wire) -> object:
     return value
 
 
-def _entity_id(place: Place, wire: Wire, reference: object) -> str:
+def _reference_of(place: Place, wire: Wire, reference: object) -> dict[str, object]:
     if not isinstance(reference, dict):
         raise RequestError(
             f'this must be an object: {{"type": "{place.entity}", "id": …}}', pointer=pointer(wire)
@@ -281,14 +326,4 @@ def _entity_id(place: Place, wire: Wire, reference: object) -> str:
                 pointer=pointer((*wire, name)),
                 kind="foreign-origin",
             )
-    if members.get("type") != place.entity:
-        raise RequestError(
-            f"the {place.record} must be of type `{place.entity}`",
-            pointer=pointer((*wire, "type")),
-        )
-    entity_id = members.get("id")
-    if not isinstance(entity_id, str) or not entity_id:
-        raise RequestError(
-            "this must be a string that is not empty", pointer=pointer((*wire, "id"))
-        )
-    return entity_id
+    return members

@@ -597,3 +597,34 @@ class History(RuleBasedStateMachine):
 
 TestHistory = History.TestCase
 TestHistory.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+
+
+def test_entries_appended_together_are_in_one_group_or_nowhere(tmp_path: Path) -> None:
+    with open_log(tmp_path) as log:
+        append(log, "d-0")
+        entries = [(f"d-{n}", "clinic-a", body_of(f"d-{n}")) for n in range(1, 41)]
+        receipts = [pending.result() for pending in log.append_all(entries)]
+        for number, receipt in enumerate(receipts, 1):
+            assert receipt.index == number
+            check_receipt(f"d-{number}", receipt)
+        # One checkpoint covers them all: none was signed in between.
+        assert {parse_proof(receipt.proof_text).checkpoint for receipt in receipts} == {
+            log.latest_checkpoint()
+        }
+        assert log.append_all([]) == []
+
+
+def test_an_entry_that_cannot_be_stored_does_not_spoil_the_others(tmp_path: Path) -> None:
+    with open_log(tmp_path) as log:
+        good, bad, also = log.append_all([("d-1", "t", b"1"), ("", "t", b"2"), ("d-3", "t", b"3")])
+        assert (good.result().index, also.result().index) == (0, 1)
+        with pytest.raises(LedgerError):
+            bad.result()
+
+
+def test_entries_appended_together_to_a_closed_ledger_are_all_refused(tmp_path: Path) -> None:
+    with open_log(tmp_path) as log:
+        pass
+    for pending in log.append_all([("d-1", "t", b"1"), ("d-2", "t", b"2")]):
+        with pytest.raises(LedgerUnavailableError):
+            pending.result()
