@@ -34,6 +34,8 @@ TODAY = "today "  # and a time zone: the attribute with the day there
 def quote(text: str) -> str:
     """A string literal (Cedar policy language reference, "Grammar", `STR`)."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    if escaped.isprintable():
+        return f'"{escaped}"'
     return '"' + "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in escaped) + '"'
 
 

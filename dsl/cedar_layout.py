@@ -2,12 +2,13 @@
 
 A pretty printer after P. Wadler, "A prettier printer" (2003), with the few constructs
 of Cedar that the compiler emits. The shape of each construct is that of the
-cedar-policy-formatter crate 4.x (`src/pprint/doc.rs`), so that formatting emitted
-policies changes nothing.
+cedar-policy-formatter crate 4.14 (`src/pprint/doc.rs`), so that formatting emitted
+policies changes nothing. (Before 4.14 it put the arguments of a call that does not fit on
+one line below the name of the method.)
 """
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH = 80
@@ -53,8 +54,7 @@ NOTHING_OR_BREAK = Line("")
 
 def index(target: str, key: Doc) -> Doc:
     """`target[key]`."""
-    access = Join((Text("["), NOTHING_OR_BREAK, key, NOTHING_OR_BREAK, Text("]")))
-    return Group(Join((Text(target), Nest(INDENT, access))))
+    return Group(Join((Text(target), Nest(INDENT, _key(key)))))
 
 
 def has(target: str, key: Doc) -> Doc:
@@ -65,15 +65,14 @@ def has(target: str, key: Doc) -> Doc:
 
 def call_on_list(items: Sequence[Doc], method: str, arguments: Sequence[Doc]) -> Doc:
     """`[a, b].method(arguments)`; list and call break together."""
-    accesses = (Text("." + method), NOTHING_OR_BREAK, _arguments(arguments))
+    accesses = (Text("." + method), _arguments(arguments))
     return Group(Join((_brackets(items), Nest(INDENT, Join(accesses)))))
 
 
 def call_on_index(target: str, key: Doc, method: str, arguments: Sequence[Doc]) -> Doc:
     """`target[key].method(arguments)`."""
-    access = Group(Join((Text("["), NOTHING_OR_BREAK, key, NOTHING_OR_BREAK, Text("]"))))
-    called = _arguments(arguments)
-    accesses = (access, NOTHING_OR_BREAK, Text("." + method), NOTHING_OR_BREAK, called)
+    called = (Text("." + method), _arguments(arguments))
+    accesses = (_key(key), NOTHING_OR_BREAK, *called)
     return Group(Join((Text(target), Nest(INDENT, Join(accesses)))))
 
 
@@ -125,6 +124,10 @@ def scope_list(operator: str, items: Sequence[str]) -> Doc:
         right = listing([Text(item) for item in items])
     scope = Group(Join((head, Nest(INDENT, Join((SPACE_OR_BREAK, right))))))
     return Join((scope, Text(",")))
+
+
+def _key(key: Doc) -> Doc:
+    return Join((Text("["), key, Text("]")))
 
 
 def _brackets(items: Sequence[Doc]) -> Doc:
@@ -190,15 +193,16 @@ def render(doc: Doc, *, indent: int = 0) -> str:
     return "".join(out)
 
 
-def _fits(doc: Doc, rest: Iterable[_Task], room: int) -> bool:
+def _fits(doc: Doc, rest: Sequence[_Task], room: int) -> bool:
     """Whether the document fits flat, with all that follows up to the next break."""
-    following = [task[2] for task in rest]
+    following = len(rest)
     pending: list[tuple[bool, Doc]] = [(False, doc)]
     while room >= 0:
         if not pending:
             if not following:
                 return True
-            pending.append((True, following.pop()))
+            following -= 1
+            pending.append((True, rest[following][2]))
         broken, current = pending.pop()
         match current:
             case Text(text):

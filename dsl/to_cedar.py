@@ -28,10 +28,10 @@ such an error.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dsl import cedar_layout as layout
 from dsl.cedar_conditions import TODAY, certainly, quote
-from dsl.cedar_layout import Doc
 from dsl.core import (
     AtLeast,
     Citation,
@@ -55,6 +55,10 @@ from dsl.spoken import spoken_bound, spoken_day
 from dsl.wellformed import check_program
 
 WHY, DUTIES = "why:", "duties:"
+MAX_KEPT_CLAUSES = 8192
+
+# A word and what must certainly hold: `when` or `unless`.
+Conditions = list[tuple[str, Condition]]
 
 _TYPES = {
     Kind.TRUTH: "Bool",
@@ -198,7 +202,7 @@ class _Policies:
         rule: Rule,
         effect: str,
         prefix: str,
-        conditions: list[Doc] | None,
+        conditions: Conditions | None,
         duty: Duty | None = None,
     ) -> str | None:
         """One policy, or None where it can never apply."""
@@ -213,8 +217,8 @@ class _Policies:
             f"  {layout.render(scope, indent=layout.INDENT)}",
             "  resource",
             ")" if conditions else ");",
-            *(layout.render(condition) for condition in conditions[:-1]),
-            *(layout.render(layout.ended(condition)) for condition in conditions[-1:]),
+            *(_clause(word, holds, last=False) for word, holds in conditions[:-1]),
+            *(_clause(word, holds, last=True) for word, holds in conditions[-1:]),
         ]
         return "\n".join(lines)
 
@@ -247,21 +251,26 @@ class _Policies:
         return ", ".join(f"{bound} is {_one_line(spoken)}" for bound, spoken in said)
 
 
-def _when_certainly(formula: Condition) -> list[Doc] | None:
+def _when_certainly(formula: Condition) -> Conditions | None:
     """Clauses that hold where the formula is certainly true; None where it never is."""
     if isinstance(formula, Constant):
         return [] if formula.value else None
-    parts = [certainly(part) for part in conjuncts(formula)]
-    return [layout.condition("when", part) for part in parts]
+    return [("when", part) for part in conjuncts(formula)]
 
 
-def _unless_certainly_not(formula: Condition) -> list[Doc] | None:
+def _unless_certainly_not(formula: Condition) -> Conditions | None:
     """Clauses that hold where the formula is not certainly false; None where it is
     always. One `unless` per way out."""
     if isinstance(formula, Constant):
         return [] if formula.value else None
-    ways = [certainly(opposite(part)) for part in conjuncts(formula)]
-    return [layout.condition("unless", way) for way in ways]
+    return [("unless", opposite(part)) for part in conjuncts(formula)]
+
+
+@lru_cache(maxsize=MAX_KEPT_CLAUSES)
+def _clause(word: str, holds: Condition, *, last: bool) -> str:
+    """A clause in its layout; rules share conditions, and most outlive an edit."""
+    clause = layout.condition(word, certainly(holds))
+    return layout.render(layout.ended(clause) if last else clause)
 
 
 # --- text ----------------------------------------------------------------------------
