@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dsl import model
 from dsl.core import FactType, Kind
-from dsl.facts import fit
+from dsl.facts import MAX_ELEMENTS, fit
 from dsl.near import nearest
 from dsl.printable import printable
 from dsl.source import SourceText, Span
@@ -194,36 +194,69 @@ class CaseReader:
             given[path] = None
 
     def _given(self, row: _Row) -> Iterator[tuple[str, object]]:
-        facts = self._scope.checked.facts
+        facts, lists = self._scope.checked.facts, self._scope.checked.lists
         places = {place.record for place in self._scope.checked.places}
-        for path, raw in _flat(row.given):
-            fact = facts.get(path)
+        for path, raw in _flat(row.given, facts):
+            fact, value = facts.get(path), _wire(raw)
             if path in places:
                 self._problem(f"`given`: `{path}` names a row; write it under `entities`")
+            elif path in lists:
+                self._list(path, lists[path].fields, value)
+                yield path, value
             elif fact is None:
-                self._known("given", [path], facts)
+                self._known("given", [path], {*facts, *lists})
             else:
-                value = _wire(raw)
                 if fit(fact, value) is None:
                     self._problem(f"`given`: `{path}` cannot be {_shown(raw)}; {_wanted(fact)}")
                 yield path, value
 
+    def _list(self, path: str, fields: Mapping[str, FactType], value: object) -> None:
+        """Refuse elements of a list that are not exactly understood."""
+        if not isinstance(value, list) or len(cast("list[object]", value)) > MAX_ELEMENTS:
+            self._problem(f"`given`: `{path}` must be a list of tables, at most {MAX_ELEMENTS}")
+            return
+        for number, element in enumerate(cast("list[object]", value), 1):
+            where = f"`given`: element {number} of `{path}`"
+            if not isinstance(element, dict):
+                self._problem(f"{where} must be a table, such as {{ {next(iter(fields))} = … }}")
+                continue
+            for name, raw in cast("dict[str, object]", element).items():
+                if name not in fields:
+                    self._problem(f"{where} has no `{name}`; there are: {', '.join(fields)}")
+                elif fit(fields[name], raw) is None:
+                    self._problem(
+                        f"{where}: `{name}` cannot be {_shown(raw)}; {_wanted(fields[name])}"
+                    )
 
-def _flat(given: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Paths and values: `data.labels = …` in TOML is a table in a table."""
+
+def _flat(
+    given: Mapping[str, object], facts: Mapping[str, FactType], prefix: str = ""
+) -> Iterator[tuple[str, object]]:
+    """Paths and values: `data.labels = …` in TOML is a table in a table. A key of a map is
+    written as in a charter, `"csf.seal[SOV-2]" = …`, or as a table."""
     for name, value in given.items():
-        path = f"{prefix}{name}"
+        key = f"{prefix.removesuffix('.')}[{name}]"
+        path = key if key in facts else f"{prefix}{name}"
         if isinstance(value, dict):
-            yield from _flat(cast("dict[str, object]", value), f"{path}.")
+            yield from _flat(cast("dict[str, object]", value), facts, f"{path}.")
         else:
             yield path, value
 
 
 def _wire(raw: object) -> object:
     """A TOML value as it would stand in a question."""
-    if isinstance(raw, date) and not isinstance(raw, datetime):
-        return raw.isoformat()
-    return raw
+    match raw:
+        case datetime():
+            return raw
+        case date():
+            return raw.isoformat()
+        case list():
+            return [_wire(element) for element in cast("list[object]", raw)]
+        case dict():
+            table = cast("dict[str, object]", raw)
+            return {name: _wire(value) for name, value in table.items()}
+        case _:
+            return raw
 
 
 def _shown(raw: object) -> str:

@@ -8,7 +8,7 @@ from dsl.evaluate import Verdict
 from dsl.facts import Value, wire_value
 from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.counterfactual import Explanation, Later, explain
-from gateway.pdp.nearest import Suggestion
+from gateway.pdp.nearest import Change, Suggestion
 from gateway.pdp.normalise import Days, Joined, Normaliser
 from gateway.pdp.profiles import Profiles
 from gateway.pdp.request import DecisionRequest
@@ -123,12 +123,19 @@ def _suggestion_body(one: Suggestion) -> dict[str, object]:
                 "pointer": "/" + "/".join(change.fact.wire),
                 "from": None if change.before is None else wire_value(change.fact, change.before),
                 "to": [wire_value(change.fact, value) for value in change.values],
-                "side": change.side,
+                "between": _ends(change),
             }
             for change in one.changes
         ],
         "obligations": list(one.obligations),
     }
+
+
+def _ends(change: Change) -> list[object] | None:
+    """The ends of the interval of which all would do; null is an open end."""
+    if change.span is None:
+        return None
+    return [None if end is None else wire_value(change.fact, end) for end in change.span]
 
 
 def known(explained: Explained, path: str) -> Value:

@@ -83,9 +83,20 @@ def _suggested(one: Suggestion) -> str:
 def _change(change: Change) -> str:
     fact = change.fact
     now = "not stated" if change.before is None else _value(fact, change.before)
-    values = _listed([_value(fact, value) for value in change.values], "or")
-    side = f"{change.side} " if change.side else ""
-    return f"{fact.path} were {side}{values} (now: {now})"
+    return f"{fact.path} were {_wanted(change)} (now: {now})"
+
+
+def _wanted(change: Change) -> str:
+    fact = change.fact
+    if change.span is None:
+        return _listed([_value(fact, value) for value in change.values], "or")
+    first, last = (None if end is None else _value(fact, end) for end in change.span)
+    dates = fact.kind is Kind.DAY
+    if first is None:
+        return f"{'on or before' if dates else 'at most'} {last}"
+    if last is None:
+        return f"{'on or after' if dates else 'at least'} {first}"
+    return first if first == last else f"from {first} to {last}"
 
 
 def _nothing(found: Explanation) -> str:

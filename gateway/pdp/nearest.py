@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations, islice, product
 
-from dsl.core import Effect, FactType, Origin
+from dsl.core import Effect, FactType, Kind, Origin
 from dsl.derive import inputs
 from dsl.evaluate import truth
 from dsl.facts import Question, Value
@@ -26,14 +26,14 @@ _MAX_PER_FACTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One fact that would be otherwise. Any of `values` would do; where `side` is set, there
-    is one, and all that is `at least`, `at most`, `on or after` or `on or before` it would
-    do as well. `before` is None where nobody has stated the fact."""
+    """One fact that would be otherwise. Any of `values` would do. Of a number or a date
+    with a `span`, `values` holds the nearest, and all between the ends of the span would do;
+    an end that is None is open. `before` is None where nobody has stated the fact."""
 
     fact: FactType
     before: Value | None
     values: tuple[Value, ...]
-    side: str | None
+    span: tuple[int | None, int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,7 @@ class Nearest:
         for path in sorted(self._turns.paths()):
             fact = self._if.program.facts.get(path)
             if fact is not None and _may_be_stated(fact):
-                now = question.facts.get(path)
-                found = candidates(fact, now, self._turns, question.today)
+                found = candidates(fact, question, self._turns)
                 self._if.gave_up |= len(found) > MAX_CLASSES
                 options += found[:MAX_CLASSES]
         return options
@@ -124,41 +123,42 @@ class Nearest:
         """The suggestion, of values for each of which it was seen to be a permit with the
         same obligations."""
         made = tuple(
-            Change(one.fact, self._if.question.facts.get(one.fact.path), one.alike, one.side)
+            Change(
+                one.fact,
+                self._if.question.facts.get(one.fact.path),
+                one.alike,
+                None if self._moves_with(one, changes) else one.span,
+            )
             for one in changes
         )
         duties = self._duties_of_all(made)
         if duties is None:
             made = tuple(replace(change, values=change.values[:1]) for change in made)
             duties = self._duties_of_all(made)
-        if duties is None:
-            return None
-        return Suggestion(tuple(self._sided(changes, made, duties)), duties)
+        return None if duties is None else Suggestion(made, duties)
 
-    def _sided(
-        self, changes: tuple[Candidate, ...], made: tuple[Change, ...], duties: tuple[str, ...]
-    ) -> Iterator[Change]:
-        """The changes; "at least" and the like stay where all that lies further on that
-        side gives the same."""
-        for index, (one, change) in enumerate(zip(changes, made, strict=True)):
-            further = replace(change, values=one.beyond)
-            holds = not one.beyond or (
-                self._duties_of_all((*made[:index], further, *made[index + 1 :])) == duties
-            )
-            yield change if holds else replace(change, side=None)
+    def _moves_with(self, one: Candidate, changes: tuple[Candidate, ...]) -> bool:
+        """Whether another change moves the values at which this fact turns."""
+        compared = self._turns.compared.get(one.fact.path, ())
+        return any(other.fact.path in compared for other in changes)
 
     def _merged(self, made: list[Suggestion], new: Suggestion) -> list[Suggestion]:
         """With the new one put together with an earlier one, where the values of both go
         together in every way."""
         for index, old in enumerate(made):
-            pairs = list(zip(old.changes, new.changes, strict=True))
-            if old.obligations != new.obligations or any(a.side or b.side for a, b in pairs):
+            if old.obligations != new.obligations:
                 continue
-            both = tuple(
-                replace(a, values=tuple(dict.fromkeys((*a.values, *b.values)))) for a, b in pairs
+            pairs = list(zip(old.changes, new.changes, strict=True))
+            both = [joined for a, b in pairs if (joined := _joined(a, b)) is not None]
+            if len(both) < len(pairs):
+                continue
+            differ = [(a, b) for a, b in pairs if a != b]
+            is_sure = len(differ) == 1 or (
+                all(a.span is None and b.span is None for a, b in differ)
+                and self._duties_of_all(tuple(both)) == old.obligations
             )
-            if self._duties_of_all(both) == old.obligations:
-                return [*made[:index], Suggestion(both, old.obligations), *made[index + 1 :]]
+            if is_sure:
+                return [*made[:index], Suggestion(tuple(both), old.obligations), *made[index + 1 :]]
         return [*made, new]
 
     def _duties_of_all(self, changes: tuple[Change, ...]) -> tuple[str, ...] | None:
@@ -180,9 +180,41 @@ class Nearest:
         return (len(paths), overturned, paths)
 
 
+def _joined(one: Change, other: Change) -> Change | None:
+    """Both changes of one fact as one; None where they do not meet."""
+    if one == other:
+        return one
+    nearer = one if _distance(one) <= _distance(other) else other
+    if one.span is None or other.span is None:
+        if one.fact.kind in (Kind.INTEGER, Kind.DAY):
+            # Of numbers between which nothing is known, the nearest says enough.
+            return nearer
+        values = tuple(dict.fromkeys((*one.values, *other.values)))
+        return replace(one, values=values) if one.span is other.span else None
+    lower, upper = (one, other) if _ends_before(one.span, other.span) else (other, one)
+    if lower.span is None or upper.span is None or not _ends_before(lower.span, upper.span):
+        return None
+    return replace(nearer, span=(lower.span[0], upper.span[1]))
+
+
+def _ends_before(
+    lower: tuple[int | None, int | None], upper: tuple[int | None, int | None]
+) -> bool:
+    """Whether the second interval begins where the first ends."""
+    return lower[1] is not None and upper[0] == lower[1] + 1
+
+
+def _distance(change: Change) -> int:
+    value, before = change.values[0], change.before
+    return abs(value - before) if isinstance(value, int) and isinstance(before, int) else 0
+
+
 def _may_be_stated(fact: FactType) -> bool:
-    """Whether a caller may state it, and it is not who the caller is."""
+    """Whether a caller may state it, it is not who the caller is, and its values are not
+    names that anybody gives: no other name would be the truth."""
     if fact.origin is not Origin.REQUEST or not fact.wire:
+        return False
+    if fact.kind in (Kind.TERM, Kind.TERMS) and fact.values is None:
         return False
     names_somebody = fact.wire[0] in ("subject", "resource") and len(fact.wire) == 2
     return not names_somebody and fact.wire != ("subject", "properties", "tenant")

@@ -101,7 +101,7 @@ def test_json_holds_the_answer_and_the_explanation_side_by_side(ask: Any) -> Non
                 "pointer": "/context/transfer/tool",
                 "from": "none",
                 "to": ["clauses", "rules"],
-                "side": None,
+                "between": None,
             }
         ],
         "obligations": ["keep-record", "tell-owner"],

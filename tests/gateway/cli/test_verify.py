@@ -197,3 +197,25 @@ def test_help_loads_nothing_heavy(command: list[str]) -> None:
     )
     assert ran.returncode == 0
     assert [name for name in ran.stderr.split() if name.startswith(HEAVY)] == []
+
+
+def test_what_a_genuine_record_says_cannot_steer_the_terminal(
+    charter: Charter, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that is trusted may still have been asked something hostile."""
+    from dataclasses import replace
+
+    from gateway.cli import verify
+    from gateway.verify import VerifiedDecision, verify_decision
+
+    def hostile(*asked: Any, **options: Any) -> VerifiedDecision:
+        found = verify_decision(*asked, **options)
+        evil = "x\x1b[2J\nOK: decision 7"
+        entities: Any = [{"record": "destination", "type": "site", "id": evil}, evil]
+        return replace(found, predicate={**found.predicate, "action": evil, "entities": entities})
+
+    monkeypatch.setattr(verify, "verify_decision", hostile)
+    ran = charter("verify", files / "answer.json", "--trust", files / "trust.json")
+    assert ran.code == 0
+    assert len(ran.out.splitlines()) == 1
+    assert ran.out.strip().isprintable()
