@@ -1,17 +1,25 @@
-# Needs Python 3.11, Go, make and git; everything else is pinned in .ci/.
+# Needs Python 3.11, Go, Rust, make and git; everything else is pinned here and in .ci/.
 # `make` lists the targets.
 
-PYTHON      ?= python3.11
-OPA_VERSION := 1.22.2
-HEY_VERSION := 0.1.5
+PYTHON        ?= python3.11
+OPA_VERSION   := 1.22.2
+REGAL_VERSION := 0.42.0
+CEDAR_VERSION := 4.14.1
+HEY_VERSION   := 0.1.5
 
-BIN  := .venv/bin
-OPA  := .tools/opa
-HEY  := .tools/hey
-LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 \
+BIN   := .venv/bin
+OPA   := .tools/opa
+REGAL := .tools/regal
+CEDAR := .tools/cedar
+HEY   := .tools/hey
+# Other people's tools, which must accept what we emit.
+TOOLS := $(OPA).$(OPA_VERSION) $(REGAL).$(REGAL_VERSION) $(CEDAR).$(CEDAR_VERSION)
+LOCK  := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 \
         --generate-hashes --no-header --no-emit-index-url
 
 export CHARTER_OPA := $(CURDIR)/$(OPA)
+export CHARTER_REGAL := $(CURDIR)/$(REGAL)
+export CHARTER_CEDAR := $(CURDIR)/$(CEDAR)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
@@ -21,7 +29,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-setup: .venv/.stamp $(OPA).$(OPA_VERSION) ## create .venv, install the pins, find or build OPA
+setup: .venv/.stamp $(TOOLS) ## create .venv, install the pins, build OPA, Regal and Cedar
 
 test: lint types ## lint, types and all tests
 	$(BIN)/python -m pytest
@@ -64,6 +72,14 @@ clean: ## remove all that was built or installed here
 
 $(OPA).$(OPA_VERSION):
 	.ci/install-opa $(OPA_VERSION) $(OPA)
+	touch $@
+
+$(REGAL).$(REGAL_VERSION):
+	.ci/install-regal $(REGAL_VERSION) $(REGAL)
+	touch $@
+
+$(CEDAR).$(CEDAR_VERSION):
+	.ci/install-cedar $(CEDAR_VERSION) $(CEDAR)
 	touch $@
 
 $(HEY).$(HEY_VERSION):

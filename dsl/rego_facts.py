@@ -124,8 +124,6 @@ class FactRules:
         match atom:
             case Within(path, ()):
                 yield f"count({self._guards.terms(path)}) == 0"
-            case Touches(_, ()):
-                yield "false"
             case Within(path, values):
                 terms = self._guards.terms(path)
                 yield f"every term in {terms} {{ {self._guards.membership('term', values)} }}"

@@ -66,9 +66,7 @@ class Guards:
         return self._named[key]
 
     def membership(self, term: str, values: tuple[str, ...]) -> str:
-        """The expression that holds where the term is one of the values."""
-        if not values:
-            return "false"
+        """The expression that holds where the term is one of the values, at least one."""
         if len(values) <= INLINE_VALUES:
             return f"{term} in {{{quote_all(values)}}}"
         return f"{self._document}.{self._value_set(values)}[{term}]"

@@ -35,16 +35,19 @@ from dsl.core import (
     Condition,
     Constant,
     Effect,
+    Known,
     Level,
     Not,
+    OneOf,
     Or,
     Program,
     Rule,
+    Touches,
     conjuncts,
     opposite,
 )
 from dsl.core_json import program_digest
-from dsl.fold import fold_program
+from dsl.fold import fold, fold_program
 from dsl.names import Names
 from dsl.rego_facts import FactRules
 from dsl.rego_groups import Definition, Groups
@@ -182,9 +185,8 @@ class _Entry:
     helpers: list[str]
 
     def blocks(self, groups: Groups) -> list[str]:
-        texts = [t for d in self.definitions for t in groups.of(d.set, d.member)]
-        first = f"{self.about}\n{texts[0]}" if texts else self.about
-        return [first, *texts[1:], *self.helpers]
+        first, *others = [t for d in self.definitions for t in groups.of(d.set, d.member)]
+        return [f"{self.about}\n{first}", *others, *self.helpers]
 
 
 class _Module:
@@ -198,6 +200,7 @@ class _Module:
         self._facts = FactRules(self._program, self._names, package)
         self._helpers: dict[Condition, str] = {}
         self._pending: list[str] = []
+        self._never: list[str] = []
 
     def policy(self) -> RegoPolicy:
         rules = [self._rule(rule) for rule in self._program.rules]
@@ -209,7 +212,7 @@ class _Module:
             heading("entry points"),
             ENTRY_POINTS.strip(),
             *self._empty_sets(definitions),
-            *_section("rules", blocks),
+            *_section("rules", blocks, self._never),
             *_section("groups of rules", groups.heads),
             *_section("conditions", self._facts.conditions),
             *_section("facts", self._facts.guards),
@@ -246,12 +249,12 @@ class _Module:
         """What is emitted of a rule: itself, and each of its duties."""
         stem = rule.id.rpartition("/")[2]
         definitions = [d for d in self._members(rule, stem) if d is not None]
-        about = metadata(about_rule(rule))
-        if not definitions:
-            about = comment(f"{rule.id} never applies: its condition is never true")
-        entries = [_Entry(about, definitions, self._take_pending())]
-        if rule.effect is Effect.OBLIGE:
-            entries = []
+        entries: list[_Entry] = []
+        if definitions:
+            about = metadata(about_rule(rule))
+            entries.append(_Entry(about, definitions, self._take_pending()))
+        elif rule.effect is not Effect.OBLIGE:
+            self._never.append(comment(f"{rule.id} never applies: its condition is never true"))
         for duty in rule.duties if rule.level is Level.ENFORCE else ():
             definition = self._possibly("due", duty.id, rule, duty.condition, stem)
             if definition is not None:
@@ -289,9 +292,10 @@ class _Module:
         return pending
 
     def _certainly(self, group: str, rule: Rule, stem: str) -> Definition | None:
-        if rule.formula == Constant(False):
+        formula = when_certain(rule.formula)
+        if formula == Constant(False):
             return None
-        parts = [tuple(self._certain(part, stem)) for part in conjuncts(rule.formula)]
+        parts = [tuple(self._certain(part, stem)) for part in conjuncts(formula)]
         wanted = tuple(part for part in parts if part)
         return Definition(group, rule.id, tuple(sorted(rule.actions)), wanted)
 
@@ -301,9 +305,13 @@ class _Module:
         """The member is in the group unless one of the conjuncts is certainly false."""
         if formula == Constant(False):
             return None
-        parts = () if formula == Constant(True) else conjuncts(formula)
-        ways_out = (f"not {self._name_of(opposite(part), stem, 'way_out')}" for part in parts)
-        return Definition(group, member, tuple(sorted(rule.actions)), tuple((w,) for w in ways_out))
+        ways = [when_certain(opposite(part)) for part in conjuncts(formula)]
+        parts = tuple(
+            (f"not {self._name_of(way, stem, 'way_out')}",)
+            for way in ways
+            if way != Constant(False)
+        )
+        return Definition(group, member, tuple(sorted(rule.actions)), parts)
 
     # --- conditions ----------------------------------------------------------------
 
@@ -346,5 +354,28 @@ class _Module:
         return name
 
 
-def _section(title: str, blocks: list[str]) -> list[str]:
-    return [heading(title), *blocks] if blocks else []
+def when_certain(condition: Condition) -> Condition:
+    """A condition that is certainly true where this one is, without atoms that nothing can
+    make true: such an atom is false of any value, and so its denial asks only whether the
+    fact is known. Exact because `certainly` commutes with `and` and `or`."""
+
+    def settle(part: Condition) -> Condition:
+        match part:
+            case And(operands) | Or(operands):
+                return type(part)(tuple(settle(operand) for operand in operands))
+            case OneOf(_, ()) | Touches(_, ()):
+                return Constant(False)
+            case Not(OneOf(path, ()) | Touches(path, ())):
+                return Known(path)
+            case _:
+                return part
+
+    return fold(settle(condition))
+
+
+def _section(title: str, blocks: Sequence[str], remarks: Sequence[str] = ()) -> list[str]:
+    """A part of the module. Remarks stand right under its heading: at the end of a module
+    the formatter would join comments."""
+    if not blocks and not remarks:
+        return []
+    return ["\n".join([heading(title), *remarks]), *blocks]

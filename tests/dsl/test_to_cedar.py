@@ -31,6 +31,7 @@ from dsl.to_cedar import cedar_policies, cedar_schema
 from gateway.errors import EngineAnswerError
 from gateway.pdp.engine_cedar import CedarEngine
 from tests import corpus
+from tests.stock_tools import cedar_format
 
 NAMED = pytest.mark.parametrize("name", corpus.PROGRAMS)
 SETS = ("decide", "why", "duties")
@@ -51,7 +52,7 @@ def test_every_set_passes_strict_validation(name: str) -> None:
 @NAMED
 def test_cedar_format_has_nothing_to_change(name: str) -> None:
     for text in texts(corpus.PROGRAMS[name]).values():
-        assert text == "" or cedarpy.format_policies(text) == text
+        assert text == "" or cedar_format(text) == text
 
 
 @NAMED
@@ -165,7 +166,7 @@ def test_an_authors_words_cannot_break_out_of_an_annotation(text: str) -> None:
     program = corpus.program(replace(corpus.permit(), title=text))
     decide = cedar_policies(program).decide
     assert len(cedarpy.PolicySet.from_str(decide)) == 1
-    assert cedarpy.format_policies(decide) == decide
+    assert cedar_format(decide) == decide
 
 
 def answer(program: Program, question: Question) -> Answer:
@@ -203,7 +204,7 @@ def test_large_formulas_are_answered_as_defined(formula: Condition, effect: Effe
         question = Question("place", {**facts, "transfer.encrypted": True}, {})
         assert answer(program, question) == evaluate(program, question)
     for text in texts(program).values():
-        assert text == "" or cedarpy.format_policies(text) == text
+        assert text == "" or cedar_format(text) == text
 
 
 def test_a_formula_beyond_cedars_stack_is_an_error_and_no_permit() -> None:
