@@ -705,3 +705,45 @@ def test_what_is_remembered_is_bounded() -> None:
         parse(SourceText(f"{number}.charter", "charter a\n" + blank))
     assert parse(first) is not before
     forget()
+
+
+MANY_IN_ONE_RULE = """charter a.b
+rule one "One"
+  cites GDPR
+  on place
+  if data.labels has health
+  require destination.countries within DE, FR
+  oblige keep-record withn 3 days
+  because The reason
+  example "x" is forbiden
+    data.labels = {health}
+rule two "Two"
+  on place
+  when contract.ends
+    on or after 2026-01-01 and contract.ends == 2027-01-01
+  permit
+"""
+
+
+def test_every_broken_clause_of_a_rule_is_told_at_once() -> None:
+    diagnostics = parse(SourceText("a.charter", MANY_IN_ONE_RULE)).diagnostics
+    assert [d.span.position[0] for d in diagnostics] == [4, 5, 6, 7, 8, 9, 14]
+    assert len({d.message for d in diagnostics}) == len(diagnostics)
+
+
+MENDED = {
+    3: "cites GDPR art 44",
+    5: "when data.labels has health",
+    6: "require destination.countries within {DE, FR}",
+    7: "oblige keep-record within 3 days",
+    8: 'because "The reason"',
+    9: 'example "x" is denied',
+    14: "on or after 2026-01-01 and contract.ends = 2027-01-01",
+}
+
+
+@pytest.mark.parametrize("line", MENDED)
+def test_a_mended_clause_takes_one_message_along(line: int) -> None:
+    lines = MANY_IN_ONE_RULE.splitlines()
+    lines[line - 1] = MENDED[line]
+    assert len(parse(SourceText("a.charter", "\n".join(lines))).diagnostics) == len(MENDED) - 1
