@@ -56,6 +56,15 @@ class Watched:
             if said.split(" ", 1)[1].startswith(word):
                 return said
 
+    def told(self, words: str) -> bool:
+        """Whether it says so on standard error, which is read beside the other."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            if any(words in line for line in self.errors):
+                return True
+            time.sleep(0.05)
+        return False
+
     def is_silent(self) -> bool:
         try:
             self._lines.get(timeout=4 * (watch.POLL_S + watch.SETTLED_S))
@@ -96,7 +105,7 @@ def test_a_file_is_written_broken_mended_renamed_and_deleted(project: Path) -> N
 
         law.write_text(MISSPELT)
         assert "1 error in 1 file" in watched.until("FAILED")
-        assert any("law.charter:12:8" in line for line in watched.errors)
+        assert watched.told("law.charter:12:8")
 
         law.write_text(LAW)
         watched.until("OK: 3 files")
