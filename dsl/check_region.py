@@ -230,4 +230,4 @@ def _ask_known(word: tree.Word, fact: FactType) -> str | None:
     """What to write for what other languages call the absence of a value."""
     if word.quoted or word.text not in ("none", "null", "nil", "missing", "undefined", "empty"):
         return None
-    return f"write `{fact.path} is not known` for what nobody has stated"
+    return f"ask whether anybody has stated it: `{fact.path} is known`, or `is not known`"

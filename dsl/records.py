@@ -62,6 +62,7 @@ def is_placed(record: tree.Record, found: Found) -> bool:
 def _check_reserved(record: tree.Record, declared: tree.Field, found: Found) -> None:
     path = f"{record.wire.text}.{declared.name.text}"
     if path not in NAMED_BY_CALLER:
+        _check_stated(record, declared, path, found)
         return
     if record.origin.text != Origin.REQUEST.value:
         found.report(
@@ -83,6 +84,25 @@ def _check_reserved(record: tree.Record, declared: tree.Field, found: Found) -> 
             "write `identifier`, or rename the field",
             fix=Fix(declared.type.span, "identifier"),
         )
+
+
+def _check_stated(record: tree.Record, declared: tree.Field, path: str, found: Found) -> None:
+    """Report a field that no request could state: beside `id` and `type` there are only
+    `properties`."""
+    top, *below = record.wire.text.split(".")
+    if top not in ("subject", "action", "resource") or below[:1] == ["properties"]:
+        return
+    if record.origin.text != Origin.REQUEST.value:
+        return
+    found.report(
+        Code.WIRE_PLACE,
+        f"no request can say {quoted(path)}",
+        declared.name.span,
+        f"put it into a record at `{top}.properties`",
+        Label(record.wire.span, "where the record lies"),
+        note="a subject or resource has an `id`, a `type` and `properties`, an action a name and "
+        "`properties`",
+    )
 
 
 def check_reference(entity: tree.Entity, found: Found) -> None:
