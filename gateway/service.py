@@ -6,9 +6,10 @@ No answer leaves before its record is durable and proven.
 """
 
 import asyncio
+import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from time import perf_counter
@@ -23,20 +24,20 @@ from gateway.keys import DecisionSigner
 from gateway.ledger.log import Log, Receipt
 from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.combine import DEFAULT_TIMEOUT_S
-from gateway.pdp.dates import LAST_DAY, boundaries, daily_zones, day_of, instant, midnight
+from gateway.pdp.dates import LAST_DAY, boundaries, daily_zones, day_of, midnight
 from gateway.pdp.engine import Engine
 from gateway.pdp.judge import Judge, Judged
 from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.request import DecisionRequest
-from gateway.record.canonical import Json, canonicalise, load_strict
+from gateway.record.canonical import load_strict
 from gateway.record.envelope import MAX_ENVELOPE, read_envelope, sign_envelope
 from gateway.record.statement import (
     PAYLOAD_TYPE,
-    Statement,
     digest_request,
     read_statement,
-    write_statement,
+    state_predicate,
 )
+from gateway.spelling import Speller, answer_text
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_VALIDITY = timedelta(hours=1)
@@ -51,8 +52,8 @@ class Prepared:
     judged: Judged
     id: str
     caller: Caller
-    predicate: Mapping[str, object]
-    record: Mapping[str, object]
+    predicate: bytes
+    record: bytes
     started: float
 
 
@@ -81,6 +82,7 @@ class Service:
         self._signer = signer
         self._clock = clock
         self._random = random
+        self._speller = Speller(bundle=bundle.digest, catalogue=catalogue.digest, remember=remember)
         self._boundaries = boundaries(bundle.program)
         self._daily = daily_zones(bundle.program)
 
@@ -101,9 +103,13 @@ class Service:
             AuthorisationError: The caller may not ask this.
             LedgerUnavailableError: The decision could not be recorded, so there is none.
         """
+        return _read(await self.answer(body, caller))
+
+    async def answer(self, body: bytes, caller: Caller) -> bytes:
+        """As `decide`, the answer as it is sent."""
         value = load_strict(body, max_bytes=MAX_BODY_BYTES)
         prepared = await self.prepare(value, caller)
-        (answer,) = await self.commit([prepared])
+        (answer,) = await self.commit_texts([prepared])
         return answer
 
     async def prepare(
@@ -131,9 +137,15 @@ class Service:
         now = self._clock()
         judged = await self._judge.judge(request, now=now, tenant=caller.tenant, claims=claims)
         decision_id = uuid7(now, self._random)
-        predicate = self._predicate(judged, decision_id, caller.tenant, now)
+        predicate = self._speller.predicate(
+            judged,
+            decision_id=decision_id,
+            tenant=caller.tenant,
+            now=now,
+            until=self._valid_until(judged, now),
+        )
         payload = _payload(digest_request(value), predicate)
-        record = sign_envelope(payload, PAYLOAD_TYPE, self._signer).to_json()
+        record = sign_envelope(payload, PAYLOAD_TYPE, self._signer).to_bytes()
         return Prepared(judged, decision_id, caller, predicate, record, started)
 
     async def commit(self, prepared: Sequence[Prepared]) -> list[dict[str, object]]:
@@ -143,13 +155,17 @@ class Service:
         Raises:
             LedgerUnavailableError: It could not be recorded, so there are no decisions.
         """
-        bodies = [(one.id, one.caller.tenant, canonicalise(one.record)) for one in prepared]
+        return [_read(text) for text in await self.commit_texts(prepared)]
+
+    async def commit_texts(self, prepared: Sequence[Prepared]) -> list[bytes]:
+        """As `commit`, the answers as they are sent."""
+        bodies = [(one.id, one.caller.tenant, one.record) for one in prepared]
         pending = self.ledger.append_all(bodies)
         receipts: list[Receipt] = [await asyncio.wrap_future(one) for one in pending]
         for one in prepared:
             self._report(one.judged, one.id, one.caller, perf_counter() - one.started)
         return [
-            {**one.predicate, "record": one.record, "proof": receipt.proof_text}
+            answer_text(one.predicate, one.record, receipt.proof_text)
             for one, receipt in zip(prepared, receipts, strict=True)
         ]
 
@@ -167,21 +183,6 @@ class Service:
         record = load_strict(stored.body, max_bytes=MAX_ENVELOPE, max_string=MAX_ENVELOPE)
         statement = read_statement(read_envelope(record).payload)
         return {**statement.predicate, "record": record, "proof": proof}
-
-    def _predicate(
-        self, judged: Judged, decision_id: str, tenant: str, now: datetime
-    ) -> dict[str, object]:
-        """What is signed of a decision; the answer repeats it member for member."""
-        return {
-            "id": decision_id,
-            "tenant": tenant,
-            **judged.body(),
-            "bundle": self.bundle.digest,
-            "catalogue": self.catalogue.digest,
-            "evidence": [],
-            "decided_at": instant(now),
-            "valid_until": instant(self._valid_until(judged, now)),
-        }
 
     def _valid_until(self, judged: Judged, now: datetime) -> datetime:
         """At most `MAX_VALIDITY` ahead; never past a midnight at which a date of the bundle
@@ -229,9 +230,14 @@ def authorise(request: DecisionRequest, caller: Caller) -> None:
         raise AuthorisationError("this token does not speak for that tenant")
 
 
-def _payload(request_digest: str, predicate: Mapping[str, object]) -> bytes:
+def _read(answer: bytes) -> dict[str, object]:
+    """An answer of ours, taken apart."""
+    return cast("dict[str, object]", json.loads(answer))
+
+
+def _payload(request_digest: str, predicate: bytes) -> bytes:
     try:
-        return write_statement(Statement(request_digest, cast("Mapping[str, Json]", predicate)))
+        return state_predicate(request_digest, predicate)
     except StatementMalformedError as error:
         # The facts are repeated in the record, so a question can be within its own limit and
         # its record beyond that of records.

@@ -45,7 +45,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "gateway.state": ("gateway.errors", "gateway.keys", "gateway.callers", "gateway.ledger"),
     "gateway.bundle": ("dsl", "gateway.errors", "gateway.pdp"),
+    "gateway.spelling": ("dsl", "gateway.errors", "gateway.pdp", "gateway.record"),
     "gateway.service": (
+        "gateway.spelling",
         "dsl.facts",
         "dsl.evaluate",
         "gateway.errors",

@@ -175,6 +175,12 @@ class Decision:
     def advice(self) -> tuple[Obligation, ...]:
         return tuple(duty for duty in self.duties if duty.duty.kind is DutyKind.ADVICE)
 
+    @property
+    def counts_minutes(self) -> bool:
+        """Whether a deadline counts from an instant; then `at` gives another decision."""
+        dues = (duty.duty.due for duty in self.duties)
+        return any(due is not None and due.unit is DueUnit.MINUTES for due in dues)
+
     def at(self, now: datetime) -> "Decision":
         """The same with the deadlines that count from an instant."""
         return replace(self, duties=tuple(duty.at(now) for duty in self.duties))

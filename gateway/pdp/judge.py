@@ -4,14 +4,14 @@ Nothing here signs or records, so a dry run and a recorded decision are one comp
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from dsl.core import Program
+from dsl.core import FactType, Origin, Program
 from dsl.derive import inputs
 from dsl.evaluate import Answer, verdict
-from dsl.facts import Question
+from dsl.facts import Question, Value
 from gateway.errors import ConfigurationError
 from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.combine import DEFAULT_TIMEOUT_S, Combined, ask_all
@@ -28,16 +28,29 @@ from gateway.pdp.request import DecisionRequest
 CHECK_TIMEOUT_S = 5.0
 
 
+Key = tuple[bytes, date, bytes]
+
+
 @dataclass(frozen=True)
 class Judged:
-    """A decision before it has an identity: what a dry run shows, and what is signed."""
+    """A decision before it has an identity: what a dry run shows, and what is signed.
+
+    `key` names what the decision follows from: two judgements of one judge with one key
+    have the same `settled`. None where it follows from more, such as a fault or the minute.
+    """
 
     joined: Joined
     combined: Combined
     decision: Decision
+    key: Key | None = None
 
     def body(self) -> dict[str, object]:
         """The judgement as JSON: decision, reasons, engines, and the facts it rests on."""
+        facts = [Fact(*known).body() for known in self.known()]
+        return {**self.asked(), **self.settled(), "facts": facts}
+
+    def asked(self) -> dict[str, object]:
+        """Of `body`, what differs between questions that are decided alike; without facts."""
         question, incident = self.joined.question, self.combined.incident
         return {
             "action": question.action,
@@ -45,19 +58,22 @@ class Judged:
                 {"record": record, "type": kind, "id": entity}
                 for record, kind, entity in self.joined.entities
             ],
-            **self.decision.body(),
-            "engines": {name: _said(answer) for name, answer in self.combined.answers.items()},
             "incident": incident
             and {"kind": incident.kind.value, "description": incident.description},
-            "facts": [
-                Fact(
-                    self.joined.types[path], question.facts[path], self.joined.origins[path]
-                ).body()
-                for path in sorted(question.facts)
-            ],
             "today": {zone: day_of(day).isoformat() for zone, day in question.today.items()},
             **self._disputed(),
         }
+
+    def settled(self) -> dict[str, object]:
+        """Of `body`, what follows from `key`."""
+        said = {name: _said(answer) for name, answer in self.combined.answers.items()}
+        return {**self.decision.body(), "engines": said}
+
+    def known(self) -> Iterator[tuple[FactType, Value, Origin]]:
+        """The facts of `body`, in their order."""
+        facts = self.joined.question.facts
+        for path in sorted(facts):
+            yield self.joined.types[path], facts[path], self.joined.origins[path]
 
     def _disputed(self) -> dict[str, object]:
         """Nothing where nothing is: only some doors let a caller dispute."""
@@ -84,7 +100,7 @@ class Judge:
         self._profiles = Profiles(program)
         self._decider = Decider(program)
         self._memo = Memo(program, remember)
-        self._decisions: Bounded[tuple[bytes, date, bytes], Decision] = Bounded(remember)
+        self._decisions: Bounded[Key, Decision] = Bounded(remember)
         self._inputs = sorted({path for d in program.derived.values() for path in inputs(d)})
         self._timeout_s = timeout_s
 
@@ -118,7 +134,7 @@ class Judge:
         """
         days = self._normaliser.days_at(now)
         joined = self._normaliser.join_on(request, days, self._profiles.of(tenant), claims)
-        return await self.judge_joined(joined, days, now)
+        return await self.judge_joined(joined, days, now, tenant)
 
     async def judge_on(
         self,
@@ -142,31 +158,48 @@ class Judge:
         chosen = self._profiles.of(tenant) if profile is None else self._profiles.named(profile)
         days = self._normaliser.everywhere(day, known_on)
         joined = self._normaliser.join_on(request, days, chosen)
-        return await self.judge_joined(joined, days, midnight(day, UTC))
+        return await self.judge_joined(joined, days, midnight(day, UTC), tenant)
 
-    async def judge_joined(self, joined: Joined, days: Days, now: datetime) -> Judged:
-        """What they say of facts that are joined already."""
-        key = self._memo.key(joined.question)
+    async def judge_joined(
+        self, joined: Joined, days: Days, now: datetime, tenant: str | None = None
+    ) -> Judged:
+        """What they say of facts that are joined already.
+
+        Args:
+            tenant: Who asks. What is remembered for one tenant is not for another: else the
+                time of an answer would tell what others asked.
+        """
+        key = self._memo.key(joined.question, tenant)
         combined = self._memo.get(key)
         if combined is None:
             combined = await ask_all(self._engines, joined.question, timeout_s=self._timeout_s)
             self._memo.put(key, combined)
         if combined.answer is None:
             return Judged(joined, combined, UNANSWERED)
-        return Judged(joined, combined, self._decide(combined.answer, joined, days, key).at(now))
+        return self._decide(combined, combined.answer, joined, (key, days, now))
 
-    def _decide(self, answer: Answer, joined: Joined, days: Days, key: bytes) -> Decision:
+    def _decide(
+        self,
+        combined: Combined,
+        answer: Answer,
+        joined: Joined,
+        asked: tuple[bytes, Days, datetime],
+    ) -> Judged:
         """Like the verdict, its explanation follows from the facts that rules read and the
         days alone, and from which of those are known that others are derived from;
-        deadlines count from the earliest day."""
+        deadlines count from the earliest day, and those in minutes from now."""
+        question_key, days, now = asked
         known = bytes(path in joined.question.facts for path in self._inputs)
-        decision = self._decisions.get((key, days.earliest, known))
+        key = (question_key, days.earliest, known)
+        decision = self._decisions.get(key)
         if decision is None:
             decision = self._decider.decide(
                 answer, joined.question, joined.origins, today=days.earliest
             )
-            self._decisions.put((key, days.earliest, known), decision)
-        return decision
+            self._decisions.put(key, decision)
+        if decision.counts_minutes:
+            return Judged(joined, combined, decision.at(now))
+        return Judged(joined, combined, decision, key)
 
     async def close(self) -> None:
         """Let go of the engines."""

@@ -49,9 +49,10 @@ class Memo:
         self._read = paths_read(program)
         self._known: Bounded[bytes, Combined] = Bounded(size)
 
-    def key(self, question: Question) -> bytes:
+    def key(self, question: Question, tenant: str | None = None) -> bytes:
+        """Names a question of a tenant; of nobody's, where there is none."""
         read = {path: question.facts[path] for path in sorted(question.facts) if path in self._read}
-        asked = (question.action, read, sorted(question.today.items()))
+        asked = (tenant, question.action, read, sorted(question.today.items()))
         return sha256(json.dumps(asked, separators=(",", ":")).encode()).digest()
 
     def get(self, key: bytes) -> Combined | None:

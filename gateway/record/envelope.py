@@ -54,8 +54,21 @@ class Envelope:
         }
 
     def to_bytes(self) -> bytes:
-        """The JSON form in RFC 8785: the body that the ledger commits to."""
-        return canonicalise(self.to_json())
+        """The JSON form in RFC 8785: the body that the ledger commits to.
+
+        Raises:
+            CanonicalFormError: A lone surrogate in the payload type or a key id.
+        """
+        # Base64 needs no escapes: the long member is not read a second time.
+        lines = (
+            b'{"keyid":%b,"sig":"%b"}' % (canonicalise(one.key_id), base64.b64encode(one.signature))
+            for one in self.signatures
+        )
+        return b'{"payload":"%b","payloadType":%b,"signatures":[%b]}' % (
+            base64.b64encode(self.payload),
+            canonicalise(self.payload_type),
+            b",".join(lines),
+        )
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:

@@ -24,6 +24,10 @@ MAX_PAYLOAD = 1024 * 1024
 MAX_PAYLOAD_DEPTH = 40
 
 _SHA256_HEX = re.compile("[0-9a-f]{64}")
+# A statement in RFC 8785 around its predicate and the digest of its subject.
+_BEFORE = b'{"_type":%b,"predicate":' % canonicalise(STATEMENT_TYPE)
+_AFTER = b',"predicateType":%b,"subject":[{"digest":{"sha256":"' % canonicalise(PREDICATE_TYPE)
+_END = b'"},"name":%b}]}' % canonicalise(SUBJECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +54,19 @@ def write_statement(statement: Statement) -> bytes:
         CanonicalFormError: The predicate has no canonical form.
         StatementMalformedError: The digest is none, or the payload would be too large.
     """
-    if not _SHA256_HEX.fullmatch(statement.request_digest):
+    predicate = canonicalise(statement.predicate, max_depth=MAX_PAYLOAD_DEPTH - 1)
+    return state_predicate(statement.request_digest, predicate)
+
+
+def state_predicate(request_digest: str, predicate: bytes) -> bytes:
+    """The payload to sign of a predicate that is in RFC 8785 already.
+
+    Raises:
+        StatementMalformedError: The digest is none, or the payload would be too large.
+    """
+    if not _SHA256_HEX.fullmatch(request_digest):
         raise StatementMalformedError("the digest of the request is no SHA-256 in hex")
-    value = {
-        "_type": STATEMENT_TYPE,
-        "predicate": statement.predicate,
-        "predicateType": PREDICATE_TYPE,
-        "subject": [{"digest": {"sha256": statement.request_digest}, "name": SUBJECT}],
-    }
-    payload = canonicalise(value, max_depth=MAX_PAYLOAD_DEPTH)
+    payload = b"".join((_BEFORE, predicate, _AFTER, request_digest.encode(), _END))
     if len(payload) > MAX_PAYLOAD:
         raise StatementMalformedError(f"the payload is longer than {MAX_PAYLOAD} bytes")
     return payload

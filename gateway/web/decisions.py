@@ -51,7 +51,7 @@ class DecisionDoor:
                 body = await read_body(request)
                 place.size = len(body)
                 async with self._turns.one(caller.tenant, place.size):
-                    answer = await self._service.decide(body, caller)
+                    answer = await self._service.answer(body, caller)
         except TooBusyError:
             return TOO_BUSY.response(_CLOSE)
         except BodyTooLargeError:
@@ -60,7 +60,7 @@ class DecisionDoor:
             return TOO_SLOW.response(_CLOSE)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
-        return JSONResponse(answer, headers=PRIVATE)
+        return Response(answer, media_type="application/json", headers=PRIVATE)
 
     async def read(self, request: Request) -> Response:
         answer = await self._service.find(request.path_params["id"], self._caller(request))
