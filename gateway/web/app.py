@@ -9,14 +9,16 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from gateway.callers import Callers
 from gateway.errors import GatewayError
 from gateway.service import Service
 from gateway.web.decisions import DecisionDoor
+from gateway.web.openapi import VOCABULARY, Described
+from gateway.web.places import decision_places, public_places
 from gateway.web.problem import INTERNAL, NO_METHOD, NOT_FOUND, of_error
 from gateway.web.public import PublicDoor
+from gateway.web.routes import routes
 
 log = logging.getLogger("charter")
 
@@ -37,17 +39,10 @@ def create_app(
         yield
         await service.close()
 
+    operations = [*decision_places(decisions), *public_places(public)]
+    described = Described(operations, service.bundle.files[VOCABULARY])
     app = Starlette(
-        routes=[
-            Route("/v1/decisions", decisions.create, methods=["POST"]),
-            Route("/v1/decisions/{id}", decisions.read, methods=["GET"]),
-            Route("/v1/decisions/{id}/proof", decisions.proof, methods=["GET"]),
-            Route("/v1/bundle", public.bundle, methods=["GET"]),
-            Route("/v1/trust", public.trust, methods=["GET"]),
-            Route("/bundles/charter.tar.gz", public.opa_bundle, methods=["GET"]),
-            Route("/checkpoint", public.checkpoint, methods=["GET"]),
-            Route("/healthz", public.health, methods=["GET"]),
-        ],
+        routes=routes(described.operations),
         lifespan=lifespan,
         exception_handlers={
             GatewayError: _gateway_error,

@@ -1,0 +1,153 @@
+"""JSON Schemas (2020-12) of what the gateway answers, for the OpenAPI file.
+
+Objects are closed: a member that an answer has and its schema has not is a mistake.
+"""
+
+from collections.abc import Mapping
+
+from gateway.web.routes import Schema, ref
+
+STRING: Schema = {"type": "string"}
+INTEGER: Schema = {"type": "integer"}
+INSTANT: Schema = {"type": "string", "format": "date-time"}
+DAY: Schema = {"type": "string", "format": "date"}
+DIGEST: Schema = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
+BASE64: Schema = {"type": "string", "contentEncoding": "base64"}
+ANY: Schema = {}
+
+
+def closed(members: Mapping[str, Schema], *optional: str) -> Schema:
+    """An object of exactly these members; those named besides may be absent."""
+    return {
+        "type": "object",
+        "properties": dict(members),
+        "required": sorted(members.keys() - set(optional)),
+        "additionalProperties": False,
+    }
+
+
+def listed(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def one_of(*values: str) -> Schema:
+    return {"enum": list(values)}
+
+
+def or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def mapped(values: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": values}
+
+
+_ORIGIN = one_of("request", "catalogue", "verifier", "ledger", "clock")
+_OUTCOME = one_of("permit", "deny", "indeterminate")
+
+_DECISION: dict[str, Schema] = {
+    "id": {"type": "string", "format": "uuid"},
+    "tenant": STRING,
+    "action": STRING,
+    "entities": listed(closed({"record": STRING, "type": STRING, "id": STRING})),
+    "decision": _OUTCOME,
+    "grounds": listed(ref("Ground")),
+    "reasons": listed(ref("Reason")),
+    "missing": listed(
+        closed(
+            {
+                "path": STRING,
+                "rules": listed(STRING),
+                "origin": _ORIGIN,
+                "pointer": or_null({"type": "string", "format": "json-pointer"}),
+            }
+        )
+    ),
+    "obligations": listed(ref("Duty")),
+    "advice": listed(ref("Duty")),
+    "preference": INTEGER,
+    "preferences": listed(closed({"rule": STRING, "title": STRING, "weight": INTEGER})),
+    "warnings": listed(ref("Reason")),
+    "shadow": listed(ref("Reason")),
+    "engines": mapped(one_of("permit", "deny", "indeterminate", "error")),
+    "incident": or_null(
+        closed(
+            {"kind": one_of("engine-error", "engine-disagreement"), "description": STRING},
+        )
+    ),
+    "facts": listed(ref("Fact")),
+    "disputed": listed(closed({"path": STRING, "origin": _ORIGIN})),
+    "today": mapped(DAY),
+    "bundle": DIGEST,
+    "catalogue": DIGEST,
+    "evidence": listed(ANY),
+    "decided_at": INSTANT,
+    "valid_until": INSTANT,
+    "record": ref("Record"),
+    "proof": STRING,
+}
+
+SCHEMAS: Mapping[str, Schema] = {
+    "Decision": closed(_DECISION, "disputed"),
+    "Citation": closed(
+        {
+            "law": STRING,
+            "title": STRING,
+            "celex": or_null(STRING),
+            "locator": STRING,
+            "article": or_null(STRING),
+            "url": or_null(STRING),
+        }
+    ),
+    "Ground": closed({"rule": STRING, "title": STRING, "citations": listed(ref("Citation"))}),
+    "Reason": closed(
+        {
+            "rule": STRING,
+            "status": one_of("forbidden", "undetermined", "uncovered", "permitted"),
+            "title": STRING,
+            "citations": listed(ref("Citation")),
+            "because": STRING,
+            "remedies": listed(STRING),
+            "facts": listed(ref("Fact")),
+        }
+    ),
+    "Fact": closed({"path": STRING, "value": ANY, "origin": _ORIGIN}),
+    "Duty": closed(
+        {
+            "id": STRING,
+            "rule": STRING,
+            "title": STRING,
+            "citations": listed(ref("Citation")),
+            "parameters": mapped(ANY),
+            "due": or_null({"anyOf": [DAY, INSTANT]}),
+        }
+    ),
+    "Record": closed(
+        {
+            "payload": BASE64,
+            "payloadType": {"const": "application/vnd.in-toto+json"},
+            "signatures": listed(closed({"keyid": STRING, "sig": BASE64})),
+        }
+    ),
+    "Manifest": closed(
+        {"format": {"const": "charter-bundle/v1"}, "digest": DIGEST, "files": mapped(DIGEST)}
+    ),
+    "Trust": closed(
+        {
+            "format": {"const": "charter-trust/v1"},
+            "log": closed({"origin": STRING, "vkey": STRING}),
+            "decision_keys": listed(closed({"keyid": STRING, "pem": STRING})),
+        }
+    ),
+    "Problem": closed(
+        {
+            "type": {"type": "string", "format": "uri"},
+            "title": STRING,
+            "status": INTEGER,
+            "detail": STRING,
+            "errors": listed(closed({"pointer": STRING, "detail": STRING})),
+        },
+        "detail",
+        "errors",
+    ),
+}
