@@ -128,7 +128,7 @@ def test_a_fault_nobody_foresaw_is_500_without_its_words(
     async def broken(*_: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(world.service, "decide", broken)
+    monkeypatch.setattr(world.service, "answer", broken)
     status, headers, data = run(client.send("POST", "/v1/decisions", body()))
     assert (status, headers["content-type"]) == (500, "application/problem+json")
     assert b"secret" not in data
