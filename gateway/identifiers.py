@@ -1,7 +1,6 @@
 """Decision ids: UUID version 7 (RFC 9562, section 5.7), so that they sort by time and an
 index over them stays small."""
 
-import uuid
 from collections.abc import Callable
 from datetime import datetime
 
@@ -12,4 +11,5 @@ def uuid7(now: datetime, random: Callable[[int], bytes]) -> str:
     value = (milliseconds << 80) | int.from_bytes(random(10), "big")
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
-    return str(uuid.UUID(int=value))
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

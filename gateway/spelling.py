@@ -36,6 +36,7 @@ class Speller:
             "evidence": canonicalise([]),
         }
         self._settled: Bounded[object, Members] = Bounded(remember)
+        self._today: tuple[object, bytes] = (None, b"")
         self._facts: Bounded[tuple[str, Value], bytes] = Bounded(_FACTS_KEPT)
 
     def predicate(
@@ -46,7 +47,7 @@ class Speller:
         Raises:
             CanonicalFormError: A fact has no canonical form.
         """
-        asked = {name: canonicalise(value) for name, value in judged.asked().items()}
+        asked = {name: self._asked(name, value) for name, value in judged.asked().items()}
         return spell_object(
             {
                 **self._constant,
@@ -59,6 +60,16 @@ class Speller:
                 "valid_until": canonicalise(instant(until)),
             }
         )
+
+    def _asked(self, name: str, value: object) -> bytes:
+        if value is None:
+            return b"null"
+        if name == "today":
+            # The same until the next midnight.
+            if self._today[0] != value:
+                self._today = (value, canonicalise(value))
+            return self._today[1]
+        return canonicalise(value)
 
     def _members(self, judged: Judged) -> Members:
         """The members that follow from the key of the judgement, where it has one."""

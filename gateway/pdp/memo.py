@@ -15,6 +15,8 @@ from dsl.facts import Question
 from dsl.fold import paths_read
 from gateway.pdp.combine import Combined
 
+_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -53,7 +55,7 @@ class Memo:
         """Names a question of a tenant; of nobody's, where there is none."""
         read = {path: question.facts[path] for path in sorted(question.facts) if path in self._read}
         asked = (tenant, question.action, read, sorted(question.today.items()))
-        return sha256(json.dumps(asked, separators=(",", ":")).encode()).digest()
+        return sha256(_ENCODE(asked).encode()).digest()
 
     def get(self, key: bytes) -> Combined | None:
         return self._known.get(key)

@@ -10,6 +10,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
+from json.encoder import encode_basestring
 from typing import Any, cast
 
 import rfc8785
@@ -41,8 +42,10 @@ def canonicalise(value: object, *, max_depth: int = MAX_DEPTH) -> bytes:
         CanonicalFormError: A float, an integer beyond +-(2^53 - 1), a key that is no string,
             a lone surrogate, deeper than `max_depth`, or no JSON value at all.
     """
-    ascii_keys = _check_value(value, max_depth)
     try:
+        if type(value) is str:  # most of what is spelled in parts
+            return encode_basestring(value).encode()
+        ascii_keys = _check_value(value, max_depth)
         if ascii_keys:
             return _FAST.encode(value).encode()
         return rfc8785.dumps(cast("Any", value))
