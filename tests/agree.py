@@ -69,8 +69,7 @@ class _Worker:
 
 def _begin(settings: Settings, servers: "Queue[OpaServer]") -> None:
     _Worker.settings = settings
-    if settings.with_opa:
-        _Worker.opa = BatchOpa(servers.get())
+    _Worker.opa = BatchOpa(servers.get()) if settings.with_opa else None
 
 
 def _run(number: int) -> Outcome:
@@ -91,6 +90,8 @@ def _outcomes(settings: Settings) -> Iterator[Outcome]:
             servers.put(stack.enter_context(run_opa()))
         if settings.jobs == 1 or settings.only is not None:
             _begin(settings, servers)
+            if _Worker.opa is not None:
+                stack.callback(_Worker.opa.close)
             yield from map(_run, numbers)
             return
         with context.Pool(settings.jobs, _begin, (settings, servers)) as pool:

@@ -29,7 +29,7 @@ from tests.opa import OpaServer, run_opa
 from tests.strategies import cases
 
 PER_PROGRAM = 12
-PAIRS = int(os.environ.get("CHARTER_AGREE_PAIRS", "0")) or 30 * settings().max_examples
+PAIRS = int(os.environ.get("CHARTER_AGREE_PAIRS", "0")) or 20 * settings().max_examples
 PATIENCE_S = 30.0  # the properties are about answers, not about a busy machine
 
 generated = settings(
