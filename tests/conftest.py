@@ -9,7 +9,7 @@ from hypothesis import settings
 LOOPBACK = ("127.", "::1", "localhost")
 
 # On a build machine a property fails for a change of the code, not for the luck of the
-# day. `make agree` looks further.
+# day. `--hypothesis-profile=thorough` looks further.
 settings.register_profile("steady", deadline=None, print_blob=True, derandomize="CI" in os.environ)
 settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=2_000)
 settings.load_profile("steady")

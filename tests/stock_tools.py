@@ -56,7 +56,7 @@ def _require(name: str) -> Path:
     binary = Path(os.environ.get(variable) or ROOT / ".tools" / name)
     if binary.is_file():
         return binary
-    reason = f"no {name} binary: run `make setup`, or set {variable}"
+    reason = f"no {name} binary: run `make test`, or set {variable}"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
