@@ -57,6 +57,24 @@ class AuthorisationError(GatewayError):
     """The caller is known and may not do this."""
 
 
+class CallersUnavailableError(GatewayError):
+    """Nobody can be known at present: the tokens or the keys of an issuer cannot be read."""
+
+    reason = "callers-unavailable"
+
+
+class FetchError(GatewayError):
+    """Something could not be got from another host; the message names it."""
+
+    reason = "fetch"
+
+
+class IssuerKeysError(GatewayError):
+    """The keys of an issuer are not what can be used."""
+
+    reason = "issuer-keys"
+
+
 class OverloadedError(GatewayError):
     """More is asked at once than can be decided in time. Nothing was decided or recorded;
     it may be asked again."""

@@ -20,7 +20,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.errors": (),
     "gateway.keys": ("gateway.errors", "gateway.keys"),
     "gateway.identifiers": (),
-    "gateway.callers": ("gateway.errors",),
+    "gateway.callers": ("gateway.errors", "gateway.callers"),
     "gateway.attestation": ("gateway.errors", "gateway.keys", "gateway.attestation"),
     "gateway.ledger": ("gateway.errors", "gateway.keys", "gateway.ledger"),
     "gateway.pdp": ("dsl", "gateway.errors", "gateway.pdp", "gateway.attestation.evidence"),

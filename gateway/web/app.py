@@ -10,9 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.callers import Callers
+from gateway.callers import Callers, Known
 from gateway.errors import GatewayError
 from gateway.service import Service
+from gateway.web.access import Gate
 from gateway.web.decisions import DecisionDoor
 from gateway.web.openapi import VOCABULARY, Described
 from gateway.web.places import decision_places, public_places
@@ -25,13 +26,13 @@ log = logging.getLogger("charter")
 
 def create_app(
     service: Service,
-    callers: Callers,
+    callers: Known | Callers,
     trust: Mapping[str, object],
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Starlette:
     """The gateway as an ASGI application. It closes the service when it stops."""
-    decisions = DecisionDoor(service, callers, clock)
+    decisions = DecisionDoor(service)
     public = PublicDoor(service, trust)
 
     @asynccontextmanager
@@ -42,7 +43,7 @@ def create_app(
     operations = [*decision_places(decisions), *public_places(public)]
     described = Described(operations, service.bundle.files[VOCABULARY])
     app = Starlette(
-        routes=routes(described.operations),
+        routes=Gate(callers, clock).guard(routes(described.operations)),
         lifespan=lifespan,
         exception_handlers={
             GatewayError: _gateway_error,

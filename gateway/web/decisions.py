@@ -1,14 +1,10 @@
 """The native door: put a question, read a decision again."""
 
-from collections.abc import Callable
-from datetime import datetime
-
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from gateway.callers import Caller, Callers
-from gateway.errors import GatewayError
 from gateway.service import Service
+from gateway.web.access import caller_of
 from gateway.web.limits import (
     BodyTooLargeError,
     InFlight,
@@ -17,7 +13,7 @@ from gateway.web.limits import (
     expected_size,
     read_body,
 )
-from gateway.web.problem import NOT_FOUND, NOT_JSON, TOO_BUSY, TOO_LARGE, TOO_SLOW, of_error
+from gateway.web.problem import NOT_FOUND, NOT_JSON, TOO_BUSY, TOO_LARGE, TOO_SLOW
 
 # A decision may rest on what the caller keeps secret: no cache may hold it.
 PRIVATE = {"Cache-Control": "no-store"}
@@ -26,23 +22,15 @@ _CLOSE = {"Connection": "close"}
 
 
 class DecisionDoor:
-    """`/v1/decisions`. Every handler authenticates before it reads a body."""
+    """`/v1/decisions`. The gate has let the caller through before a body is read."""
 
-    def __init__(self, service: Service, callers: Callers, clock: Callable[[], datetime]) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
-        self._callers = callers
-        self._clock = clock
         self._in_flight = InFlight()
         self._turns = Turns()
 
-    def _caller(self, request: Request) -> Caller:
-        return self._callers.authenticate(request.headers.get("authorization"), now=self._clock())
-
     async def create(self, request: Request) -> Response:
-        try:
-            caller = self._caller(request)
-        except GatewayError as error:
-            return of_error(error).response(_CLOSE)
+        caller = caller_of(request)
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json" or "content-encoding" in request.headers:
             return NOT_JSON.response(_CLOSE)
@@ -63,11 +51,11 @@ class DecisionDoor:
         return Response(answer, media_type="application/json", headers=PRIVATE)
 
     async def read(self, request: Request) -> Response:
-        answer = await self._service.find(request.path_params["id"], self._caller(request))
+        answer = await self._service.find(request.path_params["id"], caller_of(request))
         return NOT_FOUND.response() if answer is None else JSONResponse(answer, headers=PRIVATE)
 
     async def proof(self, request: Request) -> Response:
-        answer = await self._service.find(request.path_params["id"], self._caller(request))
+        answer = await self._service.find(request.path_params["id"], caller_of(request))
         if answer is None:
             return NOT_FOUND.response()
         return PlainTextResponse(str(answer["proof"]), headers=PRIVATE)

@@ -25,9 +25,7 @@ EVERYWHERE = (
 )
 # What any place may say that needs a token. Those are all by their slug: callers can come to
 # be known in more ways.
-OF_A_CALLER = tuple(
-    one for one in problem.PROBLEMS if one.slug in ("unauthenticated", "callers-unavailable")
-)
+OF_A_CALLER = (problem.UNAUTHENTICATED, problem.FORBIDDEN, problem.CALLERS_UNAVAILABLE)
 _REQUEST_ID = {
     "name": "X-Request-ID",
     "in": "header",

@@ -70,7 +70,6 @@ def public_places(door: PublicDoor) -> tuple[Operation, ...]:
             "readBundle",
             "Read the digests of the bundle in force",
             {200: Answer("The manifest", {JSON: ref("Manifest")})},
-            is_open=True,
         ),
         Operation(
             "GET",
@@ -92,7 +91,6 @@ def public_places(door: PublicDoor) -> tuple[Operation, ...]:
                 304: Answer("The bundle is the one of `If-None-Match`", {}, tag),
             },
             parameters=(Parameter("If-None-Match", "An `ETag` that came before", "header"),),
-            is_open=True,
         ),
         Operation(
             "GET",

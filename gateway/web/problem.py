@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 from gateway.errors import (
     AuthenticationError,
     AuthorisationError,
+    CallersUnavailableError,
     GatewayError,
     JsonError,
     LedgerUnavailableError,
@@ -92,6 +93,12 @@ QUESTIONS = {
         _request("foreign-origin", "The caller states what only another may state"),
     )
 }
+CALLERS_UNAVAILABLE = Problem(
+    "callers-unavailable",
+    "Nobody can be known at present, so nobody is answered",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    headers=(("Retry-After", "5"),),
+)
 LEDGER_UNAVAILABLE = Problem(
     "ledger-unavailable",
     "No decision can be recorded, so none is made",
@@ -148,6 +155,7 @@ PROBLEMS = (
     FORBIDDEN,
     MALFORMED_JSON,
     *QUESTIONS.values(),
+    CALLERS_UNAVAILABLE,
     LEDGER_UNAVAILABLE,
     OVERLOADED,
     TOO_MANY_CONNECTIONS,
@@ -175,6 +183,8 @@ def of_error(error: GatewayError) -> Problem:
             return replace(MALFORMED_JSON, detail=error.detail, pointer=error.pointer)
         case RequestError():
             return replace(QUESTIONS[error.kind], detail=error.detail, pointer=error.pointer)
+        case CallersUnavailableError():
+            return CALLERS_UNAVAILABLE
         case LedgerUnavailableError():
             return LEDGER_UNAVAILABLE
         case OverloadedError():

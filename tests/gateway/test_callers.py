@@ -19,7 +19,8 @@ DIGEST = sha256(SECRET.encode()).hexdigest()
 
 
 def row(**changes: Any) -> dict[str, Any]:
-    return {"id": "abcdef01", "sha256": DIGEST, "tenant": "clinic-a", **changes}
+    row = {"id": "abcdef01", "sha256": DIGEST, "tenants": ["clinic-a"], "roles": ["scheduler"]}
+    return {**row, **changes}
 
 
 def callers(**changes: Any) -> Callers:
@@ -119,7 +120,7 @@ def file_of(*rows: dict[str, Any]) -> dict[str, Any]:
 
 DAMAGE: list[tuple[str, object, str]] = [
     ("no token", file_of(), "nobody could ask"),
-    ("an id twice", file_of(row(), row(tenant="clinic-b")), "twice"),
+    ("an id twice", file_of(row(), row(tenants=["clinic-b"])), "twice"),
     ("another format", file_of(row()) | {"format": "charter-tokens/v2"}, "format"),
     ("a list", [row()], "no token file"),
     ("not JSON", "{", "no token file"),
@@ -129,9 +130,17 @@ DAMAGE: list[tuple[str, object, str]] = [
     ("a digest in capitals", file_of(row(sha256=DIGEST.upper())), "tokens.0.sha256"),
     ("a short id", file_of(row(id="abc")), "tokens.0.id"),
     ("an id with an underscore", file_of(row(id="abcdef_01")), "tokens.0.id"),
-    ("no tenant", file_of(row(tenant="")), "tokens.0.tenant"),
-    ("a tenant with a line break", file_of(row(tenant="a\nb")), "tokens.0.tenant"),
-    ("a tenant that is too long", file_of(row(tenant="a" * 257)), "tokens.0.tenant"),
+    ("no tenants", file_of(row(tenants=[])), "tokens.0.tenants"),
+    ("a tenant twice", file_of(row(tenants=["a", "a"])), "tokens.0.tenants"),
+    ("65 tenants", file_of(row(tenants=[str(n) for n in range(65)])), "tokens.0.tenants"),
+    ("an empty tenant", file_of(row(tenants=[""])), "tokens.0.tenants.0"),
+    ("a tenant with a line break", file_of(row(tenants=["a\nb"])), "tokens.0.tenants.0"),
+    ("a tenant that is too long", file_of(row(tenants=["a" * 257])), "tokens.0.tenants.0"),
+    ("no role", file_of(row(roles=[])), "tokens.0.roles"),
+    ("an unknown role", file_of(row(roles=["root"])), "tokens.0.roles.0"),
+    ("a role in capitals", file_of(row(roles=["Auditor"])), "tokens.0.roles.0"),
+    ("one role, not a list", file_of(row(roles="auditor")), "tokens.0.roles"),
+    ("a label with an escape", file_of(row(label="a\x1b[2J")), "tokens.0.label"),
     ("one action, not a list", file_of(row(actions="place")), "tokens.0.actions"),
     ("an end without time zone", file_of(row(expires="2027-01-01T00:00:00")), "tokens.0.expires"),
     ("an end that is no time", file_of(row(expires="soon")), "tokens.0.expires"),

@@ -1,0 +1,20 @@
+"""Who may ask, and for whom."""
+
+from gateway.callers.caller import ALL_ROLES, Caller, Identity, Role
+from gateway.callers.known import Credentials, Known
+from gateway.callers.peer import Peer
+from gateway.callers.tokens import Callers, TokenFile, TokenRow, issue
+
+__all__ = [
+    "ALL_ROLES",
+    "Caller",
+    "Callers",
+    "Credentials",
+    "Identity",
+    "Known",
+    "Peer",
+    "Role",
+    "TokenFile",
+    "TokenRow",
+    "issue",
+]
