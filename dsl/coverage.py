@@ -1,6 +1,9 @@
 """What cases show of the rules they run on: which conditions they bring to which value, and
 which exceptions they use.
 
+A rule is shown whole where each condition was true, false and unknown, and each exception
+was needed: what nobody knows is a third outcome, and the one that is forgotten.
+
 A condition is what its author wrote: each comparison, and each part of `when`, `require`
 or an exception between top-level `and`s that is made of several comparisons. Its value is
 that of its lowered form under the facts of a case (`dsl.evaluate.truth`). What is counted
@@ -18,6 +21,7 @@ from dsl.fold import fold
 from dsl.kleene import Truth, certainly
 from dsl.lower_condition import condition as lowered
 from dsl.parse import parse
+from dsl.possible import can_be_unknown
 from dsl.source import SourceText, Span
 
 _COMMENT = re.compile(r'("[^"\n]*")|#[^\n]*')
@@ -33,6 +37,10 @@ class Watched:
     span: Span
     condition: core.Condition
 
+    @property
+    def can_be_unknown(self) -> bool:
+        return can_be_unknown(self.condition)
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -44,9 +52,13 @@ class Seen:
     unknown: int
 
     @property
+    def points(self) -> int:
+        """Three: to be seen true, false and unknown. Two where it cannot be unknown."""
+        return 3 if self.watched.can_be_unknown else 2
+
+    @property
     def reached(self) -> int:
-        """Points reached, of two: seen true, and seen false."""
-        return (self.true > 0) + (self.false > 0)
+        return (self.true > 0) + (self.false > 0) + (self.unknown > 0)
 
 
 @dataclass(frozen=True)
@@ -74,8 +86,8 @@ class RuleCoverage:
 
     @property
     def points(self) -> int:
-        """Two for each condition, one for each exception."""
-        return 2 * len(self.conditions) + len(self.exceptions)
+        """Those of each condition, and one for each exception."""
+        return sum(s.points for s in self.conditions) + len(self.exceptions)
 
     @property
     def reached(self) -> int:

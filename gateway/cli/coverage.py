@@ -45,6 +45,7 @@ def _rule_body(rule: RuleCoverage) -> dict[str, object]:
                 "true": seen.true,
                 "false": seen.false,
                 "unknown": seen.unknown,
+                "can_be_unknown": seen.watched.can_be_unknown,
             }
             for seen in rule.conditions
         ],
@@ -65,7 +66,7 @@ def _human(found: Coverage) -> Iterator[str]:
                 yield f"    {part}"
             text = seen.watched.text
             shown = text if len(text) <= _TEXT else f"{text[: _TEXT - 1]}…"
-            yield f"  {'  ' if seen.reached == 2 else '! '}    {shown}"
+            yield f"  {'  ' if seen.reached == seen.points else '! '}    {shown}"
             yield f"          {_values(seen)}"
         for one in rule.exceptions:
             mark = "  " if one.used else "! "
@@ -84,9 +85,10 @@ def _plain(found: Coverage) -> Iterator[str]:
 
 
 def _values(seen: Seen) -> str:
-    counted = (("true", seen.true), ("false", seen.false))
-    told = [f"{word} {number}" if number else f"never {word}" for word, number in counted]
-    return ", ".join([*told, *([f"unknown {seen.unknown}"] if seen.unknown else [])])
+    counted = [("true", seen.true), ("false", seen.false)]
+    if seen.watched.can_be_unknown:
+        counted.append(("unknown", seen.unknown))
+    return ", ".join(f"{word} {number}" if number else f"never {word}" for word, number in counted)
 
 
 def _used(one: ExceptionSeen) -> str:

@@ -176,10 +176,11 @@ permits the action, everything is permitted that they do not refuse.
 
 Coverage counts, for each rule on the actions it bears on, with all cases of its charter:
 each comparison of `when`, `require` and the exceptions, and each of their parts between
-top-level `and`s that is made of several comparisons, is to be seen true and to be seen
-false: two points. A period in force counts the same. Each exception is to be used: to be
-what saves somebody from the rule: one point. A condition seen unknown is shown, and counts
-for nothing. The percentage is that of points reached, rounded down to one decimal."""
+top-level `and`s that is made of several comparisons, is to be seen true, to be seen false
+and to be seen unknown: three points. What can never be unknown has two: a period in force,
+`today` compared with a written date, and whether a fact `is known`. Each exception is to be
+used: to be what saves somebody from the rule: one point. The percentage is that of points
+reached, rounded down to one decimal."""
 
 
 COMMANDS = (

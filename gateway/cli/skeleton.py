@@ -42,7 +42,7 @@ charter {name}
 
 
 def rule(name: str, *, title: str, law: Law, day: date) -> str:
-    """The text of a rule that refuses, with an example of either side."""
+    """The text of a rule that refuses, with examples of either side and of what is unknown."""
     locator = "art 1" if law.celex else "section 1"
     return f"""\
 # Change the name behind `rule` (small letters, digits and dashes) and what it says of itself.
@@ -62,8 +62,8 @@ rule {name} "{title}"
   because   "Health data of our patients is kept in the Union."
   remedy    "Choose a site in the Union."
 
-  # Examples are tests: what is refused, and what is not. Name a site of your catalogue
-  # with `destination = ...`, or state its facts as here.
+  # Examples are tests: what is refused, what is not, and what stays open. Name a site of
+  # your catalogue with `destination = ...`, or state its facts as here.
   example "health data to a site in the United States" is denied
     data.labels = {{health}}
     destination.countries = {{US}}
@@ -80,4 +80,13 @@ rule {name} "{title}"
     data.labels = {{health}}
     destination.countries = {{US}}
     as of {(day - timedelta(days=1)).isoformat()}
+
+  # What nobody knows opens nothing. What an example does not state is unknown, and where
+  # that decides, the answer is neither yes nor no: the request is refused until somebody
+  # states it.
+  example "nobody says what the data is" is undetermined
+    destination.countries = {{US}}
+
+  example "nobody says in which countries the site holds data" is undetermined
+    data.labels = {{health}}
 """

@@ -57,7 +57,42 @@ def rows(found: Coverage) -> list[tuple[str, str, int, int, int]]:
 def test_a_single_comparison_is_one_condition() -> None:
     found = covered(rule("  when fact.one\n  forbid"), {"one": True}, {"one": False}, {})
     assert rows(found) == [("when", "fact.one", 1, 1, 1)]
-    assert (found.points, found.reached, found.percent) == (2, 2, 100.0)
+    assert (found.points, found.reached, found.percent) == (3, 3, 100.0)
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_value_that_no_case_brought_is_a_point_less(missing: int) -> None:
+    facts: list[dict[str, object]] = [{"one": True}, {"one": False}, {}]
+    found = covered(rule("  when fact.one\n  forbid"), *facts[:missing], *facts[missing + 1 :])
+    assert (found.points, found.reached, found.percent) == (3, 2, 66.6)
+
+
+NEVER_UNKNOWN = {
+    "a period in force": "  in force from 2026-01-01\n  forbid",
+    "a day": "  when today on or after 2026-01-01\n  forbid",
+    "whether a fact is known": "  when fact.one is not known\n  forbid",
+    "a fact settled by whether it is known": "  when {}\n  forbid",
+}
+
+
+@pytest.mark.parametrize("clauses", NEVER_UNKNOWN.values(), ids=NEVER_UNKNOWN)
+def test_what_cannot_be_unknown_has_two_points(clauses: str) -> None:
+    settled = "fact.three is not known or fact.three = red"
+    found = covered(rule(clauses.format(settled)), {})
+    seen = found.rules[0].conditions[0]
+    assert (seen.points, seen.unknown) == (2, 0)
+    assert not seen.watched.can_be_unknown
+
+
+def test_a_comparison_next_to_is_known_can_be_unknown() -> None:
+    text = "  when (fact.one is not known or fact.two)\n  forbid"
+    found = covered(rule(text), {"one": True})
+    assert [(row[1], *row[2:]) for row in rows(found)] == [
+        ("fact.one is not known or fact.two", 0, 0, 1),
+        ("fact.one is not known", 0, 1, 0),
+        ("fact.two", 0, 0, 1),
+    ]
+    assert [seen.points for seen in found.rules[0].conditions] == [3, 2, 3]
 
 
 def test_parts_between_ands_are_conditions_and_so_is_each_comparison_in_them() -> None:
@@ -69,7 +104,7 @@ def test_parts_between_ands_are_conditions_and_so_is_each_comparison_in_them() -
         ("when", "fact.two", 1, 1, 0),
         ("when", "fact.three = red", 1, 0, 1),
     ]
-    assert (found.points, found.reached) == (8, 6)
+    assert (found.points, found.reached) == (12, 8)
 
 
 def test_a_disjunction_is_one_part() -> None:
@@ -109,7 +144,7 @@ def test_when_require_in_force_and_exceptions_are_told_apart() -> None:
         ("except way when", "fact.four at most 30 days"),
         ("except way when", "fact.three = red"),
     ]
-    assert (found.points, found.reached) == (13, 7)
+    assert (found.points, found.reached) == (17, 7)
     (exception,) = found.rules[0].exceptions
     assert (exception.id, exception.used) == ("test.law/r/way", 1)
 

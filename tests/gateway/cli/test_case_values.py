@@ -146,4 +146,4 @@ def test_coverage_shows_every_construct_as_it_is_written(charter: Charter, tmp_p
         "destination.foreign_share more than 24 percent",
     ):
         assert f"  !     {text}\n          " in out
-    assert "Coverage: 4 of 8 points, 50.0 %" in out
+    assert "Coverage: 4 of 12 points, 33.3 %" in out

@@ -14,7 +14,9 @@ COUNTED = "OK: 1 file (with 2 charters of the installed pack), "
 
 
 def sound(charter: Charter, folder: Path, *, rules: int) -> None:
-    """Check and test say OK and warn of nothing; the examples show every side."""
+    """Check and test say OK and warn of nothing; the examples show every side; it is laid
+    out as `charter format` would."""
+    assert charter("format", "--check", folder).code == 0
     checked = charter("check", folder)
     assert (checked.code, checked.err) == (0, "")
     assert checked.out.startswith(COUNTED + f"{rules} rule")
@@ -34,6 +36,7 @@ def test_a_new_charter_is_sound_as_it_is(charter: Charter, tmp_path: Path) -> No
     assert 'law        HOUSE "House rules of this organisation"' in text
     assert "time zone  Europe/Brussels" in text
     assert text.count("is denied") == 1
+    assert text.count("is undetermined") == 2
 
 
 def test_the_head_is_what_was_asked_for(charter: Charter, tmp_path: Path) -> None:
