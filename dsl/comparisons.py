@@ -38,6 +38,8 @@ _DATE_WORDS = (
     tree.Relation.AFTER,
     tree.Relation.BEFORE,
 )
+_MEANT = "compare attributes of one vocabulary or one unit, with a relation that goes with both"
+_MEANT_OF_A_TAXONOMY = "compare with values that are written out, in the condition of a rule"
 
 
 def read_comparison(
@@ -48,15 +50,20 @@ def read_comparison(
     first, second = (right, left) if swapped else (left, right)
     ranks = comparison is Comparison.AT_LEAST
     of_dates = (left.kind is Kind.DAY) is (made.relation in _DATE_WORDS)
-    if comparable(comparison, first, second) and (of_dates or not ranks):
+    # Of a taxonomy `x in set` would ask for all below the terms of the set, which are not
+    # known any more; that the set `has` the term, or one below, can be answered.
+    below = made.relation is tree.Relation.IN and bool(left.broader)
+    if comparable(comparison, first, second) and not below and (of_dates or not ranks):
         return Compare(comparison, first.path, second.path, negated)
+    taxonomy = left.vocabulary if left.broader and left.vocabulary == right.vocabulary else None
     found.report(
         Code.DERIVED_FROM,
         f"`{made.relation.value}` does not compare {quoted(left.path)} with {quoted(right.path)}",
         made.span,
-        "compare attributes of one vocabulary or one unit, with a relation that goes with both",
+        _MEANT_OF_A_TAXONOMY if taxonomy else _MEANT,
         Label(made.left.span, _about(left)),
         Label(made.right.span, _about(right)),
+        note=f"sets of `{taxonomy}` arrive with every broader term" if taxonomy else None,
     )
     return None
 

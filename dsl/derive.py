@@ -122,14 +122,17 @@ def comparable(comparison: Comparison, left: FactType, right: FactType) -> bool:
     """Whether facts of these types can be compared so."""
     kinds = (left.kind, right.kind)
     same = (left.vocabulary, left.unit, left.scale) == (right.vocabulary, right.unit, right.scale)
+    # Sets arrive with every broader term, so a term is in such a set where it or a narrower
+    # one was stated. Of two sets nobody can tell any more which terms were stated: `health`
+    # alone would let through whatever is `personal`.
+    flat = not left.broader
     match comparison:
         case Comparison.EQUAL:
-            flat = not left.broader and Kind.TERMS not in kinds
-            return same and flat and left.kind is right.kind
+            return same and flat and Kind.TERMS not in kinds and left.kind is right.kind
         case Comparison.IN:
             return same and kinds == (Kind.TERM, Kind.TERMS)
         case Comparison.WITHIN | Comparison.TOUCHES:
-            return same and kinds == (Kind.TERMS, Kind.TERMS)
+            return same and flat and kinds == (Kind.TERMS, Kind.TERMS)
         case Comparison.AT_LEAST:
             ranked = left.kind in (Kind.INTEGER, Kind.DAY) or bool(left.order)
             return same and ranked and left.kind is right.kind and left.order == right.order

@@ -46,8 +46,10 @@ _CLAUSE = re.compile(
 _SOFT = frozenset(word.upper() for word in SOFT)
 # Control characters, halves of surrogate pairs and non-characters cannot be shown or
 # written to a file; bidirectional controls show a rule as another than it is (CVE-2021-42574).
+# A carriage return alone ends a line for most editors and none here: a rule below a remark
+# would be shown as a rule and read as part of the remark.
 _FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+    "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
     "\ud800-\udfff\ufffe\uffff]"
 )
 _NESTING = re.compile(rf'"[^"\n]*"|#[^\n]*|(?P<nots>(?:\bnot\s+){{{MAX_DEPTH + 1},}})|[()]')
@@ -164,8 +166,10 @@ def _refusal(source: SourceText) -> Diagnostic | None:
             f"the file contains the invisible character U+{ord(forbidden[0]):04X}",
             (Label(span),),
             ("what is shown and what is meant could differ",),
-            "remove it, and save the file as UTF-8 text",
-            Fix(span, ""),
+            "end the line with a line feed, as on Unix, or with both, as on Windows"
+            if forbidden[0] == "\r"
+            else "remove it, and save the file as UTF-8 text",
+            Fix(span, "\n" if forbidden[0] == "\r" else ""),
         )
     return _too_deep(source)
 

@@ -96,7 +96,6 @@ def derivations(rng: Random, speller: Speller, zones: Mapping[str, frozenset[str
         f"transfer.age {rng.choice((*words, '=', 'is not'))} transfer.grace",
         f"destination.grade {rng.choice((*words, '=', 'is not'))} transfer.wanted",
         f"transfer.began {rng.choice(whens)} transfer.assessed_on",
-        "data.kind in data.labels",
         "data.labels has data.kind",
     ]
     spans = ["transfer.assessed_on to today", "today to transfer.assessed_on"]
