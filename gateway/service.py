@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from time import perf_counter
@@ -37,7 +37,9 @@ from gateway.record.statement import (
     read_statement,
     state_predicate,
 )
+from gateway.self_check import self_check
 from gateway.spelling import Speller, answer_text
+from gateway.watch import Nobody, Watch, decisions, shown
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_VALIDITY = timedelta(hours=1)
@@ -85,6 +87,10 @@ class Service:
         self._speller = Speller(bundle=bundle.digest, catalogue=catalogue.digest, remember=remember)
         self._boundaries = boundaries(bundle.program)
         self._daily = daily_zones(bundle.program)
+        # Whoever watches sets this.
+        self.watch: Watch = Nobody()
+        ledger.on_commit(lambda entries: self.watch.committed(entries))
+        self._proven = False
 
     async def check_engines(self) -> None:
         """Put the bundle's agreement vectors to every engine.
@@ -93,6 +99,25 @@ class Service:
             ConfigurationError: An engine does not answer as the bundle says it must.
         """
         await self._judge.check((vector.question, vector.answer) for vector in self.bundle.vectors)
+
+    async def self_check(self, trust: Mapping[str, object]) -> None:
+        """Make a first proof and verify it with what strangers are told to trust.
+
+        Raises:
+            ConfigurationError: It cannot be made, or does not hold.
+        """
+        loaded = {"bundle": self.bundle.digest, "catalogue": self.catalogue.digest}
+        await self_check(
+            self.ledger, self._signer, trust, loaded=loaded, clock=self._clock, random=self._random
+        )
+        self._proven = True
+
+    def not_ready(self) -> str | None:
+        """Why the next decision will not be answered, as far as is known; None where it
+        should be."""
+        if not self._proven:
+            return "no decision has been recorded and proved since the start"
+        return "the log takes no entries" if self.ledger.refusal() else None
 
     async def decide(self, body: bytes, caller: Caller) -> dict[str, object]:
         """The signed, recorded and proven answer to a question.
@@ -162,6 +187,7 @@ class Service:
         bodies = [(one.id, one.caller.tenant, one.record) for one in prepared]
         pending = self.ledger.append_all(bodies)
         receipts: list[Receipt] = [await asyncio.wrap_future(one) for one in pending]
+        self._proven = True
         for one in prepared:
             self._report(one.judged, one.id, one.caller, perf_counter() - one.started)
         return [
@@ -201,14 +227,19 @@ class Service:
 
     def _report(self, judged: Judged, decision_id: str, caller: Caller, seconds: float) -> None:
         incident = judged.combined.incident
+        outcome = judged.decision.outcome.value
+        kind = incident.kind.value if incident else None
+        self.watch.decided(outcome, caller.tenant, seconds, kind)
+        if (told := decisions.get()) is not None:
+            told.append((decision_id, outcome))
         log.log(
             logging.ERROR if incident else logging.INFO,
             "decision",
             extra={
                 "charter": {
                     "decision_id": decision_id,
-                    "decision": judged.decision.outcome.value,
-                    "caller": caller.id,
+                    "decision": outcome,
+                    "caller": shown(caller.id),
                     "tenant": caller.tenant,
                     "incident": incident.description if incident else None,
                     "milliseconds": round(seconds * 1000, 3),

@@ -3,6 +3,7 @@
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import cast
 
 from packaging.requirements import Requirement
 
@@ -30,6 +31,13 @@ def runtime_requirements() -> list[Requirement]:
     """What pyproject.toml says that the package needs to run."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return [Requirement(line) for line in project["dependencies"]]
+
+
+def optional_requirements() -> list[Requirement]:
+    """What pyproject.toml says that extras of the package need."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = cast("dict[str, list[str]]", project["optional-dependencies"])
+    return [Requirement(line) for lines in extras.values() for line in lines]
 
 
 def development_requirements() -> list[Requirement]:

@@ -6,9 +6,16 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from tests.import_graph import DYNAMIC, Import, below, cycle, imports, modules, reach
-from tests.project import ROOT, committed_files, project_files, runtime_requirements
+from tests.project import (
+    ROOT,
+    committed_files,
+    optional_requirements,
+    project_files,
+    runtime_requirements,
+)
 
 OURS = ("dsl", "gateway", "conformance", "policies", "tests")
 
@@ -20,6 +27,15 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.errors": (),
     "gateway.keys": ("gateway.errors", "gateway.keys"),
     "gateway.identifiers": (),
+    "gateway.watch": (),
+    "gateway.self_check": (
+        "gateway.errors",
+        "gateway.identifiers",
+        "gateway.keys",
+        "gateway.ledger",
+        "gateway.record",
+        "gateway.verify",
+    ),
     "gateway.callers": ("gateway.errors", "gateway.callers"),
     "gateway.attestation": ("gateway.errors", "gateway.keys", "gateway.attestation"),
     "gateway.ledger": ("gateway.errors", "gateway.keys", "gateway.ledger"),
@@ -48,6 +64,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.spelling": ("dsl", "gateway.errors", "gateway.pdp", "gateway.record"),
     "gateway.service": (
         "gateway.spelling",
+        "gateway.self_check",
+        "gateway.watch",
         "dsl.facts",
         "dsl.evaluate",
         "gateway.errors",
@@ -64,6 +82,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.errors",
         "gateway.callers",
         "gateway.service",
+        "gateway.watch",
         "gateway.web",
         "gateway.record.canonical",
         "gateway.pdp.request",
@@ -167,13 +186,19 @@ def test_the_verifier_uses_no_web_no_engine_and_no_storage() -> None:
 
 
 def test_every_library_is_a_declared_dependency() -> None:
-    declared = {requirement.name for requirement in runtime_requirements()}
+    declared = {
+        canonicalize_name(requirement.name)
+        for requirement in [*runtime_requirements(), *optional_requirements()]
+    }
     # What a library brings along may go with its next release.
-    shipped_by = packages_distributions()
+    shipped_by = {
+        module: {canonicalize_name(name) for name in names}
+        for module, names in packages_distributions().items()
+    }
     undeclared = [
         f"{arrow}, but pyproject.toml does not name it"
         for arrow in ARROWS
-        if (library := third_party(arrow)) and declared.isdisjoint(shipped_by.get(library, []))
+        if (library := third_party(arrow)) and declared.isdisjoint(shipped_by.get(library, ()))
     ]
     assert undeclared == []
 

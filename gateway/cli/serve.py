@@ -13,7 +13,6 @@ from argparse import Namespace
 
 import uvicorn
 import uvloop
-from starlette.applications import Starlette
 
 from dsl.core import Program
 from gateway.callers import Callers
@@ -25,7 +24,7 @@ from gateway.pdp.engines import DEFAULT
 from gateway.pdp.profiles import Profiles
 from gateway.service import Service
 from gateway.state import State
-from gateway.web.app import create_app
+from gateway.web.app import Gateway, create_app
 from gateway.web.connections import Bounds
 from gateway.web.protocol import bounded
 
@@ -68,6 +67,7 @@ async def _run(
     it was opened."""
     try:
         await service.check_engines()
+        await service.self_check(state.trust())
         config = _config(args, create_app(service, callers, state.trust()), bounds)
         config.load()
     except BaseException:
@@ -87,10 +87,10 @@ def _stopped(_number: int, _frame: object) -> None:
     """There is nothing left to do."""
 
 
-def _config(args: Namespace, app: Starlette, bounds: Bounds) -> uvicorn.Config:
+def _config(args: Namespace, app: Gateway, bounds: Bounds) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=bounded(bounds),
+        http=bounded(bounds, app.metrics.refused),
         backlog=BACKLOG,
         ws="none",
         lifespan="on",

@@ -8,7 +8,7 @@ last signed checkpoint; what contradicts itself is not opened.
 import os
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import lru_cache
@@ -129,6 +129,15 @@ class Log:
     def size(self) -> int:
         """The number of entries that the latest checkpoint covers."""
         return self._writer.head.size
+
+    def refusal(self) -> str | None:
+        """Why the next append will fail, as far as is known; None where it should not."""
+        return self._writer.refusal()
+
+    def on_commit(self, told: Callable[[int], None]) -> None:
+        """Have somebody told how many entries each commit makes durable. It is called in
+        the thread that writes, and must be quick and not fail."""
+        self._writer.on_commit = told
 
     def latest_checkpoint(self) -> str:
         """The latest signed checkpoint (C2SP tlog-checkpoint)."""

@@ -18,6 +18,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
+from time import monotonic
 
 from gateway.errors import EntryConflictError, LedgerError, LedgerUnavailableError
 from gateway.keys import CheckpointSigner
@@ -28,6 +29,9 @@ from gateway.ledger.storage import StoredRecord
 from gateway.ledger.tree import GrowingTree, Tile
 
 MAX_GROUP = 512
+# After a failed append, so many seconds pass before the ledger is said to take entries again
+# although none has been tried.
+DOUBT_S = 10.0
 
 _BROKEN = (
     "the ledger is read-only since a write to its disk failed; "
@@ -76,6 +80,9 @@ class Writer:
         self._check_place = check_place
         self._refusal: str | None = None
         self._broken: str | None = None
+        self._failed_at: float | None = None
+        # Told how many entries each commit made durable, in the thread of the writer.
+        self.on_commit: Callable[[int], None] = lambda _: None
         self._gate = threading.Lock()
         # What is in one list goes into one group; None is the end.
         self._queue: SimpleQueue[list[Pending] | None] = SimpleQueue()
@@ -91,6 +98,14 @@ class Writer:
                 return
         for one in pending:
             one.answer.set_exception(LedgerUnavailableError(self._refusal))
+
+    def refusal(self) -> str | None:
+        """Why the next append will fail, as far as is known; None where it should not."""
+        if self._refusal is not None:
+            return self._refusal
+        failed_at = self._failed_at
+        recently = failed_at is not None and monotonic() - failed_at < DOUBT_S
+        return "the last append failed" if recently else None
 
     def close(self) -> None:
         """Finish what is queued and stop."""
@@ -182,6 +197,8 @@ class Writer:
             self._stop(_BROKEN)
             raise
         self.head = head
+        self._failed_at = None
+        self.on_commit(len(fresh))
 
     def _check_still_ours(self) -> None:
         try:
@@ -222,6 +239,7 @@ class Writer:
             self._refusal = words
 
     def _fail(self, group: list[Pending], error: Exception) -> None:
+        self._failed_at = monotonic()
         words = self._broken or f"the ledger could not append: {error}"
         for pending in group:
             if not pending.answer.done():

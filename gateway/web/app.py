@@ -1,27 +1,45 @@
 """Routes, and the one place where errors become answers."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from gateway.callers import Callers, Known
 from gateway.errors import GatewayError
 from gateway.service import Service
 from gateway.web.access import Gate
 from gateway.web.decisions import DecisionDoor
+from gateway.web.metrics import Metrics
 from gateway.web.openapi import VOCABULARY, Described
 from gateway.web.places import decision_places, public_places
 from gateway.web.problem import INTERNAL, NO_METHOD, NOT_FOUND, of_error
 from gateway.web.public import PublicDoor
 from gateway.web.routes import routes
+from gateway.web.watched import Tracing, Watched
+from gateway.web.watching import WatchingDoor
 
 log = logging.getLogger("charter")
+
+
+class Gateway(Starlette):
+    """The application, watched from outside of all that it does."""
+
+    def __init__(self, metrics: Metrics, tracing: Tracing | None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.metrics = metrics
+        self._tracing = tracing
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Watched(super().build_middleware_stack(), self.metrics, self._tracing)
 
 
 def create_app(
@@ -30,7 +48,8 @@ def create_app(
     trust: Mapping[str, object],
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Starlette:
+    tracing: Tracing | None = None,
+) -> Gateway:
     """The gateway as an ASGI application. It closes the service when it stops."""
     decisions = DecisionDoor(service)
     public = PublicDoor(service, trust)
@@ -39,10 +58,20 @@ def create_app(
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         yield
         await service.close()
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
-    operations = [*decision_places(decisions), *public_places(public)]
+    metrics = service.watch = Metrics(service)
+    watching = WatchingDoor(service, metrics)
+    operations = [
+        *decision_places(decisions),
+        *public_places(public),
+        *watching.operations(),
+    ]
     described = Described(operations, service.bundle.files[VOCABULARY])
-    app = Starlette(
+    app = Gateway(
+        metrics,
+        tracing,
         routes=Gate(callers, clock).guard(routes(described.operations)),
         lifespan=lifespan,
         exception_handlers={

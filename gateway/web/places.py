@@ -5,7 +5,7 @@ from gateway.web.decisions import DecisionDoor
 from gateway.web.openapi import QUESTION
 from gateway.web.public import PublicDoor
 from gateway.web.routes import JSON, Answer, Operation, Parameter, ref
-from gateway.web.schemas import STRING, closed
+from gateway.web.schemas import STRING
 
 TEXT = "text/plain; charset=utf-8"
 _ID = Parameter("id", "The id of a decision of the caller's tenant")
@@ -100,17 +100,5 @@ def public_places(door: PublicDoor) -> tuple[Operation, ...]:
             "Read the newest checkpoint of the log",
             {200: Answer("A signed note (C2SP tlog-checkpoint)", {TEXT: STRING})},
             is_open=True,
-        ),
-        *(
-            Operation(
-                "GET",
-                path,
-                door.health,
-                name,
-                "Learn whether the process answers at all",
-                {200: Answer("It does", {JSON: closed({"status": {"const": "ok"}})})},
-                is_open=True,
-            )
-            for path, name in (("/livez", "isAlive"), ("/healthz", "isHealthy"))
         ),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from gateway.errors import (
     AuthenticationError,
@@ -21,6 +22,8 @@ from gateway.errors import (
 MEDIA_TYPE = "application/problem+json"
 # Identifiers, not addresses: nobody can register a name under .example (RFC 2606).
 BASE = "https://charter.example/problems/"
+# Under this name a problem leaves its slug in the scope of its request.
+IN_SCOPE = "charter.problem"
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,7 @@ class Problem:
     def response(self, more: Mapping[str, str] | None = None) -> JSONResponse:
         """The problem as an answer; `more` are headers besides its own."""
         headers = {**dict(self.headers), "Cache-Control": "no-store", **(more or {})}
-        return JSONResponse(
-            self.body(), status_code=self.status, headers=headers, media_type=MEDIA_TYPE
-        )
+        return _Said(self, headers)
 
     def raw(self) -> bytes:
         """The problem as the bytes of a last answer, where no request could be read."""
@@ -65,6 +66,18 @@ class Problem:
             + "connection: close\r\n\r\n"
         )
         return head.encode() + body
+
+
+class _Said(JSONResponse):
+    """The answer of a problem, which tells whoever watches what was refused."""
+
+    def __init__(self, problem: Problem, headers: Mapping[str, str]) -> None:
+        super().__init__(problem.body(), int(problem.status), headers, MEDIA_TYPE)
+        self._slug = problem.slug
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[IN_SCOPE] = self._slug
+        await super().__call__(scope, receive, send)
 
 
 def _request(slug: str, title: str) -> Problem:
@@ -117,6 +130,12 @@ TOO_MANY_CONNECTIONS = Problem(
     HTTPStatus.SERVICE_UNAVAILABLE,
     headers=(("Retry-After", "1"),),
 )
+NOT_READY = Problem(
+    "not-ready",
+    "The gateway does not answer questions at present",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    headers=(("Retry-After", "5"),),
+)
 INTERNAL = Problem(
     "internal", "The gateway failed; nothing was permitted", HTTPStatus.INTERNAL_SERVER_ERROR
 )
@@ -159,6 +178,7 @@ PROBLEMS = (
     LEDGER_UNAVAILABLE,
     OVERLOADED,
     TOO_MANY_CONNECTIONS,
+    NOT_READY,
     INTERNAL,
     NOT_FOUND,
     NO_METHOD,

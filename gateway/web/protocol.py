@@ -10,6 +10,7 @@ answer may take, or uvicorn's time for a connection at rest.
 """
 
 from asyncio import BaseTransport, TimerHandle, Transport
+from collections.abc import Callable
 from enum import Enum, auto
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -28,6 +29,10 @@ MAX_HEAD_BYTES = 16 * 1024  # request line and headers
 MAX_HEADERS = 100
 # What is parsed at a time. The parser does not say where in it a request ended.
 _PIECE = 4 * 1024
+
+
+def _told_to_nobody(_: str) -> None:
+    """Where nobody watches."""
 
 
 class HeadRefusedError(Exception):
@@ -67,6 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     bounds = Bounds()
     connections_open = Connections(bounds)
+    refused: Callable[[str], None] = staticmethod(_told_to_nobody)
 
     _phase = _Phase.HEAD
     _entered = False
@@ -220,6 +226,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _say_refusal(self) -> None:
         if self._refusal is not None and not self._due and not self.transport.is_closing():
+            self.refused(self._refusal.slug)
             self.transport.write(self._refusal.raw())
             self.transport.close()
 
@@ -240,11 +247,18 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer = None
 
 
-def bounded(given: Bounds) -> type[BoundedProtocol]:
-    """The protocol of one server, whose connections are counted together."""
+def bounded(
+    given: Bounds, refused: Callable[[str], None] = _told_to_nobody
+) -> type[BoundedProtocol]:
+    """The protocol of one server, whose connections are counted together.
+
+    Args:
+        refused: Told the slug of the problem where no request reaches the application.
+    """
 
     class Bounded(BoundedProtocol):
         bounds = given
         connections_open = Connections(given)
 
+    Bounded.refused = staticmethod(refused)
     return Bounded

@@ -1,4 +1,4 @@
-"""What anybody may read: keys, checkpoint, bundle, health."""
+"""What anybody may read: keys, checkpoint, bundle."""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,9 +18,6 @@ class PublicDoor:
         self._trust = trust
         self._opa = service.bundle.opa_tarball()
         self._opa_tag = f'"{sha256(self._opa).hexdigest()}"'
-
-    async def health(self, _: Request) -> Response:
-        return JSONResponse({"status": "ok"})
 
     async def trust(self, _: Request) -> Response:
         return JSONResponse(self._trust)

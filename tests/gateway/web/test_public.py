@@ -18,6 +18,7 @@ from gateway.callers import Callers, TokenFile, issue
 from gateway.verify import Trust
 from gateway.web.app import create_app
 from gateway.web.limits import MAX_IN_FLIGHT
+from gateway.web.watched import Tracing
 from tests.gateway.world import NOW, TENANT, FakeEngine, World, body, made, program, run
 
 JSON = {"content-type": "application/json"}
@@ -26,12 +27,17 @@ JSON = {"content-type": "application/json"}
 class Client:
     """Calls an ASGI application in memory."""
 
-    def __init__(self, world: World, folder: Path) -> None:
+    def __init__(self, world: World, folder: Path, tracing: Tracing | None = None) -> None:
+        self.service = world.service
         path = folder / "tokens.json"
         self.token = issue(path, tenant=TENANT)
         callers = Callers(TokenFile.model_validate_json(path.read_bytes()).tokens)
         self.app = create_app(
-            world.service, callers, world.trust.to_json(), clock=lambda: world.clock.now
+            world.service,
+            callers,
+            world.trust.to_json(),
+            clock=lambda: world.clock.now,
+            tracing=tracing,
         )
 
     async def send(

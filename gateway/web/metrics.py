@@ -1,0 +1,143 @@
+"""What Prometheus reads at `/metrics`.
+
+Base units, and labels of few values: no id of a request, a decision, a caller or a workload.
+"""
+
+from collections.abc import Iterator
+from time import monotonic
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.process_collector import ProcessCollector
+
+from gateway.service import Service
+
+MEDIA_TYPE = "text/plain; version=1.0.0; charset=utf-8"
+MAX_TENANTS = 200  # with a name of their own; the rest are told together
+OTHERS = "(others)"
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+_ENTRIES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """The numbers of one gateway. It watches the service (`gateway.watch.Watch`)."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._started = monotonic()
+        self._size_before = service.ledger.size
+        self._decided = 0
+        self._tenants: set[str] = set()
+        self.in_flight = 0
+        own = self._registry = CollectorRegistry()
+        self._decisions = Counter(
+            "charter_decisions", "Decisions answered", ("verdict", "tenant"), registry=own
+        )
+        self._durations = Histogram(
+            "charter_decision_duration_seconds",
+            "From the reading of a question until its decision is durable",
+            buckets=_SECONDS,
+            registry=own,
+        )
+        self._incidents = Counter(
+            "charter_incidents", "Decisions that no engine's answer stands behind", ("kind",),
+            registry=own,
+        )  # fmt: skip
+        self._disagreements = Counter(
+            "charter_engine_disagreements", "Of them, those where engines differ", registry=own
+        )
+        self._groups = Histogram(
+            "charter_ledger_commit_group_size",
+            "Entries made durable together",
+            buckets=_ENTRIES,
+            registry=own,
+        )
+        self._refused = Counter(
+            "charter_refused", "Requests answered with a problem", ("reason",), registry=own
+        )
+        self._requests = Counter(
+            "charter_http_requests", "Requests answered", ("method", "route", "status"),
+            registry=own,
+        )  # fmt: skip
+        own.register(_Now(self))
+        ProcessCollector(registry=own)
+
+    # --- told ------------------------------------------------------------------------
+
+    def decided(self, outcome: str, tenant: str, seconds: float, incident: str | None) -> None:
+        self._decided += 1
+        self._decisions.labels(outcome, self._label(tenant)).inc()
+        self._durations.observe(seconds)
+        if incident is not None:
+            self._incidents.labels(incident).inc()
+            if incident == "engine-disagreement":
+                self._disagreements.inc()
+
+    def committed(self, entries: int) -> None:
+        self._groups.observe(entries)
+
+    def refused(self, reason: str) -> None:
+        """A request got a problem of that slug, or another refusal."""
+        self._refused.labels(reason).inc()
+
+    def answered(self, method: str, route: str, status: int) -> None:
+        """`route` is the path as it is registered, never as it was asked for."""
+        known = method if method in _METHODS else "other"
+        self._requests.labels(known, route, str(status)).inc()
+
+    def _label(self, tenant: str) -> str:
+        if tenant not in self._tenants:
+            if len(self._tenants) >= MAX_TENANTS:
+                return OTHERS
+            self._tenants.add(tenant)
+        return tenant
+
+    # --- asked -----------------------------------------------------------------------
+
+    def text(self) -> bytes:
+        """All of it in the text format of Prometheus."""
+        return generate_latest(self._registry)
+
+    def now(self) -> Iterator[Metric]:
+        """What is looked up when it is asked for."""
+        entries = self._service.ledger.size
+        lost = max(0, self._decided - (entries - self._size_before))
+        yield GaugeMetricFamily("charter_ledger_entries", "Entries of the log", entries)
+        yield GaugeMetricFamily(
+            "charter_decisions_lost",
+            "Decisions answered since the start that the log does not cover",
+            lost,
+        )
+        yield GaugeMetricFamily(
+            "charter_policy_age_seconds",
+            "Since the bundle in force was loaded",
+            monotonic() - self._started,
+        )
+        yield GaugeMetricFamily(
+            "charter_requests_in_flight", "Requests being answered", self.in_flight
+        )
+        yield GaugeMetricFamily(
+            "charter_ready", "Whether /readyz says so", self._service.not_ready() is None
+        )
+        yield InfoMetricFamily(
+            "charter_policy",
+            "What is in force",
+            {"bundle": self._service.bundle.digest, "catalogue": self._service.catalogue.digest},
+        )
+
+
+class _Now:
+    """A collector in the words of the library."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        return self._metrics.now()
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: else the library would collect while it registers."""
+        return iter(())
