@@ -125,7 +125,8 @@ class Teller:
         dates = period(exception.in_force)
         if dates is not None:
             below.append(Item(f"It is in force {dates}."))
-        below += [obliged(oblige, "Who relies on it") for oblige in exception.obliges]
+        whom = self._whom("Who relies on it")
+        below += [obliged(oblige, whom) for oblige in exception.obliges]
         return Item(f"{exception.title} (exception {name}, {law}).", tuple(below))
 
     def _dates(self) -> Paragraph:
@@ -150,15 +151,23 @@ class Teller:
         if not rule.obliges:
             return
         refuses = rule.effect in _REFUSING
-        whom = "Whoever it applies to and is permitted"
+        whom = self._whom("Whoever it applies to and is permitted")
         text = "Its duties:" if len(rule.obliges) > 1 else "Its duty:"
         items = tuple(obliged(oblige, whom) for oblige in rule.obliges)
         if refuses and rule.exceptions:
             text = f"{text} an exception does not free from them."
         yield Paragraph("duties", text, items)
 
+    def _whom(self, whom: str) -> str:
+        """Who has a duty; nobody yet, of a rule that is not enforced."""
+        if self._rule.level is Level.ENFORCE:
+            return whom
+        return f"Once the rule is enforced, {whom[:1].lower()}{whom[1:]}"
+
     def _unknown(self) -> Paragraph:
         match self._rule.effect:
+            case model.Effect.PERMIT if self._rule.level is not Level.ENFORCE:
+                text = "What is not known never helps: it is mentioned where it certainly permits."
             case model.Effect.PERMIT:
                 text = "What is not known never helps: it permits only what is certainly so."
             case model.Effect.OBLIGE:
@@ -210,12 +219,19 @@ class Teller:
         for name in zones_of(self._written):
             zone = self._declared(name)
             if isinstance(zone, tree.Zone):
-                dated = any(member.period.first or member.period.last for member in zone.members)
-                days = " Who belongs to it depends on the day." if dated else ""
+                days = " Who belongs to it depends on the day." if self._dated(zone) else ""
                 items.append(Item(f"{name}: {zone.title.text}.{days}"))
         items += [Item(text) for text in self._wider()]
         if items:
             yield Paragraph("words", "Words used above:", tuple(items))
+
+    def _dated(self, zone: tree.Zone) -> bool:
+        """Whether a zone, or one that it is put together of, has members with dates."""
+        if any(member.period.first or member.period.last for member in zone.members):
+            return True
+        parts = zone.region.parts if zone.region is not None else ()
+        inner = (self._declared(part.text) for part in parts if isinstance(part, tree.Word))
+        return any(isinstance(one, tree.Zone) and self._dated(one) for one in inner)
 
     def _wider(self) -> Iterator[str]:
         """What a value of a taxonomy takes in."""

@@ -30,20 +30,45 @@ _ARTICLES = {
     (tree.Quantifier.SOME, False): "at least one",
     (tree.Quantifier.SOME, True): "no",
 }
+# What denies every value, or denies that some is denied, is said of none and of any: nobody
+# can tell whether "every seal is not SEAL-1" denies the seals or the "every".
+_TURNED = {"every": "no", "not every": "at least one", "no": "every"}
 
 
 def _quantified(test: tree.Test, fact: FactType, *, negated: bool) -> str:
     """Over all keys of a map; the denial stands in front of `every` and `at least one`."""
     assert test.quantifier is not None  # noqa: S101 - the caller's
-    article = _ARTICLES[test.quantifier, negated]
-    if fact.kind is Kind.TRUTH:
-        false = isinstance(test.operand, tree.YesNo) and not test.operand.value
-        false = false is not (test.relation is Relation.IS_NOT)
-        words = f"{holds(test.path.text, fact.title, negated=false)} in"
+    article, denies = _ARTICLES[test.quantifier, negated], _denies(test)
+    if denies and article in _TURNED:
+        article, denies = _TURNED[article], False
+    if fact.kind is Kind.TRUTH and test.relation not in (Relation.KNOWN, Relation.NOT_KNOWN):
+        words = f"{holds(test.path.text, fact.title, negated=denies)} in"
         if article == "not every":
             return f"it is not so that {words} every respect"
         return f"{words} {article} respect"
-    return _test(test, fact, subject(test.path.text, fact.kind, article=article), negated=False)
+    what = subject(test.path.text, fact.kind, article=article)
+    not_ = "not " if denies else ""
+    match test.relation:
+        case Relation.KNOWN | Relation.NOT_KNOWN:
+            return f"{what} is {not_}known"
+        case Relation.IS | Relation.IS_NOT:
+            return f"{what} is {not_}{_operand(test, fact)}"
+        case Relation.WITHIN | Relation.TOUCHES:
+            assert isinstance(test.operand, tree.Region)  # noqa: S101 - the grammar's
+            zones = any(isinstance(part, tree.Word) for part in test.operand.parts)
+            much = "entirely" if test.relation is Relation.WITHIN else "at least in part"
+            if zones:
+                return f"{what} lies {much} in {_among(test.operand, 'or')}"
+            return f"{what} is {much} among {_among(test.operand, 'and')}"
+        case _:
+            return _test(test, fact, what, negated=False)
+
+
+def _denies(test: tree.Test) -> bool:
+    """Whether the comparison itself denies what it names."""
+    if isinstance(test.operand, tree.YesNo):
+        return test.operand.value is (test.relation is Relation.IS_NOT)
+    return test.relation in (Relation.IS_NOT, Relation.NOT_KNOWN)
 
 
 def _test(test: tree.Test, fact: FactType, what: str, *, negated: bool) -> str:
@@ -107,7 +132,9 @@ def _region(test: tree.Test, fact: FactType, what: str, *, negated: bool) -> str
             return f"{what} {'does not lie' if negated else 'lies'} in {among}"
         case Relation.IN:
             taken, left = _parts(test.operand)
-            return f"{what} is {none_of(taken) if negated and not left else among}"
+            if negated and left:
+                return f"it is not so that {what} is {among}"
+            return f"{what} is {none_of(taken) if negated else among}"
         case Relation.WITHIN if zones:
             return all_among(fact.path, ("lie in", "lies in"), among, negated=negated)
         case Relation.WITHIN:
@@ -121,7 +148,20 @@ def _region(test: tree.Test, fact: FactType, what: str, *, negated: bool) -> str
 def _among(region: tree.Region, joint: str) -> str:
     """Zones and values: `EEA or ADEQUATE, but not in US`."""
     taken, left = _parts(region)
+    if region.minus and max(region.minus) < len(region.parts) - 1:
+        return _in_order(region)
     return listed(taken, joint) + (f", but not in {listed(left, 'or')}" if left else "")
+
+
+def _in_order(region: tree.Region) -> str:
+    """Where something is added after something was taken away, the order says which counts:
+    `EEA, less FR, with CORE, in this order`."""
+    words: list[str] = []
+    for number, part in enumerate(region.parts):
+        named = part.text if isinstance(part, tree.Word) else listed(_values(part), "and")
+        sign = "less " if number in region.minus else "with " if number else ""
+        words.append(f"{sign}{named}")
+    return f"{', '.join(words)}, in this order"
 
 
 def _parts(region: tree.Region) -> tuple[list[str], list[str]]:
