@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 from enum import Enum
+from functools import cache
 from typing import Any, cast
 
 from dsl.core import And, Or, Program
@@ -69,6 +70,8 @@ def _program(value: object) -> Program:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, str):  # most of a program
+        return value
     if isinstance(value, And | Or):  # by the shortest way, for they nest
         return {"op": _NAMES[type(value)], "operands": [_plain(part) for part in value.operands]}
     operator = _NAMES.get(type(value))
@@ -87,4 +90,9 @@ def _plain(value: object) -> object:
 
 
 def _members(value: Any) -> Json:
-    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return {name: _plain(getattr(value, name)) for name in _names_of(type(value))}
+
+
+@cache
+def _names_of(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

@@ -82,6 +82,8 @@ def _scalar(value: object) -> str:
     if isinstance(value, bool | int):
         return json.dumps(value)
     text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    if text.isprintable():
+        return f'"{text}"'
     return '"' + "".join(ch if ch.isprintable() else f"\\U{ord(ch):08X}" for ch in text) + '"'
 
 
