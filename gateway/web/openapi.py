@@ -32,7 +32,7 @@ _REQUEST_ID = {
     "required": False,
     "description": "Comes back with the answer; 1 to 128 printable characters of ASCII. "
     "Anything else is replaced.",
-    "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+    "schema": {"type": "string"},
 }
 
 
