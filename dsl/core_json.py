@@ -90,7 +90,8 @@ def _plain(value: object) -> object:
 
 
 def _members(value: Any) -> Json:
-    return {name: _plain(getattr(value, name)) for name in _names_of(type(value))}
+    kind = cast("type[Any]", type(value))
+    return {name: _plain(getattr(value, name)) for name in _names_of(kind)}
 
 
 @cache
