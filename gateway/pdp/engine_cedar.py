@@ -23,10 +23,10 @@ from dsl.cedar_conditions import TODAY
 from dsl.core import FactType, Kind, Program
 from dsl.evaluate import Answer
 from dsl.facts import FIRST_DAY, LAST_DAY, MAX_INTEGER, MAX_TERM_LENGTH, MAX_TERMS, Question
-from dsl.fold import slice_by_action
 from dsl.to_cedar import DUTIES, WHY, cedar_policies, cedar_schema
 from gateway.errors import ConfigurationError, EngineAnswerError
 from gateway.pdp.engine import AnswerCheck, RawAnswer
+from gateway.pdp.folded import only
 
 _PRINCIPAL = {"type": "Subject", "id": "subject"}
 _RESOURCE = {"type": "Resource", "id": "resource"}
@@ -63,7 +63,7 @@ class CedarEngine:
         self._entities = cedarpy.Entities.from_json_str("[]")
         try:
             if sliced:
-                self._slices = {a: _load(slice_by_action(program, a)) for a in program.actions}
+                self._slices = {a: _load(only(program, a)) for a in program.actions}
             else:
                 self._slices = dict.fromkeys(program.actions, _load(program))
         except ValueError as error:

@@ -9,6 +9,11 @@ The interpreter is not safe to share, so questions are put one at a time, in a t
 regopy releases the interpreter's lock while it works. Whoever has a time limit waits for
 a `turn` first. An interpreter that hangs keeps its turn, and every later question is
 refused.
+
+regopy looks at every rule, and takes milliseconds for it. So where a place is asked about
+again and again, a module is prepared in which its facts and the dates are settled already
+(`gateway.pdp.folded`). Cedar is not given such policies: a fault in folding would be a
+difference between the two, and no permit.
 """
 
 # regopy annotates only in part.
@@ -17,29 +22,40 @@ refused.
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from regopy import Bundle, Interpreter, LogLevel, RegoError
 
 from dsl.core import Program
 from dsl.core_json import program_digest
-from dsl.evaluate import Answer
+from dsl.evaluate import Answer, evaluate
 from dsl.facts import Question
-from dsl.fold import paths_read, slice_by_action
+from dsl.fold import paths_read
 from dsl.to_rego import rego_policy
 from gateway.errors import (
     ConfigurationError,
     EngineAnswerError,
+    EngineError,
     EngineUnavailableError,
     OverloadedError,
 )
 from gateway.pdp.engine import AnswerCheck, RawAnswer, rego_answer
+from gateway.pdp.folded import Folder, Key, only
+from gateway.pdp.memo import Bounded
 
 QUEUE_TIMEOUT_S = 0.5
+# A module takes some 50 to 100 ms and half a megabyte; a question saves 1 ms or more by it.
+FOLD_AFTER = 32
+MAX_FOLDED = 64
+MAX_COUNTED = 4096
 _ENTRY_POINT = "charter/answer"
+
+log = logging.getLogger("charter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,8 @@ class RegoEngine:
         sliced: Whether to prepare a slice for each action, which is faster, or the
             whole program, as it is published. The answers are the same.
         queue_timeout_s: Seconds to wait for a turn.
+        fold_after: How many questions about one place make it worth a module of its own;
+            None for never.
 
     Raises:
         ConfigurationError: regopy cannot build the emitted module.
@@ -69,18 +87,29 @@ class RegoEngine:
     name = "rego"
 
     def __init__(
-        self, program: Program, *, sliced: bool = True, queue_timeout_s: float = QUEUE_TIMEOUT_S
+        self,
+        program: Program,
+        *,
+        sliced: bool = True,
+        queue_timeout_s: float = QUEUE_TIMEOUT_S,
+        fold_after: int | None = None,
     ) -> None:
+        self._program = program
         self._check = AnswerCheck(self.name, program)
         if sliced:
-            self._slices = {a: _load(slice_by_action(program, a)) for a in program.actions}
+            self._slices = {a: _load(only(program, a)) for a in program.actions}
         else:
             self._slices = dict.fromkeys(program.actions, _load(program))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="charter-rego")
         self._queue_timeout_s = queue_timeout_s
         self._turns = asyncio.Semaphore(1)
         self._turns_ended = 0
-        self._work: Future[RawAnswer] | None = None  # what was begun last
+        self._work: Future[Any] | None = None  # what was begun last
+        self._folder = Folder(program)
+        self._fold_after = fold_after
+        self._asked: Bounded[Key, int] = Bounded(MAX_COUNTED)
+        self._folded: Bounded[Key, _Slice] = Bounded(MAX_FOLDED)
+        self._folding: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
@@ -113,8 +142,10 @@ class RegoEngine:
             self._turns.release()
 
         def end_from_thread(_: object) -> None:
-            with suppress(RuntimeError):  # the loop may be closed by now
+            try:
                 loop.call_soon_threadsafe(end)
+            except RuntimeError:  # the loop is closed, and nobody waits in it
+                end()
 
         if work is None or work.done():
             end()
@@ -126,13 +157,52 @@ class RegoEngine:
         if part is None:
             # No rule can apply to an action that no rule names.
             return self._check.answer(RawAnswer((), (), (), broken=(), open=()))
+        if self._fold_after is not None:
+            part = self._part_for(question) or part
         try:
             self._work = work = self._thread.submit(self._evaluate, part, question)
         except RuntimeError as error:
             raise EngineUnavailableError(self.name, "the engine is closed") from error
         return self._check.answer(await asyncio.wrap_future(work))
 
+    # --- modules for places that are asked about often -----------------------------------
+
+    def _part_for(self, question: Question) -> _Slice | None:
+        """The module of a place, where there is one; after enough questions it is begun."""
+        key = self._folder.key(question)
+        if key is None:
+            return None
+        part = self._folded.get(key)
+        if part is None:
+            asked = (self._asked.get(key) or 0) + 1
+            self._asked.put(key, asked)
+            if asked >= (self._fold_after or 0) and self._is_idle():
+                self._asked.put(key, 0)  # should it fail, try again, and not at once
+                self._folding = asyncio.create_task(self._fold(key, question))
+        return part
+
+    def _is_idle(self) -> bool:
+        return self._folding is None or self._folding.done()
+
+    async def _fold(self, key: Key, question: Question) -> None:
+        """Prepare a module; in a turn of its own, for no other question may run then."""
+        with suppress(EngineError, OverloadedError, RuntimeError, ConfigurationError):
+            async with self.turn():
+                self._work = work = self._thread.submit(self._load_folded, question)
+                part = await asyncio.wrap_future(work)
+            if part is not None:
+                self._folded.put(key, part)
+
+    def _load_folded(self, question: Question) -> _Slice | None:
+        program = self._folder.program(question)
+        if evaluate(program, question) != evaluate(self._program, question):
+            log.error("a program folded for %s answers otherwise; it is not used", question.action)
+            return None
+        return _load(program)
+
     async def close(self) -> None:
+        if self._folding is not None and not self._folding.done():
+            self._folding.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _evaluate(self, part: _Slice, question: Question) -> RawAnswer:

@@ -35,9 +35,9 @@ def _make(name: str, program: Program, opa_url: str | None) -> Engine:
 
             return CedarEngine(program)
         case "rego":
-            from gateway.pdp.engine_rego import RegoEngine
+            from gateway.pdp.engine_rego import FOLD_AFTER, RegoEngine
 
-            return RegoEngine(program)
+            return RegoEngine(program, fold_after=FOLD_AFTER)
         case "reference":
             from gateway.pdp.engine_reference import ReferenceEngine
 
