@@ -75,6 +75,14 @@ stated only if it is true. With --format json the output is then
 
 
 def _serve_arguments(parser: ArgumentParser) -> None:
+    from gateway.cli.settings import collector, take_over
+
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings, TOML; see `charter config` (default: the variable CHARTER_CONFIG)",
+    )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -108,15 +116,41 @@ def _serve_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help="of them, from one address (default: 100); behind a proxy, as many as it opens",
     )
+    parser.add_argument(
+        "--traces",
+        type=collector,
+        metavar="URL",
+        help="collector of traces by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; "
+        "needs the extra `tracing`",
+    )
     options.add_policies(parser)
     options.add_service(parser)
     options.add_format(parser)
+    take_over(parser)
+
+
+_SERVE_DETAILS = """\
+Every option but --config and --format is also a setting. A flag wins over a variable of the
+environment, that over the settings file; `charter config` lists all settings with their
+variables and says where each value comes from."""
 
 
 def _serve(args: Namespace) -> int:
     from gateway.cli.serve import serve
 
     return serve(args)
+
+
+def _config(args: Namespace) -> int:
+    from gateway.cli.config import config
+
+    return config(args)
+
+
+_CONFIG_DETAILS = """\
+Takes the options of `charter serve` and starts nothing. What it prints is a settings file.
+Passwords in addresses are masked. An unknown key, an unknown variable of a section and a
+value of the wrong kind are errors."""
 
 
 def _verify_arguments(parser: ArgumentParser) -> None:
@@ -142,6 +176,13 @@ def _verify(args: Namespace) -> int:
 
 COMMANDS = (
     Command("decide", "put one question", _decide_arguments, _decide, _DECIDE_DETAILS),
-    Command("serve", "run the gateway", _serve_arguments, _serve),
+    Command("serve", "run the gateway", _serve_arguments, _serve, _SERVE_DETAILS),
+    Command(
+        "config",
+        "show the settings of the gateway, and check them",
+        _serve_arguments,
+        _config,
+        _CONFIG_DETAILS,
+    ),
     Command("verify", "check an answer offline", _verify_arguments, _verify),
 )

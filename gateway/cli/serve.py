@@ -19,6 +19,7 @@ from gateway.callers import Callers
 from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, local_state
 from gateway.cli.logs import log_as_json
+from gateway.cli.settings import resolve
 from gateway.errors import ConfigurationError
 from gateway.pdp.engines import DEFAULT
 from gateway.pdp.profiles import Profiles
@@ -27,6 +28,7 @@ from gateway.state import State
 from gateway.web.app import Gateway, create_app
 from gateway.web.connections import Bounds
 from gateway.web.protocol import bounded
+from gateway.web.watched import Tracing
 
 GRACE_S = 10
 # After this long, the system ends a connection whose other side takes no bytes of an answer.
@@ -41,6 +43,7 @@ log = logging.getLogger("charter")
 
 def serve(args: Namespace) -> int:
     """Serve until told to stop; what is in flight is answered first."""
+    resolve(args)
     _check_address(args)
     bounds = Bounds(connections=_room_for(args.connections), of_client=args.connections_of_client)
     # Whatever else can be wrong is tried before the state folder is touched.
@@ -68,7 +71,9 @@ async def _run(
     try:
         await service.check_engines()
         await service.self_check(state.trust())
-        config = _config(args, create_app(service, callers, state.trust()), bounds)
+        tracing = _tracing(args.traces)
+        app = create_app(service, callers, state.trust(), tracing=tracing)
+        config = _config(args, app, bounds)
         config.load()
     except BaseException:
         await service.close()
@@ -81,6 +86,18 @@ async def _run(
         signal.signal(number, _stopped)
     await server.serve(sockets=[listener])
     return exit_codes.OK if server.started else exit_codes.FAILED
+
+
+def _tracing(collector: str | None) -> Tracing | None:
+    if collector is None:
+        return None
+    try:
+        from gateway.web.tracing import to_collector
+    except ImportError as error:
+        raise ConfigurationError(
+            "traces need libraries that are not installed: install charter-gateway[tracing]"
+        ) from error
+    return to_collector(collector)
 
 
 def _stopped(_number: int, _frame: object) -> None:

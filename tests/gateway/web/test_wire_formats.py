@@ -14,6 +14,7 @@ from dsl.core import FactType, Kind, Origin
 from dsl.facts import MAX_ELEMENTS, fit, wire_value
 from gateway import callers, service, verify
 from gateway.callers import TokenFile
+from gateway.cli import settings
 from gateway.ledger.proof import parse_proof
 from gateway.pdp import catalogue
 from gateway.pdp.normalise import Normaliser
@@ -64,9 +65,9 @@ def refused(world: World) -> dict[str, Any]:
 
 def test_every_section_has_its_example() -> None:
     headings = ["Request", "Answer", "Record", "Proof", "Trust file", "Token file"]
-    headings += ["Catalogue file", "Bundle"]
+    headings += ["Settings file", "Catalogue file", "Bundle"]
     assert re.findall(r"^## (.*)$", PAGE, re.M) == headings
-    assert [len(blocks(heading)) for heading in headings] == [1, 3, 1, 1, 1, 1, 1, 1]
+    assert [len(blocks(heading)) for heading in headings] == [1, 3, 1, 1, 1, 1, 1, 1, 1]
 
 
 def test_the_request_is_one_of_the_installed_pack() -> None:
@@ -161,6 +162,14 @@ def test_the_token_file_is_read(tmp_path: Path) -> None:
     callers.Callers.load(path)
     (row,) = TokenFile.model_validate_json(path.read_bytes()).tokens
     assert set(json.loads(path.read_text())["tokens"][0]) == set(type(row).model_fields)
+
+
+def test_the_settings_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "charter.toml"
+    path.write_text(blocks("Settings file")[0])
+    path.chmod(0o644)
+    read = dict(settings.read_file(path))
+    assert set(read) == {"listen.host", "listen.port", "state.folder", "engines.names"}
 
 
 def test_the_catalogue_file_is_read() -> None:
