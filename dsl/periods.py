@@ -4,7 +4,8 @@ A value maps to its periods; no period at all stands for always. `join` and `wit
 what `+` and `-` mean in a charter.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from dsl.core import InForce
 
@@ -57,10 +58,24 @@ def _subtract(value: str, periods: Periods, taken: Periods) -> Periods:
     for other in (*periods, *taken):
         if other.time_zone != clock:
             raise OtherClockError(value, other.time_zone, clock)
-    rest = _merged(periods or (InForce(clock, None, None),))
-    for period in taken:
-        rest = [part for one in rest for part in _cut(one, period)]
+    rest: list[InForce] = []
+    cuts, first = _merged(taken), 0
+    # Both are in order, so that no cut is looked at again once it lies behind.
+    for period in _merged(periods or (InForce(clock, None, None),)):
+        while first < len(cuts) and _ends_before(cuts[first], period):
+            first += 1
+        left: InForce | None = period
+        for cut in islice(cuts, first, None):
+            if left is None or _ends_before(left, cut):
+                break
+            before, left = _cut(left, cut)
+            rest += [before] if before is not None else []
+        rest += [left] if left is not None else []
     return tuple(rest)
+
+
+def _ends_before(period: InForce, other: InForce) -> bool:
+    return period.last is not None and other.first is not None and period.last < other.first
 
 
 def _merged(periods: Iterable[InForce]) -> list[InForce]:
@@ -82,17 +97,17 @@ def _reaches(earlier: InForce, later: InForce) -> bool:
     return later.first <= earlier.last + 1
 
 
-def _cut(period: InForce, taken: InForce) -> Sequence[InForce]:
-    """What is left of a period: nothing, a piece before, a piece after, or both."""
-    rest: list[InForce] = []
-    if taken.first is not None:
-        rest.append(_clipped(period, None, taken.first - 1))
-    if taken.last is not None:
-        rest.append(_clipped(period, taken.last + 1, None))
-    return [one for one in rest if one.first is None or one.last is None or one.first <= one.last]
+def _cut(period: InForce, taken: InForce) -> tuple[InForce | None, InForce | None]:
+    """What is left of a period: a piece before what is taken, and a piece after."""
+    before = None if taken.first is None else _clipped(period, None, taken.first - 1)
+    after = None if taken.last is None else _clipped(period, taken.last + 1, None)
+    return before, after
 
 
-def _clipped(period: InForce, first: int | None, last: int | None) -> InForce:
+def _clipped(period: InForce, first: int | None, last: int | None) -> InForce | None:
     starts = [day for day in (period.first, first) if day is not None]
     ends = [day for day in (period.last, last) if day is not None]
-    return InForce(period.time_zone, max(starts, default=None), min(ends, default=None))
+    start, end = max(starts, default=None), min(ends, default=None)
+    if start is not None and end is not None and start > end:
+        return None
+    return InForce(period.time_zone, start, end)

@@ -48,6 +48,12 @@ def members(count: int, each: str) -> str:
     return 'charter z\nimport base\nzone Z "Z"\n  member ' + ", ".join([each] * count) + "\n"
 
 
+def renewed(name: str, begins: str, ends: str, count: int = 4_000) -> str:
+    years = (f"{year:04}" for year in range(1, count))
+    periods = [f"  member GB from {year}-{begins} until {year}-{ends}\n" for year in years]
+    return f'zone {name} "Z"\n{"".join(periods)}'
+
+
 TEXTS: dict[str, Callable[[], str]] = {
     "a megabyte of open brackets": lambda: HEAD + "(" * MEGABYTE,
     "brackets up to the limit of a file": lambda: HEAD + "(" * HALF,
@@ -95,6 +101,12 @@ TEXTS: dict[str, Callable[[], str]] = {
         'charter z\nimport base\nzone Z "Z"\n  member AT'
         + "".join(f", X{n}" for n in range(50_000))
         + "\n"
+    ),
+    "thousands of periods taken from thousands": lambda: (
+        "charter z\nimport base\n"
+        + renewed("A", "01-01", "06-01")
+        + renewed("B", "03-01", "04-01")
+        + 'zone C "C" as A - B\n'
     ),
     "an enumeration too long": lambda: (
         'charter e\nenumeration e "E" of ' + ", ".join(f"v{n}" for n in range(50_000))
@@ -144,6 +156,7 @@ FINE = {
     "and up to the limit",
     "identifiers in one set",
     "a broad taxonomy",
+    "thousands of periods taken from thousands",
     "a taxonomy of just enough levels",
     "texts up to the limit",
     "sections",
