@@ -37,8 +37,9 @@ class State:
     checkpoint_key: CheckpointKey
     new_token: str | None
 
-    def callers(self) -> Callers:
-        return Callers.load(self.folder / "tokens.json")
+    def callers(self, *, others: bool = False) -> Callers:
+        """Those with a token; `others` where somebody can ask without one."""
+        return Callers.load(self.folder / "tokens.json", others=others)
 
     def open_ledger(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Log:
         return Log.open(

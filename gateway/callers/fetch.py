@@ -133,17 +133,26 @@ class _Connection(http.client.HTTPSConnection):
         self._address = address
         self._tls = context
         self._timeout_s = timeout_s
-        self._plain: socket.socket | None = None
+        self._held: socket.socket | None = None
         self.was_cut = False
 
     def connect(self) -> None:
         plain = socket.create_connection((self._address, self.port), self._timeout_s)
-        self._plain = plain
-        self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
+        held = self._tls.wrap_socket(
+            plain, server_hostname=self.host, do_handshake_on_connect=False
+        )
+        self._held = held  # a response takes `sock` away before it has been read
+        self.sock = held
+        held.do_handshake()
 
     def cut(self) -> None:
+        """End it now, from another thread: whoever reads comes to an end at once."""
         self.was_cut = True
-        for held in (self.sock, self._plain):
-            if held is not None:  # pyright: ignore[reportUnnecessaryComparison]
-                with suppress(OSError):
-                    held.shutdown(socket.SHUT_RDWR)
+        if self._held is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self._held, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        super().close()
+        if self._held is not None:
+            self._held.close()

@@ -97,6 +97,12 @@ def _serve_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain, PEM")
     parser.add_argument("--tls-key", metavar="FILE", help="private key of the certificate, PEM")
     parser.add_argument(
+        "--callers",
+        type=Path,
+        metavar="FILE",
+        help="callers known by a JWT of an issuer or by a certificate, TOML",
+    )
+    parser.add_argument(
         "--origin",
         metavar="NAME",
         help="name of the log, such as ledger.example/eu; chosen at first start, then fixed "

@@ -89,6 +89,10 @@ def add_service(parser: ArgumentParser) -> None:
         metavar="N",
         help="verdicts to remember, 0 for none (default: 10000)",
     )
+    add_state(parser)
+
+
+def add_state(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--state",
         type=Path,

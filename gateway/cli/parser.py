@@ -7,10 +7,14 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import NoReturn
 
-from gateway.cli import exit_codes, gateway_commands, policy_commands
+from gateway.cli import exit_codes, gateway_commands, policy_commands, token_commands
 from gateway.cli.command import Command
 
-COMMANDS: tuple[Command, ...] = (*policy_commands.COMMANDS, *gateway_commands.COMMANDS)
+COMMANDS: tuple[Command, ...] = (
+    *policy_commands.COMMANDS,
+    *gateway_commands.COMMANDS,
+    *token_commands.COMMANDS,
+)
 
 _EPILOG = """\
 Exit codes: 0 permitted, verified, nothing wrong; 1 could not do it; 2 denied, not

@@ -1,7 +1,6 @@
 """`charter serve`: the gateway as a process."""
 
 import asyncio
-import ipaddress
 import json
 import logging
 import resource
@@ -15,9 +14,10 @@ import uvicorn
 import uvloop
 
 from dsl.core import Program
-from gateway.callers import Callers
+from gateway.callers import Known
 from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, local_state
+from gateway.cli.callers import Others, always, check_address
 from gateway.cli.logs import log_as_json
 from gateway.cli.settings import resolve
 from gateway.errors import ConfigurationError
@@ -44,18 +44,20 @@ log = logging.getLogger("charter")
 def serve(args: Namespace) -> int:
     """Serve until told to stop; what is in flight is answered first."""
     resolve(args)
-    _check_address(args)
+    check_address(args)
+    others = Others(args)
     bounds = Bounds(connections=_room_for(args.connections), of_client=args.connections_of_client)
     # Whatever else can be wrong is tried before the state folder is touched.
     with _listener(args.host, args.port) as listener:
         parts = Parts(args)
         state = local_state(args)
-        callers = state.callers()
+        callers = others.known(state)
         log_as_json()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             _say_if_less(args.connections, bounds)
             _say_who_is_left_out(parts.bundle.program, callers)
-            return runner.run(_run(args, listener, parts.service(state), state, callers, bounds))
+            service = parts.service(state)
+            return runner.run(_run(args, listener, service, state, callers, bounds, others.tls))
 
 
 async def _run(
@@ -63,8 +65,9 @@ async def _run(
     listener: socket.socket,
     service: Service,
     state: State,
-    callers: Callers,
+    callers: Known,
     bounds: Bounds,
+    tls: ssl.SSLContext | None,
 ) -> int:
     """Check and serve in one event loop: a client of an engine belongs to the loop in which
     it was opened."""
@@ -74,6 +77,8 @@ async def _run(
         tracing = _tracing(args.traces)
         app = create_app(service, callers, state.trust(), tracing=tracing)
         config = _config(args, app, bounds)
+        if tls is not None:
+            config.ssl_context_factory = always(tls)
         config.load()
     except BaseException:
         await service.close()
@@ -117,34 +122,7 @@ def _config(args: Namespace, app: Gateway, bounds: Bounds) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE_S,
-        ssl_certfile=args.tls_cert,
-        ssl_keyfile=args.tls_key,
     )
-
-
-def _check_address(args: Namespace) -> None:
-    """Tokens travel in the clear without TLS, so plain HTTP stays on this machine."""
-    try:
-        loopback = ipaddress.ip_address(args.host).is_loopback
-    except ValueError:
-        loopback = args.host == "localhost"
-    if not loopback and args.tls_cert is None:
-        raise ConfigurationError(
-            f"{args.host} is reachable by others: give --tls-cert and --tls-key, "
-            "or bind to 127.0.0.1 behind a proxy that speaks TLS"
-        )
-    if (args.tls_cert is None) != (args.tls_key is None):
-        raise ConfigurationError("give both --tls-cert and --tls-key")
-    if args.tls_cert is not None:
-        try:
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-                args.tls_cert, args.tls_key, password=""
-            )
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                f"{args.tls_cert} and {args.tls_key} are no certificate with its key in PEM: "
-                f"{getattr(error, 'strerror', None) or error}"
-            ) from error
 
 
 def _room_for(connections: int) -> int:
@@ -177,7 +155,7 @@ def _say_if_less(wanted: int, bounds: Bounds) -> None:
         )
 
 
-def _say_who_is_left_out(program: Program, callers: Callers) -> None:
+def _say_who_is_left_out(program: Program, callers: Known) -> None:
     for tenant in Profiles(program).left_out(callers.tenants()):
         log.warning(
             "nothing is permitted to the tenant `%s`: no profile of the charters names it, and "

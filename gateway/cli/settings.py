@@ -105,6 +105,7 @@ SETTINGS = (
     Setting("engines", "names", "engines", Names(options.engine_names)),
     Setting("engines", "opa_url", "opa_url", Text()),
     Setting("engines", "memo", "memo", Number(options.count)),
+    Setting("callers", "file", "callers", File(Path)),
     Setting("state", "folder", "state", File(Path), "CHARTER_STATE"),
     Setting("state", "origin", "origin", Text()),
     Setting("tracing", "collector", "traces", Text(collector)),

@@ -15,12 +15,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.callers import Caller, Callers, Credentials, Known, Peer, Role
 from gateway.errors import CallersUnavailableError, ConfigurationError, GatewayError
+from gateway.web.peer import PEER
 from gateway.web.problem import of_error
 
 log = logging.getLogger("charter")
 
-# Where the server puts the certificate of a connection, and the gate the caller.
-PEER = "charter.peer"
+# Where the gate puts the caller.
 _CALLER = "charter.caller"
 TENANT_HEADER = "charter-tenant"
 # What is refused before its body was read leaves bytes behind that are no next request.

@@ -16,7 +16,9 @@ from enum import Enum, auto
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.callers import Peer
 from gateway.web.connections import Bounds, Connections
+from gateway.web.peer import PEER, peer_of
 from gateway.web.problem import (
     HEAD_TOO_LARGE,
     MALFORMED_HTTP,
@@ -85,10 +87,12 @@ class BoundedProtocol(HttpToolsProtocol):
     _timer: TimerHandle | None = None
     _problem: Problem = MALFORMED_HTTP
     _refusal: Problem | None = None
+    _peer: Peer | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # pyright: ignore[reportArgumentType]
         self.flow = self._held_flow = HeldFlow(self.transport)
+        self._peer = peer_of(self.transport)
         self._entered = self.connections_open.enter(self._address())
         if self._entered:
             self._wait_for_head()
@@ -146,6 +150,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope[PEER] = self._peer  # pyright: ignore[reportGeneralTypeIssues]
         if self._phase is not _Phase.HEAD:
             self._wait_for_head()
 

@@ -122,7 +122,7 @@ def test_a_secret_in_an_address_is_masked(charter: Charter, url: str, form: str)
     [
         ("[listen]\nprot = 1\n", "no setting `listen.prot`; did you mean `listen.port`?"),
         ("[lisen]\nport = 1\n", "no section `lisen`; did you mean `listen`?"),
-        ("[zzzzzz]\n", "there are: engines, listen, policies, state, tracing"),
+        ("[zzzzzz]\n", "there are: callers, engines, listen, policies, state, tracing"),
         ("port = 1\n", "no section `port`"),
         ("listen = 1\n", "write [listen]"),
         ('[listen]\nport = "1"\n', "`listen.port` is a whole number"),

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import cast
 
@@ -14,6 +15,7 @@ from tests.project import ROOT
 
 PAGE = ROOT / "docs" / "cli.md"
 WIDTH = "88"
+COMMANDS = ("COMMAND", "WHAT")  # what is followed by options of its own
 START = """\
 # Command line
 
@@ -43,10 +45,16 @@ def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
     """Every command's name and parser, the program itself first."""
     parser = build_parser()
     yield "charter", parser
+    yield from below("charter", parser)
+
+
+def below(prefix: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, ArgumentParser]]:
     for action in actions(parser):
-        if action.metavar == "COMMAND":
+        if action.metavar in COMMANDS:
             commands = cast("dict[str, argparse.ArgumentParser]", action.choices)
-            yield from ((f"charter {name}", command) for name, command in commands.items())
+            for name, command in commands.items():
+                yield f"{prefix} {name}", command
+                yield from below(f"{prefix} {name}", command)
 
 
 def actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
@@ -69,7 +77,7 @@ def test_every_option_is_explained() -> None:
         f"{name} {action.dest}"
         for name, parser in parsers()
         for action in actions(parser)
-        if action.metavar != "COMMAND" and len(action.help or "") < 8
+        if action.metavar not in COMMANDS and len(action.help or "") < 8
     ]
     assert bare == []
 
