@@ -212,3 +212,15 @@ def test_the_conditions_together_are_the_formula_of_the_rule() -> None:
         question = Question("place", known, {"Europe/Brussels": 20700})
         pair = truth(require.watched.condition, question), truth(rest, question)
         assert pair in {(Truth.TRUE, Truth.FALSE), (Truth.FALSE, Truth.TRUE), (Truth.UNKNOWN,) * 2}
+
+
+def test_an_exception_used_counts_under_a_profile_too() -> None:
+    profile = 'profile all "All"\n  charters test.law\n'
+    text = '  when fact.one\n  forbid\n  except e "E"\n    cites LEX art 2\n    when fact.two\n'
+    alone, under = (
+        covered(rule(text) + more, {"one": True, "two": True}, {"one": True, "two": False})
+        for more in ("", profile)
+    )
+    assert [e.used for e in under.rules[0].exceptions] == [1]
+    assert under.points == alone.points
+    assert under.reached == alone.reached
