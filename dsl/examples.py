@@ -17,6 +17,7 @@ from dsl.evaluate import Answer, Verdict, truth, verdict
 from dsl.facts import Elements, Question, Value, fit_all, fit_list
 from dsl.fold import without_profiles
 from dsl.kleene import certainly
+from dsl.residual import missing
 from dsl.source import Span
 from dsl.tree import Expected
 
@@ -186,7 +187,8 @@ def failure(case: Case, answer: Answer) -> str | None:
         Expected.UNDETERMINED: (Verdict.UNDETERMINED,),
     }[case.expected]
     if got not in wanted:
-        return f"expected {case.expected.value}, got {got.value}{_because(answer)}"
+        told = f"{got.value}{_because(answer)}{_not_known(case, answer)}"
+        return f"expected {case.expected.value}, got {told}"
     reasons = _reasons(case, answer)
     if case.by is not None and reasons != case.by:
         return f"expected {case.expected.value} by {_listed(case.by)}, got by {_listed(reasons)}"
@@ -232,6 +234,16 @@ def _preference(*, preferred: bool) -> str:
 def _because(answer: Answer) -> str:
     rules = answer.broken or answer.denied
     return f" by {', '.join(sorted(rules))}" if rules else ""
+
+
+def _not_known(case: Case, answer: Answer) -> str:
+    """The facts that would decide, where an answer is open for want of them."""
+    if verdict(answer) is not Verdict.UNDETERMINED:
+        return ""
+    unsettled = answer.denied | answer.open
+    rules = (rule for rule in case.program.rules if rule.id in unsettled)
+    paths = frozenset[str]().union(*(missing(rule.formula, case.question) for rule in rules))
+    return f"; not known: {_listed(paths)}" if paths else ""
 
 
 def _listed(names: frozenset[str]) -> str:
