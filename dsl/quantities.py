@@ -3,6 +3,8 @@
 Exact or refused: nothing is rounded on the way.
 """
 
+import re
+
 from dsl import tree
 from dsl.codes import Code
 from dsl.core import Due, DueUnit, FactType
@@ -30,6 +32,11 @@ _DUE = {
 }
 
 
+# As thousands are divided in German.
+_THOUSANDS = 3
+_GROUPED = re.compile(r"([1-9][0-9]{0,2})\.([0-9]{3})(?![0-9])")
+
+
 class QuantityReader:
     """Converts numbers; what cannot be converted is reported."""
 
@@ -52,6 +59,10 @@ class QuantityReader:
         steps = convert(operand.value, operand.decimals, unit, own, fact.scale)
         if steps is None:
             self._not_exact(operand, unit, own, fact)
+            return None
+        grouped = _GROUPED.match(operand.span.text) if fact.scale < _THOUSANDS else None
+        if grouped is not None:
+            self._two_readings(operand, grouped[1], grouped[2])
             return None
         return steps if self._in_range(steps, operand, fact) else None
 
@@ -99,6 +110,18 @@ class QuantityReader:
             number.span,
             f"write the bound in {own.name}",
             note=f"{quoted(fact.path)} counts {_steps(own, fact)}, and a bound is never rounded",
+        )
+
+    def _two_readings(self, number: tree.Number, whole: str, decimals: str) -> None:
+        """`1.000 eur`, in a fact that has no such decimals."""
+        unit = number.span.text.removeprefix(f"{whole}.{decimals}")
+        exact = f"{whole}.{decimals}".rstrip("0").rstrip(".")
+        self._found.report(
+            Code.NOT_EXACT,
+            f"{quoted(number.span.text)} can be read in two ways",
+            number.span,
+            f"write `{whole} {decimals}{unit}` or `{exact}{unit}`",
+            note="a point divides thousands in some languages, and decimals here",
         )
 
     def _in_range(self, steps: int, number: tree.Number, fact: FactType) -> bool:

@@ -4,7 +4,8 @@ import re
 
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Fix, Label, quoted
-from dsl.source import SourceText
+from dsl.source import SourceText, Span
+from dsl.syntax_citations import range_of_places, written_place
 from dsl.syntax_clauses import in_parameters
 from dsl.syntax_declarations import ladder
 from dsl.syntax_numbers import UNIT_AFTER, power, separated
@@ -18,6 +19,14 @@ _MONEY = {"€": "eur", "$": "usd", "£": "gbp"}
 _PRICE = re.compile(r"([€$£])[ \t]*([0-9]+(?:\.[0-9]+)?)|([0-9]+(?:\.[0-9]+)?)[ \t]*([€$£])")
 _KEY = re.compile(r"\.([A-Z][A-Za-z0-9-]*)")
 _POWER = re.compile(r"[0-9]+(?:\.[0-9]+)?[ \t]*(?:\^|\*\*)[ \t]*[0-9]+")
+_PATH = r"[a-z][a-z0-9_-]{0,99}(?:\.[a-z][a-z0-9_-]{0,99})+"
+_OPEN_SET = re.compile(r"\{[^{}]*\Z")
+_DECLARED = re.compile(r'\s*(?:enumeration|levels)\s[^"#]*"[^"]*"\s*')
+_GIVEN = re.compile(rf"\s*(?:assume\s+|every\s+)?{_PATH}(?:\[[^\]]*\])?[ \t]*")
+_ANY_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_FIRST = re.compile(rf"({_PATH})[ \t]+=[ \t]+({_ANY_NUMBER})[ \t]*\Z")
+_SECOND = re.compile(rf"[–—][ \t]*({_ANY_NUMBER})((?:[ \t]*%|[ \t]+[a-z-]+))")  # noqa: RUF001
+_MAX_LINE = 250  # characters before a sign in which its clause is looked for
 _CURLY = "“”„«»"
 
 
@@ -28,7 +37,7 @@ def character(source: SourceText, met: Unexpected) -> Diagnostic:
         return _unclosed(source, at)
     if text[at] in _CURLY:
         return _curly(source, at)
-    for explanation in (_number, _key, ladder, _parameter, _percent):
+    for explanation in (*_WRITTEN, _number, _key, ladder, _parameter, _percent):
         found = explanation(source, at)
         if found is not None:
             return found
@@ -152,3 +161,48 @@ def _percent(source: SourceText, at: int) -> Diagnostic | None:
         (Label(sign),),
         help="write a number before it, such as `24 %`",
     )
+
+
+def _sign_of_a_list(source: SourceText, at: int) -> Diagnostic | None:
+    """`{DE; FR}`, `enumeration kind "Kind": a, b`, and `data.labels: {health}`."""
+    line = source.text[max(source.text.rfind("\n", 0, at) + 1, at - _MAX_LINE) : at]
+    sign = source.text[at]
+    if sign == ";" and _OPEN_SET.search(line):
+        return _meant(source.span(at, at + 1), ",")
+    if sign == ":" and _DECLARED.fullmatch(line):
+        return _meant(source.span(at, at + 1), "of")
+    if sign == ":" and _GIVEN.fullmatch(line):
+        return _meant(source.span(at, at + 1), "=")
+    return None
+
+
+def _meant(sign: Span, word: str) -> Diagnostic:
+    space = "" if word == "," or sign.source.text[sign.start - 1].isspace() else " "
+    return Diagnostic(
+        Code.FOREIGN_HABIT,
+        f"`{sign.text}` has no meaning here",
+        (Label(sign),),
+        help=f"write `{word}`",
+        fix=Fix(sign, space + word),
+    )
+
+
+def _from_to(source: SourceText, at: int) -> Diagnostic | None:
+    """A range of numbers with a dash in it."""
+    start = max(source.text.rfind("\n", 0, at) + 1, at - _MAX_LINE)
+    first, second = _FIRST.search(source.text[start:at]), _SECOND.match(source.text, at)
+    if first is None or second is None:
+        return None
+    path, unit = first[1], second[2]
+    mended = f"{path} at least {first[2]}{unit} and {path} at most {second[1]}{unit}"
+    span = source.span(start + first.start(), second.end())
+    return Diagnostic(
+        Code.FOREIGN_HABIT,
+        f"{quoted(span.text)} has two ends",
+        (Label(span),),
+        help=f"write {quoted(mended)}",
+        fix=Fix(span, f"({mended})"),
+    )
+
+
+_WRITTEN = (written_place, range_of_places, _sign_of_a_list, _from_to)

@@ -25,6 +25,27 @@ _PARTS = re.compile(
     rf"(?:[ \t]*(?:{_PART_WORDS})\.?[ \t]*(?:\((?:{_AFTER_NUMBER})\)|\b(?:{_AFTER_NUMBER})\b))+"
 )
 
+_CITES = re.compile(r"\bcites[ \t]+[A-Z][A-Za-z0-9-]*(?=[ \t])")
+# As it is written in English, German and French.
+_KINDS = {
+    **dict.fromkeys(("art", "arts", "article", "articles", "artikel"), "art"),
+    **dict.fromkeys(("annex", "anhang", "annexe"), "annex"),
+    **dict.fromkeys(("chapter", "kapitel", "chapitre"), "chapter"),
+    **dict.fromkeys(("section", "abschnitt", "§", "§§", "sec", "sect"), "section"),
+    **dict.fromkeys(("recital", "recitals", "erwägungsgrund", "considérant"), "recital"),
+    **dict.fromkeys(("point", "nummer", "ziffer", "nr"), "point"),
+}
+_ANY_PART = f"{_PART_WORDS}|absatz|abs|unterabsatz|uabs|satz|buchstabe|buchst|alinéa"
+_ONE_PART = (
+    rf"[ \t]*(?:\b(?:{_ANY_PART})\b\.?[ \t]*(?:\((?:{_AFTER_NUMBER})\)|(?:{_AFTER_NUMBER})\b)"
+    rf"|\((?:{_AFTER_NUMBER})\))"
+)
+_WRITTEN = re.compile(
+    r"(§§?|[^\W\d_]+\.?)[ \t]*([0-9]+[a-z]?(?:\([0-9a-z]+\))*|[IVXL]+\b)" + f"((?:{_ONE_PART})*)",
+    re.IGNORECASE,
+)
+_RANGE = re.compile(r"(?:-|–|et\s+seqq?\b|ff?\b|to\b|bis\b|and\b|und\b)")  # noqa: RUF001
+
 
 def _no_number(source: SourceText, met: Unexpected) -> Diagnostic | None:
     """`cites GDPR art`, and then the next clause."""
@@ -75,6 +96,55 @@ def _paragraph(source: SourceText, met: Unexpected) -> Diagnostic | None:
     return _foreign(word, f"write `{kind} {mended}`", Fix(span, mended))
 
 
+def written_place(source: SourceText, at: int) -> Diagnostic | None:
+    """`Art. 46 para 2 lit. c`, `§ 393 Abs. 1`, `Artikel 30` after `cites` and a law."""
+    line = max(source.text.rfind("\n", 0, at) + 1, at - 200)
+    cites = _CITES.search(source.text[line:at])
+    if cites is None:
+        return None
+    for match in _WRITTEN.finditer(source.text, line + cites.end(), at + 200):
+        kind = _KINDS.get(match[1].lower().rstrip("."))
+        if not match.start() <= at < match.end() or kind is None:
+            continue
+        numbers = re.sub(rf"\b(?:{_ANY_PART})\b|[.\s()]+", " ", match[3] or "", flags=re.I).split()
+        mended = f"{kind} {match[2]}" + "".join(f"({number})" for number in numbers)
+        span = source.span(*match.span())
+        if mended == span.text:
+            return None
+        return Diagnostic(
+            Code.FOREIGN_HABIT,
+            f"{quoted(span.text)} is not how a place in the law is written",
+            (Label(span),),
+            help=f"write `{mended}`",
+            fix=Fix(span, mended),
+        )
+    return None
+
+
+def _written(source: SourceText, met: Unexpected) -> Diagnostic | None:
+    return written_place(source, met.start)
+
+
+def _range(source: SourceText, met: Unexpected) -> Diagnostic | None:
+    """`art 30-31`, `art 30 et seq.`, `art 30 and 31`."""
+    if "ART" not in met.expected:
+        return None
+    return range_of_places(source, met.start)
+
+
+def range_of_places(source: SourceText, at: int) -> Diagnostic | None:
+    match = _RANGE.match(source.text, at)
+    line = max(source.text.rfind("\n", 0, at) + 1, at - 200)
+    if match is None or _CITES.search(source.text[line:at]) is None:
+        return None
+    return Diagnostic(
+        Code.UNEXPECTED,
+        "a citation names one place",
+        (Label(source.span(*match.span())),),
+        help="write `cites` once for each",
+    )
+
+
 def _foreign(word: Span, help_: str, fix: Fix | None) -> Diagnostic:
     message = f"{quoted(word.text)} is not a word of the language"
     return Diagnostic(Code.FOREIGN_HABIT, message, (Label(word),), help=help_, fix=fix)
@@ -93,4 +163,4 @@ def _place(source: SourceText, met: Unexpected) -> Span | None:
     return source.span(offset + found.start(2), offset + found.end(2))
 
 
-CITATIONS = (_no_number, _space, _paragraph)
+CITATIONS = (_no_number, _space, _paragraph, _written, _range)

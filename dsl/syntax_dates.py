@@ -10,15 +10,37 @@ from dsl.syntax_comparisons import COMPARED
 from dsl.syntax_signs import habit
 from dsl.unexpected import Unexpected, last_end, previous_word
 
+# English, German and French.
 _MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
-_MONTH = "|".join(rf"{name[:3]}(?:{name[3:]})?\.?" for name in _MONTHS)
-_YEAR_FIRST = re.compile(r"([0-9]{4})[-./]([0-9]{1,2})[-./]([0-9]{1,2})(?![\w/.-])")
+    "january januar janvier",
+    "february februar février",
+    "march märz mars",
+    "april avril",
+    "may mai",
+    "june juni juin",
+    "july juli juillet",
+    "august août",
+    "september septembre",
+    "october oktober octobre",
+    "november novembre",
+    "december dezember décembre",
+)
+_NUMBER_OF = {
+    written: number
+    for number, names in enumerate(_MONTHS, start=1)
+    for name in names.split()
+    for written in (name, *([name[:3]] if name == names.split()[0] else []))
+}
+_MONTH = "|".join(rf"{name}\b\.?" for name in sorted(_NUMBER_OF, key=len, reverse=True))
+# A word processor makes other dashes of hyphens.
+_DASHES = "\u2010\u2011\u2012\u2013"
+_YEAR_FIRST = re.compile(
+    rf"([0-9]{{4}})[-./{_DASHES}]([0-9]{{1,2}})[-./{_DASHES}]([0-9]{{1,2}})(?![\w/.-])"
+)
 _WITH_POINTS = re.compile(r"([0-9]{1,2})\.\s?([0-9]{1,2})\.\s?([0-9]{4})(?![\w/.-])")
 _WITH_STROKES = re.compile(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4})(?![\w/.-])")
 _DAY_IN_WORDS = re.compile(
-    rf"([0-9]{{1,2}})(?:st|nd|rd|th|\.)?[ \t]+({_MONTH}),?[ \t]+([0-9]{{4}})\b", re.IGNORECASE
+    rf"([0-9]{{1,2}})(?:st|nd|rd|th|er|\.)?[ \t]+({_MONTH}),?[ \t]+([0-9]{{4}})\b", re.IGNORECASE
 )
 _WORDS_BEFORE = re.compile(rf"({_MONTH})[ \t]+([0-9]{{1,2}}),?[ \t]+([0-9]{{4}})\b", re.IGNORECASE)
 _WITH_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ][0-9]{1,2}:?[0-9:.]*[A-Za-z0-9:+-]*")
@@ -46,6 +68,7 @@ _FLIPPED = {
     "on or after": "on or before",
 }
 _CLOCK = re.compile(r"today\s+(before|after|on\s+or\s+before|on\s+or\s+after)\s+\Z")
+_DAYS_OF_A_KIND = re.compile(r"([0-9]+)[ \t]+(calendar|working|business|banking)[ \t]+(days?)\b")
 _NEAR = 40  # characters before a word in which its phrase is looked for
 
 
@@ -63,6 +86,8 @@ def _day(source: SourceText, met: Unexpected) -> Diagnostic | None:
     notes: tuple[str, ...] = ()
     if mended is None and _WITH_STROKES.fullmatch(span.text):
         notes = ("two readers could take it for two days",)
+    if mended is not None and re.search(f"[{_DASHES}]", span.text):
+        notes = ("its dashes are not the hyphen of the keyboard",)
     words = "write year-month-day, such as `2018-05-25`"
     if "TODAY" in met.expected:
         words += ", or count from today, such as `today + 30 days`"
@@ -104,8 +129,7 @@ def _mended(source: SourceText, start: int) -> tuple[Span, str | None]:
 
 
 def _iso(year: str, month: str, day: str) -> str | None:
-    names = [name[:3].lower() for name in _MONTHS]
-    number = int(month) if month.isdigit() else names.index(month[:3].lower()) + 1
+    number = int(month) if month.isdigit() else _NUMBER_OF[month.lower().rstrip(".")]
     try:
         return date(int(year), number, int(day)).isoformat()
     except ValueError:
@@ -115,6 +139,19 @@ def _iso(year: str, month: str, day: str) -> str | None:
 def _instead(span: Span, message: str, mended: str | None) -> Diagnostic:
     fix = Fix(span, mended) if mended else None
     return Diagnostic(Code.UNEXPECTED, message, (Label(span),), help=f"write `{mended}`", fix=fix)
+
+
+def _day_as_value(source: SourceText, met: Unexpected) -> Diagnostic | None:
+    """`contract.ends = 1 January 2027`: the 1 was taken for the value."""
+    before = previous_word(source, met.start)
+    if met.terminal not in ("NAME", "UPPER") or before is None:
+        return None
+    match = _DAY_IN_WORDS.match(source.text, before.start)
+    mended = _iso(match[3], match[2], match[1]) if match else None
+    if match is None or mended is None or match.end() <= met.start:
+        return None
+    span = source.span(*match.span())
+    return _instead(span, f"{quoted(span.text)} is not a date", mended)
 
 
 def _day_of_words(source: SourceText, met: Unexpected) -> Diagnostic | None:
@@ -179,11 +216,28 @@ def _without_unit(source: SourceText, met: Unexpected) -> Diagnostic | None:
     if met.terminal not in ("INTEGER", "DECIMAL") or not (only_quantity or after_within):
         return None
     span = met.span(source)
+    days = _DAYS_OF_A_KIND.match(source.text, met.start)
+    if days is not None:
+        return _days_of_a_kind(source.span(*days.span()), days)
     return Diagnostic(
         Code.UNEXPECTED,
         f"{quoted(span.text)} has no unit",
         (Label(span),),
         help=f"write a unit after it, such as `{quoted(span.text)[1:-1]} days`",
+    )
+
+
+def _days_of_a_kind(span: Span, days: re.Match[str]) -> Diagnostic:
+    """`30 calendar days`, `30 working days`."""
+    if days[2] == "calendar":
+        mended = f"{days[1]} {days[3]}"
+        return _instead(span, "every day is counted, so nothing says which", mended)
+    return Diagnostic(
+        Code.UNEXPECTED,
+        f"{quoted(days[2])} days are not known here",
+        (Label(span),),
+        ("every day is counted, holidays too",),
+        "write so many days as keep to the law on every calendar",
     )
 
 
@@ -247,6 +301,7 @@ def _missing_date_word(source: SourceText, met: Unexpected) -> Diagnostic | None
 DATES = (
     _today_first,
     *COMPARED,
+    _day_as_value,
     _day,
     _order,
     _stretch,

@@ -15,6 +15,9 @@ _LADDER = re.compile(rf"({_VALUE})(?:\s*{_SIGN}\s*{_VALUE})+")
 _LADDER_HEAD = re.compile(rf'\blevels\s+{_VALUE}\s+"[^"\n]*"\s+of\s+(?={_VALUE})')
 # A ladder is short, and a file can be long.
 _MAX_LADDER = 2_000
+_OF_FIELD = re.compile(r"\bfield[ \t]+([a-z][a-z0-9_-]*)[ \t]+([a-z][a-z0-9_-]*)[ \t]+\Z")
+_TYPES = ("NAME", "NUMBER", "SET", "YES_OR_NO", "LIST_OF", "MAP_OF")
+_NEAR = 250  # characters before a word in which its field is looked for
 
 
 def ladder(source: SourceText, at: int) -> Diagnostic | None:
@@ -114,6 +117,24 @@ def _map_without_values(source: SourceText, met: Unexpected) -> Diagnostic | Non
     )
 
 
+def _two_words(source: SourceText, met: Unexpected) -> Diagnostic | None:
+    """`field notice period number of days`: a name is one word."""
+    match = _OF_FIELD.search(source.text[max(0, met.start - _NEAR) : met.start])
+    if match is None or met.terminal not in _TYPES or "FIELD" not in met.expected:
+        return None
+    start = met.start - len(match[0]) + match.start(1) - match.start()
+    span = source.span(start, start + match.end(2) - match.start(1))
+    mended = f"{match[1]}_{match[2]}"
+    return Diagnostic(
+        Code.UNEXPECTED,
+        f"{quoted(span.text)} is not one name",
+        (Label(span),),
+        ("a name has no spaces",),
+        f"write `{mended}`",
+        Fix(span, mended),
+    )
+
+
 def _breaks_off(source: SourceText, met: Unexpected) -> Diagnostic | None:
     """The next declaration begins before this one says what it has to say."""
     if met.terminal not in _STARTS or met.between_declarations:
@@ -146,4 +167,4 @@ def _missing(place: Span, message: str, help_: str) -> Diagnostic:
     return Diagnostic(Code.UNEXPECTED, message, (Label(place),), help=help_)
 
 
-DECLARED = (_commas, _one_level, _of, _element, _map_without_values, _breaks_off)
+DECLARED = (_commas, _one_level, _of, _two_words, _element, _map_without_values, _breaks_off)

@@ -12,6 +12,7 @@ from dsl.source import SourceText
 from dsl.syntax_characters import character
 from dsl.syntax_citations import CITATIONS
 from dsl.syntax_clauses import CLAUSES
+from dsl.syntax_comparisons import LEGAL
 from dsl.syntax_dates import DATES
 from dsl.syntax_declarations import DECLARED
 from dsl.syntax_gaps import GAPS
@@ -31,6 +32,7 @@ _EXPLANATIONS: tuple[Explanation, ...] = (
     *DECLARED,
     *CLAUSES,
     *SAYINGS,
+    *LEGAL,
     *HABITS,
     *GAPS,
 )

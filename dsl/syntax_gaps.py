@@ -202,7 +202,7 @@ def _record_before_dot(span: Span) -> Diagnostic:
         Code.UNEXPECTED,
         f"{quoted(span.text)} alone is not an attribute",
         (Label(span),),
-        help=f"write its record and a dot before it, such as `data.{span.text[:40]}`",
+        help="write its record, a dot and its field, such as `data.labels`",
     )
 
 

@@ -8,6 +8,7 @@ from dsl.diagnostics import Diagnostic, Fix, Label, quoted
 from dsl.source import SourceText, Span
 from dsl.syntax_signs import habit, no_word, sign_run
 from dsl.unexpected import Unexpected, previous_word, whole_word
+from dsl.units import UNITS
 from dsl.words import KEYWORDS, PHRASES, SIGNS, TWO_WORDS, WORDS
 
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*(\.[a-z][a-z0-9]*([_-][a-z0-9]+)*)+")
@@ -33,21 +34,6 @@ def _equal_signs(source: SourceText, met: Unexpected) -> Diagnostic | None:
         return habit(source.span(met.start, met.start + 2), SIGNS["--"])
     return (
         sign_run(source, met.start) if met.terminal in ("EQUAL", "LESSTHAN", "MINUS_SIGN") else None
-    )
-
-
-def _not_after(source: SourceText, met: Unexpected) -> Diagnostic | None:
-    """`path not in ...`: here the `not` comes first."""
-    path = previous_word(source, met.start)
-    if met.terminal != "NOT" or "EQUAL" not in met.expected or path is None:
-        return None
-    span = met.span(source)
-    return Diagnostic(
-        Code.FOREIGN_HABIT,
-        "`not` stands after the attribute",
-        (Label(span), Label(path, "the attribute")),
-        help=f"write `not {path.text}`",
-        fix=Fix(source.span(path.start, span.end), f"not {path.text}"),
     )
 
 
@@ -153,7 +139,7 @@ def _capitals(source: SourceText, met: Unexpected) -> Diagnostic | None:
         Code.MISSPELT_WORD,
         f"the name {quoted(span.text)} has capital letters",
         (Label(span),),
-        ("only laws and zones are written in capitals",),
+        () if lower in UNITS else ("laws and zones are in capitals, and values declared so",),
         f"write `{lower}`",
         Fix(span, lower),
     )
@@ -178,7 +164,6 @@ def _reserved(source: SourceText, met: Unexpected) -> Diagnostic | None:
 HABITS = (
     _and_or,
     _equal_signs,
-    _not_after,
     _unless,
     _phrase,
     _spelling,

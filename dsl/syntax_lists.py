@@ -16,6 +16,7 @@ _LIST = re.compile(rf"[A-Z][A-Za-z0-9-]*(?:{_NEXT}[A-Z][A-Za-z0-9-]*)+")
 _LIST_BEFORE = re.compile(
     rf"\b(?:within|in|touches)\s+([A-Z][A-Za-z0-9-]*(?:{_NEXT}[A-Z][A-Za-z0-9-]*)*)(?:{_NEXT}|\s*)\Z"
 )
+_ARTICLE = re.compile(r"(?:the|zone|der|die|das)[ \t]+([A-Z][A-Za-z0-9-]*|\{)")
 _VALUES = ("NAME", "UPPER", "STRING", "ENTITY_NAME", "YES", "NO", "INTEGER", "QUANTITY")
 
 
@@ -61,8 +62,9 @@ def _union(source: SourceText, met: Unexpected) -> Diagnostic | None:
         return None
     span = source.span(*whole.span())
     names = _LISTED.findall(span.text)
-    zones = [name for name in names if not _CODE.fullmatch(name)]
-    codes = [name for name in names if _CODE.fullmatch(name)]
+    # Of two letters are countries, and the European Union.
+    zones = [name for name in names if not _CODE.fullmatch(name) or name == "EU"]
+    codes = [name for name in names if name not in zones]
     mended = " + ".join([*zones, f"{{{', '.join(codes)}}}"] if codes else zones)
     if met.terminal == "COMMA":
         message = "a set has braces" if codes else "zones are not put together with a comma"
@@ -177,6 +179,14 @@ def _square(source: SourceText, met: Unexpected) -> Diagnostic | None:
         return None
     whole = re.compile(r"\[([^\[\]\n]*)\]").match(source.text, met.start)
     span = source.span(met.start, whole.end() if whole else met.end)
+    if whole is not None and "LPAR" in met.expected and "LBRACE" not in met.expected:
+        return Diagnostic(
+            Code.FOREIGN_HABIT,
+            "a condition has round brackets",
+            (Label(span),),
+            help="write `(` and `)`",
+            fix=Fix(span, f"({whole[1]})"),
+        )
     return Diagnostic(
         Code.FOREIGN_HABIT,
         "a set has braces, not square brackets",
@@ -231,6 +241,15 @@ def _operand(source: SourceText, met: Unexpected) -> Diagnostic | None:
                 (Label(span),),
                 help=f"write `{zone[1]}`",
                 fix=Fix(span, zone[1]),
+            )
+        article = _ARTICLE.match(source.text, met.start)
+        if article is not None:
+            return Diagnostic(
+                Code.FOREIGN_HABIT,
+                f"{quoted(span.text)} has no meaning here",
+                (Label(span),),
+                help=f"write {quoted(article[1])} alone",
+                fix=Fix(source.span(met.start, article.start(1)), ""),
             )
         return Diagnostic(
             Code.UNEXPECTED,

@@ -24,6 +24,12 @@ _OR_DATE = {"later": "on or after", "earlier": "on or before"}
 _ALTERNATIVES = {**_OR_MORE, **_OR_LESS, **_OR_DATE}
 _BEFORE_OR = re.compile(rf"(=|is)\s+((?:{_NUMBER})(?:[ \t]*[\w%-]+)?|[A-Z0-9][\w-]*)\s+or\s+\Z")
 _MAX_LINE = 200
+_MAX_DIGITS = 9
+_LARGE = {"thousand": 10**3, "million": 10**6, "millions": 10**6, "billion": 10**9, "mio": 10**6}
+_WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
+_DIGITS = {word: digits for digits, word in enumerate(_WORDS, start=1)}
+_IN_WORDS = re.compile(rf"({'|'.join(_WORDS)})[ \t]+({_UNIT})(?![\w-])", re.IGNORECASE)
+_POINTS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3}){2,}(?![\w.])")
 UNIT_AFTER = re.compile(rf"[ \t]+(?:{_UNIT})(?![\w-])")
 
 
@@ -54,6 +60,67 @@ def _per_cent(source: SourceText, met: Unexpected) -> Diagnostic | None:
         return None
     span = source.span(*match.span())
     return _unit_is(span, "percent", ())
+
+
+def _in_words(source: SourceText, met: Unexpected) -> Diagnostic | None:
+    """`within one month`, `copies = two items`."""
+    match = _IN_WORDS.match(source.text, met.start) if "QUANTITY" in met.expected else None
+    before = previous_word(source, met.start)
+    if match is None and met.expected & {"COMMA", "AND"} and before is not None:
+        match = _IN_WORDS.match(source.text, before.start)
+        match = match if match and match.end() > met.start else None
+    if match is None:
+        return None
+    mended = f"{_DIGITS[match[1].lower()]} {match[2].lower()}"
+    span = source.span(*match.span())
+    return Diagnostic(
+        Code.UNEXPECTED,
+        "a number is written in digits",
+        (Label(span),),
+        help=f"write `{mended}`",
+        fix=Fix(span, mended),
+    )
+
+
+def _unit_first(source: SourceText, met: Unexpected) -> Diagnostic | None:
+    """`at least EUR 500`."""
+    before = previous_word(source, met.start)
+    if met.terminal not in ("INTEGER", "DECIMAL") or before is None:
+        return None
+    if before.text.lower() not in UNITS or "\n" in source.text[before.end : met.start]:
+        return None
+    span = source.span(before.start, met.end)
+    mended = f"{met.span(source).text} {before.text.lower()}"
+    return Diagnostic(
+        Code.UNEXPECTED,
+        "a unit stands after its number",
+        (Label(span),),
+        help=f"write `{mended}`",
+        fix=Fix(span, mended),
+    )
+
+
+def _million(source: SourceText, met: Unexpected) -> Diagnostic | None:
+    """`1 million eur`."""
+    before = previous_word(source, met.start)
+    word = met.span(source)
+    power = _LARGE.get(word.text.lower())
+    if (
+        power is None
+        or before is None
+        or not before.text.isdecimal()
+        or len(before.text) > _MAX_DIGITS
+    ):
+        return None
+    span = source.span(before.start, word.end)
+    mended = f"{int(before.text) * power:,}".replace(",", " ")
+    return Diagnostic(
+        Code.UNEXPECTED,
+        "a number is written in digits",
+        (Label(span),),
+        help=f"write `{mended}`, and the unit",
+        fix=Fix(span, mended),
+    )
 
 
 def _unit(source: SourceText, met: Unexpected) -> Diagnostic | None:
@@ -101,6 +168,10 @@ def _glued(source: SourceText, met: Unexpected) -> Diagnostic | None:
     span = met.span(source)
     if met.terminal != "LOCATOR" or "QUANTITY" not in met.expected:
         return None
+    points = _POINTS.match(source.text, met.start)
+    if points is not None:
+        span = source.span(*points.span())
+        return separated(span, grouped=bool(UNIT_AFTER.match(source.text, span.end)))
     joined = _GLUED.match(source.text, met.start)
     if joined is None:
         return no_number(span)
@@ -218,4 +289,16 @@ def _weight(source: SourceText, met: Unexpected) -> Diagnostic | None:
     )
 
 
-NUMBERS = (_power, _per_cent, _weight, _groups, _unit, _glued, _separator, _or_more)
+NUMBERS = (
+    _power,
+    _per_cent,
+    _weight,
+    _in_words,
+    _unit_first,
+    _groups,
+    _million,
+    _unit,
+    _glued,
+    _separator,
+    _or_more,
+)

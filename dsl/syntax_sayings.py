@@ -18,6 +18,8 @@ _PATH = r"[a-z][a-z0-9_-]{0,99}(?:\.[a-z][a-z0-9_-]{0,99})+"
 _DAY = r"(?:[0-9]{1,4}[-./][0-9]|today\b|now\b|[0-9]{1,2}\.?\s+[A-Z])"
 _END = rf"(?:{_PATH}|today)"
 
+_RELATIONS = r"(?:within|in|at\s+least|at\s+most|more\s+than|less\s+than|before|after|on\s+or)\b"
+
 _DIGITS = {"no": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 
 
@@ -82,8 +84,19 @@ _TABLE: dict[str, list[tuple[str, str | Callable[[re.Match[str]], str]]]] = {
         (rf"(?:is\s+)?on(?=\s+{_DAY})", "="),
         (r"is(?=\s+(?:before|after|on\s+or\s+before|on\s+or\s+after)\b)", ""),
     ],
+    # After what is tested: how old it is.
+    "WITHIN_THE_LAST": [
+        (r"(?:is\s+)?(?:not|no)\s+older\s+than(?=\s+[0-9]+\s+[a-z])", "within the last")
+    ],
+    # Between conditions.
+    "AND": [
+        (r"(?:und|et|sowie|as\s+well\s+as)(?=\s+[a-z(])", "and"),
+        (r"(?:oder|ou)(?=\s+[a-z(])|and\s*/\s*or\b", "or"),
+    ],
     # After what is tested: order.
     "AT_LEAST": [
+        (rf"(?:shall|must|should|are)\s+(?:be\s+)?(?={_RELATIONS})", ""),
+        (r"(?:does|do|shall|may|must)\s+not\s+exceed\b", "at most"),
         (r"is(?=\s+(?:at\s+least|at\s+most|more\s+than|less\s+than)\b)", ""),
         (r"(?:is\s+)?(?:not\s+(?:less|fewer|lower)|no\s+(?:fewer|lower))\s+than\b", "at least"),
         (
