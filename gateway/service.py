@@ -202,8 +202,8 @@ class Service:
         Raises:
             LedgerError: The record is not on disk as it was logged.
         """
-        stored = await asyncio.to_thread(self.ledger.get, decision_id)
-        if stored is None or stored.tenant != caller.tenant:
+        stored = await asyncio.to_thread(self.ledger.get, decision_id, tenant=caller.tenant)
+        if stored is None:
             return None
         proof = await asyncio.to_thread(self.ledger.proof, decision_id)
         record = load_strict(stored.body, max_bytes=MAX_ENVELOPE, max_string=MAX_ENVELOPE)

@@ -143,13 +143,16 @@ class Log:
         """The latest signed checkpoint (C2SP tlog-checkpoint)."""
         return self._writer.head.note
 
-    def get(self, entry_id: str) -> StoredRecord | None:
-        """The entry of an id, or None.
+    def get(self, entry_id: str, *, tenant: str | None = None) -> StoredRecord | None:
+        """The entry of an id, or None; of that tenant alone where one is named. An entry of
+        another is looked for and not found in the same way as one that is not there.
 
         Raises:
             LedgerError: It is not on disk as it was logged.
         """
-        return self._find(self._writer.head, "id = ?", entry_id)
+        if tenant is None:
+            return self._find(self._writer.head, "id = ?", entry_id)
+        return self._find(self._writer.head, "id = ? AND tenant = ?", entry_id, tenant)
 
     def get_at(self, index: int) -> StoredRecord | None:
         """The entry at an index, or None; raises as `get`."""
@@ -177,10 +180,10 @@ class Log:
             raise LedgerError(f"the ledger has {head.size} entries, not {new_size}")
         return consistency_path(old_size, new_size, head.view.nodes(self._read_tile))
 
-    def _find(self, head: Head, where: str, key: str | int) -> StoredRecord | None:
+    def _find(self, head: Head, where: str, *keys: str | int) -> StoredRecord | None:
         try:
             with self._reading:
-                found = storage.read_records(self._reader, where, [key])
+                found = storage.read_records(self._reader, where, keys)
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger cannot be read: {error}") from error
         # What is committed and not published yet is not answered yet either.
