@@ -50,7 +50,8 @@ async def _failures(listed: list[Case], engine: Engine) -> list[str]:
 
 
 def test_every_hard_case_is_stated() -> None:
-    stated = {int(found[1]) for case in _cases() if (found := re.match(r"([0-9]+)[a-e]?:", case.title))}
+    numbers = (re.match(r"([0-9]+)[a-e]?:", case.title) for case in _cases())
+    stated = {int(number[1]) for number in numbers if number}
     assert stated == set(CASES)
 
 

@@ -744,6 +744,6 @@ MENDED = {
 
 @pytest.mark.parametrize("line", MENDED)
 def test_a_mended_clause_takes_one_message_along(line: int) -> None:
-    lines = MANY_IN_ONE_RULE.splitlines()
+    lines: list[str] = [*MANY_IN_ONE_RULE.splitlines()]
     lines[line - 1] = MENDED[line]
     assert len(parse(SourceText("a.charter", "\n".join(lines))).diagnostics) == len(MENDED) - 1
