@@ -87,6 +87,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.record.canonical",
         "gateway.pdp.request",
         "gateway.pdp.decision",
+        "gateway.pdp.combine",
     ),
     "gateway.cli": ("dsl", "gateway", "conformance.runner"),
     "conformance": ("conformance",),

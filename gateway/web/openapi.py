@@ -11,6 +11,7 @@ from gateway.web import problem
 from gateway.web.problem import MEDIA_TYPE, Problem
 from gateway.web.routes import JSON, Answer, Operation, Schema, ref
 from gateway.web.schemas import SCHEMAS
+from gateway.web.stated import stated_limits
 
 QUESTION = "Question"
 VOCABULARY = "vocabulary.schema.json"  # of a bundle
@@ -61,6 +62,7 @@ def document(
             "proves it. A denial is an answer with status 200; a problem is never a decision.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "x-limits": stated_limits(),
         "paths": paths,
         "components": {
             "schemas": {**SCHEMAS, **(more or {}), QUESTION: question},

@@ -45,6 +45,9 @@ class Problem:
         }
         if self.detail:
             body["detail"] = self.detail
+        for name, value in self.headers:
+            if name == "Retry-After":  # RFC 9110 knows whole seconds alone
+                body["retry_after_ms"] = int(value) * 1000
         if self.pointer is not None:
             body["errors"] = [{"pointer": self.pointer, "detail": self.detail}]
         return body

@@ -165,6 +165,10 @@ class BoundedProtocol(HttpToolsProtocol):
         # RFC 9112 section 3.2: with another number, two readers could see two places.
         if version not in ("1.0", "1.1") or hosts > 1 or (version == "1.1" and hosts == 0):
             raise HeadRefusedError
+        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
+        # RFC 9112 section 6.1: what another reader could take for another length.
+        if codings and (version == "1.0" or [c.lower() for c in codings] != [b"chunked"]):
+            raise HeadRefusedError
         super().on_headers_complete()
         self._due += 1
         self._phase = _Phase.BODY
