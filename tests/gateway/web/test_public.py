@@ -149,7 +149,7 @@ def test_a_damaged_ledger_is_500_without_its_words(
 ) -> None:
     from gateway.errors import LedgerError
 
-    def damaged(_: str) -> None:
+    def damaged(_: str, **_tenant: str) -> None:
         raise LedgerError("secret")
 
     monkeypatch.setattr(world.ledger, "get", damaged)
