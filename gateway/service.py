@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from time import perf_counter
-from typing import cast
+from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from gateway.bundle import Bundle
@@ -25,10 +25,12 @@ from gateway.ledger.log import Log, Receipt
 from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.combine import DEFAULT_TIMEOUT_S
 from gateway.pdp.dates import LAST_DAY, boundaries, daily_zones, day_of, midnight
+from gateway.pdp.decision import Outcome
 from gateway.pdp.engine import Engine
 from gateway.pdp.judge import Judge, Judged
 from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.request import DecisionRequest
+from gateway.pdp.search import Searched, Searcher
 from gateway.record.canonical import load_strict
 from gateway.record.envelope import MAX_ENVELOPE, read_envelope, sign_envelope
 from gateway.record.statement import (
@@ -58,6 +60,10 @@ class Prepared:
     record: bytes
     started: float
 
+    @property
+    def permits(self) -> bool:
+        return self.judged.decision.outcome is Outcome.PERMIT
+
 
 class Service:
     """Decides with one bundle and one catalogue, and records what it decides."""
@@ -81,6 +87,7 @@ class Service:
         self._judge = Judge(
             bundle.program, catalogue, engines, remember=remember, timeout_s=engine_timeout_s
         )
+        self._searcher = Searcher(bundle.program, catalogue, self._judge)
         self._signer = signer
         self._clock = clock
         self._random = random
@@ -194,6 +201,24 @@ class Service:
             answer_text(one.predicate, one.record, receipt.proof_text)
             for one, receipt in zip(prepared, receipts, strict=True)
         ]
+
+    async def search(
+        self,
+        value: Mapping[str, object],
+        sought: Literal["subject", "resource", "action"],
+        caller: Caller,
+    ) -> Searched:
+        """For which subjects, resources or actions a question would be permitted. Nothing is
+        recorded; raises as `Searcher.entities`."""
+        now = self._clock()
+        if sought == "action":
+            names = [
+                name
+                for name in self.bundle.program.actions
+                if caller.actions is None or name in caller.actions
+            ]
+            return await self._searcher.actions(value, names, now=now, tenant=caller.tenant)
+        return await self._searcher.entities(value, sought, now=now, tenant=caller.tenant)
 
     async def find(self, decision_id: str, caller: Caller) -> dict[str, object] | None:
         """A recorded decision of the caller's own tenant, as it was answered, with a proof

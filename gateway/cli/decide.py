@@ -21,7 +21,7 @@ from gateway.verify import MAX_TRUST, Trust, verify_decision
 
 if TYPE_CHECKING:
     from gateway.cli.assemble import Parts
-    from gateway.cli.explanation import Explained, When
+    from gateway.pdp.explanation import Explained, When
 
 # An answer and, where it was asked for, how to explain it. Explaining comes last: an answer
 # that was recorded is shown whatever happens then.
@@ -76,8 +76,8 @@ def _check_options(args: Namespace) -> None:
 
 
 def _explanation(answer: Mapping[str, object], told: "Explained", style: str) -> str:
-    from gateway.cli.explanation import to_body
     from gateway.cli.explanation_text import to_text
+    from gateway.pdp.explanation import to_body
 
     if style == "json":
         # Beside the answer, not in it: what is added to a signed answer makes it void.
@@ -109,7 +109,7 @@ def _read(name: str) -> bytes:
 async def _local(args: Namespace, body: bytes) -> Answered:
     """A recorded decision, made in this process with the keys of the state folder."""
     from gateway.cli.assemble import Parts, local_state
-    from gateway.cli.explanation import When
+    from gateway.pdp.explanation import When
 
     request = _request(body)
     tenant = _tenant(request) or DEFAULT_TENANT
@@ -138,7 +138,7 @@ async def _dry(args: Namespace, body: bytes) -> Answered:
     """What would be decided on a day, with the catalogue as it stands then or on another
     day; unsigned."""
     from gateway.cli.assemble import Parts
-    from gateway.cli.explanation import When
+    from gateway.pdp.explanation import When
 
     request = _request(body)
     tenant = _tenant(request) or DEFAULT_TENANT
@@ -159,7 +159,7 @@ def _explained(
 ) -> "Callable[[], Explained] | None":
     if not args.explain:
         return None
-    from gateway.cli.explanation import explained
+    from gateway.pdp.explanation import explained
 
     def explain() -> "Explained":
         program, catalogue = parts.bundle.program, parts.catalogue

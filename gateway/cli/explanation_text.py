@@ -7,8 +7,8 @@ from dsl.core import FactType, Kind
 from dsl.evaluate import Verdict
 from dsl.facts import Value, wire_value
 from dsl.printable import printable
-from gateway.cli.explanation import Explained, day_of, known, vouched_until
 from gateway.pdp.counterfactual import Explanation, Places
+from gateway.pdp.explanation import Explained, day_of, known, vouched_until
 from gateway.pdp.nearest import Change, Suggestion
 
 _WIDTH = 88

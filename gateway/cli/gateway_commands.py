@@ -94,6 +94,13 @@ def _serve_arguments(parser: ArgumentParser) -> None:
         default=DEFAULT_PORT,
         help=f"port to listen on (default: {DEFAULT_PORT}); 0 for any that is free",
     )
+    parser.add_argument(
+        "--public-url",
+        type=options.public_url,
+        metavar="URL",
+        help="where callers reach this gateway, such as https://pdp.example; told in the "
+        "AuthZEN metadata (default: the address it listens on)",
+    )
     parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain, PEM")
     parser.add_argument("--tls-key", metavar="FILE", help="private key of the certificate, PEM")
     parser.add_argument(

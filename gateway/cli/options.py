@@ -4,6 +4,7 @@ import os
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 FORMATS = ("human", "plain", "json")
 
@@ -144,6 +145,20 @@ def percent(text: str) -> float:
     if not right or float(text) > 100:
         raise ArgumentTypeError(f"`{text}` is no percentage from 0 to 100, such as 90 or 99.5")
     return float(text)
+
+
+def public_url(text: str) -> str:
+    """The base of what callers are told: without a path's end, query or fragment."""
+    try:
+        parts = urlsplit(text)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname)
+        right = right and text.isascii() and text.isprintable() and " " not in text
+        right = right and not parts.username and (parts.port is None or parts.port > 0)
+    except ValueError:
+        parts, right = None, False
+    if parts is None or not right or parts.query or parts.fragment or "?" in text or "#" in text:
+        raise ArgumentTypeError(f"`{text}` is no address such as https://pdp.example")
+    return text.rstrip("/")
 
 
 def port(text: str) -> int:

@@ -74,8 +74,10 @@ async def _run(
     try:
         await service.check_engines()
         await service.self_check(state.trust())
-        tracing = _tracing(args.traces)
-        app = create_app(service, callers, state.trust(), tracing=tracing)
+        public_url = args.public_url or _url(args, listener)
+        app = create_app(
+            service, callers, state.trust(), public_url=public_url, tracing=_tracing(args.traces)
+        )
         config = _config(args, app, bounds)
         if tls is not None:
             config.ssl_context_factory = always(tls)
@@ -188,10 +190,14 @@ def _listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _greet(args: Namespace, listener: socket.socket, state: State, digest: str) -> None:
+def _url(args: Namespace, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     scheme = "https" if args.tls_cert else "http"
-    url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _greet(args: Namespace, listener: socket.socket, state: State, digest: str) -> None:
+    url = _url(args, listener)
     engines = list(args.engines or DEFAULT)
     trust = str(state.folder / "trust.json")
     if args.format == "json":

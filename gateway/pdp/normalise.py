@@ -9,6 +9,7 @@ evidence. Derived facts are computed here, from stated ones; no engine calculate
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from math import floor
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -88,9 +89,16 @@ class Normaliser:
         self._rows: dict[tuple[str, str, str], _Stated] = {}
         self._places = {place.wire: place for place in program.places}
         self._zones = {zone: ZoneInfo(zone) for zone in program.time_zones()}
+        self._days_at: tuple[int, Days] | None = None
 
     def days_at(self, now: datetime) -> Days:
         """The days of an instant; it carries its time zone."""
+        second = floor(now.timestamp())  # no day begins within a second
+        if self._days_at is None or self._days_at[0] != second:
+            self._days_at = (second, self._days_of(now))
+        return self._days_at[1]
+
+    def _days_of(self, now: datetime) -> Days:
         today = {name: _number(now.astimezone(zone).date()) for name, zone in self._zones.items()}
         return Days(today, now.astimezone(UTC).date())
 
@@ -160,6 +168,16 @@ class Normaliser:
                 yield path, self._program.facts[path].origin
             elif path in lists and lists[path] != fit_list(self._program.lists[path], raw):
                 yield path, self._program.lists[path].origin
+
+    def rows(
+        self, place: Place, day: date
+    ) -> Iterator[tuple[str, Mapping[str, Value], Mapping[str, Elements]]]:
+        """What the catalogue states on a day of every entity that may stand at a place: its
+        id, and its facts and lists by path."""
+        for entry in self._catalogue.entries.get(place.entity, {}).values():
+            if entry.holds_on(day):
+                row = self._row(place, entry)
+                yield entry.id, row.facts, row.lists
 
     # --- what the caller states ---
 

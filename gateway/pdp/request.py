@@ -56,9 +56,13 @@ class DecisionRequest(BaseModel):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            detail = _words(first["type"], first["msg"])
-            raise RequestError(detail, pointer=_pointer(first["loc"])) from error
+            raise of_validation(error) from error
+
+
+def of_validation(error: ValidationError) -> RequestError:
+    """What to say of the first thing that is wrong with the shape of a question."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return RequestError(_words(first["type"], first["msg"]), pointer=_pointer(first["loc"]))
 
 
 def _pointer(location: tuple[str | int, ...]) -> str:

@@ -18,6 +18,8 @@ from gateway.errors import GatewayError
 from gateway.service import Service
 from gateway.web.access import Gate
 from gateway.web.decisions import DecisionDoor
+from gateway.web.entrance import Entrance
+from gateway.web.further import further_places
 from gateway.web.metrics import Metrics
 from gateway.web.openapi import VOCABULARY, Described
 from gateway.web.places import decision_places, public_places
@@ -49,9 +51,15 @@ def create_app(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     tracing: Tracing | None = None,
+    public_url: str | None = None,
 ) -> Gateway:
-    """The gateway as an ASGI application. It closes the service when it stops."""
-    decisions = DecisionDoor(service)
+    """The gateway as an ASGI application. It closes the service when it stops.
+
+    Args:
+        public_url: Where callers reach it; without it, no metadata can be served.
+    """
+    entrance = Entrance()
+    decisions = DecisionDoor(service, entrance)
     public = PublicDoor(service, trust)
 
     @asynccontextmanager
@@ -64,6 +72,8 @@ def create_app(
     metrics = service.watch = Metrics(service)
     watching = WatchingDoor(service, metrics)
     operations = [
+        # First, for `batch` is no id of a decision.
+        *further_places(service, entrance, public_url),
         *decision_places(decisions),
         *public_places(public),
         *watching.operations(),

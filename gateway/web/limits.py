@@ -12,6 +12,9 @@ from gateway.errors import OverloadedError
 from gateway.service import MAX_BODY_BYTES
 
 BODY_TIMEOUT_S = 10.0
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+MAX_BATCH = 100  # questions
+MAX_PAGE = 1000  # entries
 MAX_IN_FLIGHT = 64  # of one tenant
 MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024  # of one tenant
 # Of all tenants. Enough to fill a group commit of the ledger; few enough for a small
@@ -22,28 +25,28 @@ TURN_TIMEOUT_S = 1.0
 
 
 class BodyTooLargeError(Exception):
-    """The body is larger than `MAX_BODY_BYTES`, or says that it will be."""
+    """The body is larger than its door takes, or says that it will be."""
 
 
 class TooBusyError(Exception):
     """The tenant has `MAX_IN_FLIGHT` questions open already, or too large ones."""
 
 
-def expected_size(request: Request) -> int:
+def expected_size(request: Request, most: int = MAX_BODY_BYTES) -> int:
     """The bytes that the body will have, or at most can have where it does not say.
 
     Raises:
-        BodyTooLargeError: It says more than `MAX_BODY_BYTES`, or nothing that is a number.
+        BodyTooLargeError: It says more than `most`, or nothing that is a number.
     """
     if "transfer-encoding" in request.headers:
-        return MAX_BODY_BYTES
+        return most
     declared = request.headers.get("content-length", "0")
-    if not declared.isdecimal() or len(declared) > 16 or int(declared) > MAX_BODY_BYTES:
+    if not declared.isdecimal() or len(declared) > 16 or int(declared) > most:
         raise BodyTooLargeError
     return int(declared)
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, most: int = MAX_BODY_BYTES) -> bytes:
     """The whole body; not a byte more is read once it is known to be too large.
 
     Raises:
@@ -56,7 +59,7 @@ async def read_body(request: Request) -> bytes:
     async with asyncio.timeout(BODY_TIMEOUT_S):
         async for chunk in request.stream():
             size += len(chunk)
-            if size > MAX_BODY_BYTES:
+            if size > most:
                 raise BodyTooLargeError
             chunks.append(chunk)
     return b"".join(chunks)

@@ -112,14 +112,28 @@ def _operation(operation: Operation) -> dict[str, object]:
         "summary": operation.words,
         "security": [] if operation.is_open else [{"token": []}],
         "parameters": [*parameters, _REQUEST_ID],
-        "responses": {
-            **{str(status): _answer(answer) for status, answer in operation.answers.items()},
-            **_problems(refusals),
-        },
+        "responses": _responses(operation.answers, refusals),
     }
     if operation.body is not None:
         entry["requestBody"] = {"required": True, "content": {JSON: {"schema": operation.body}}}
     return entry
+
+
+def _responses(
+    answers: Mapping[int, Answer], refusals: Iterable[Problem]
+) -> dict[str, dict[str, object]]:
+    """By status. A door can say with one status what is a problem and what is none."""
+    found = {str(status): _answer(answer) for status, answer in answers.items()}
+    for status, refused in _problems(refusals).items():
+        own = found.get(status)
+        if own is None:
+            found[status] = refused
+            continue
+        own["description"] = f"{own['description']}; {refused['description']}"
+        for member in ("content", "headers"):
+            both = (cast("Schema", one.get(member, {})) for one in (own, refused))
+            own[member] = {name: value for one in both for name, value in one.items()}
+    return found
 
 
 def _answer(answer: Answer) -> dict[str, object]:
@@ -135,7 +149,7 @@ def _answer(answer: Answer) -> dict[str, object]:
     return said
 
 
-def _problems(refusals: Iterable[Problem]) -> dict[str, object]:
+def _problems(refusals: Iterable[Problem]) -> dict[str, dict[str, object]]:
     by_status: dict[int, dict[str, Problem]] = {}
     for one in refusals:
         by_status.setdefault(int(one.status), {})[one.slug] = one

@@ -147,7 +147,14 @@ NO_METHOD = Problem(
     "method-not-allowed", "This place does not take that method", HTTPStatus.METHOD_NOT_ALLOWED
 )
 TOO_LARGE = Problem(
-    "body-too-large", "The body is larger than 1 MiB", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    "body-too-large",
+    "The body is larger than 1 MiB, or of a batch 4 MiB",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+)
+TOO_MANY = Problem(
+    "too-many-items",
+    "More is asked for at once than one answer can hold",
+    HTTPStatus.BAD_REQUEST,
 )
 NOT_JSON = Problem(
     "unsupported-media-type",
@@ -186,6 +193,7 @@ PROBLEMS = (
     NOT_FOUND,
     NO_METHOD,
     TOO_LARGE,
+    TOO_MANY,
     NOT_JSON,
     TOO_BUSY,
     TOO_SLOW,

@@ -155,7 +155,7 @@ def test_a_recorded_answer_is_saved_and_verifies_without_its_explanation(
 def test_an_answer_is_shown_before_it_is_explained(
     ask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gateway.cli import explanation
+    from gateway.pdp import explanation
     from gateway.errors import ConfigurationError
 
     def fail(*_: Any, **__: Any) -> None:

@@ -17,12 +17,13 @@ from gateway.callers import TokenFile
 from gateway.cli import settings
 from gateway.ledger.proof import parse_proof
 from gateway.pdp import catalogue
+from gateway.pdp.engine_reference import ReferenceEngine
 from gateway.pdp.normalise import Normaliser
 from gateway.pdp.request import DecisionRequest
 from gateway.record import canonical
 from gateway.web import connections, limits, protocol
 from tests.gateway import whole
-from tests.gateway.world import NOW, World, made
+from tests.gateway.world import CALLER, NOW, World, made, run
 from tests.pack import pack, pack_catalogue
 from tests.project import ROOT
 
@@ -64,10 +65,10 @@ def refused(world: World) -> dict[str, Any]:
 
 
 def test_every_section_has_its_example() -> None:
-    headings = ["Request", "Answer", "Record", "Proof", "Trust file", "Token file"]
-    headings += ["Settings file", "Catalogue file", "Bundle"]
+    headings = ["Request", "Answer", "Batch", "AuthZEN", "Record", "Proof", "Trust file"]
+    headings += ["Token file", "Settings file", "Catalogue file", "Bundle"]
     assert re.findall(r"^## (.*)$", PAGE, re.M) == headings
-    assert [len(blocks(heading)) for heading in headings] == [1, 3, 1, 1, 1, 1, 1, 1, 1]
+    assert [len(blocks(heading)) for heading in headings] == [1, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1]
 
 
 def test_the_request_is_one_of_the_installed_pack() -> None:
@@ -177,6 +178,14 @@ def test_the_catalogue_file_is_read() -> None:
     read = catalogue.build(raw, whole.made().program, name="example").entries["site"]["near"]
     assert set(raw["site"][0]) == set(catalogue.Row.model_fields)
     assert read.facts == whole.sites().entries["site"]["near"].facts
+
+
+def test_a_search_on_the_page_finds_a_site_of_the_installed_pack(tmp_path: Path) -> None:
+    engines = [ReferenceEngine(pack().program)]
+    with World(tmp_path, law=pack(), known=pack_catalogue(), engines=engines) as world:
+        asked = json.loads(blocks("AuthZEN")[0])
+        found = run(world.service.search(asked, "resource", CALLER))
+    assert len(found.candidates) == len(pack_catalogue().entries["site"])
 
 
 def test_the_manifest_has_the_shape_of_a_real_one() -> None:

@@ -1,4 +1,4 @@
-"""`charter decide --explain`: what an answer rests on, and what would change it."""
+"""An explanation with its facts and days: what an answer rests on, and what would change it."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -7,7 +7,7 @@ from dsl.core import Program
 from dsl.evaluate import Verdict
 from dsl.facts import Value, wire_value
 from gateway.pdp.catalogue import Catalogue
-from gateway.pdp.counterfactual import Explanation, Later, explain
+from gateway.pdp.counterfactual import MAX_EVALUATIONS, Explanation, Later, explain
 from gateway.pdp.nearest import Change, Suggestion
 from gateway.pdp.normalise import Days, Joined, Normaliser
 from gateway.pdp.profiles import Profiles
@@ -54,8 +54,9 @@ def explained(
     *,
     tenant: str | None,
     profile: str | None = None,
+    budget: int = MAX_EVALUATIONS,
 ) -> Explained:
-    """The explanation of the answer to a request.
+    """The explanation of the answer to a request; `budget` as of `explain`.
 
     Raises:
         RequestError: The request is malformed.
@@ -73,7 +74,7 @@ def explained(
     entities = {
         entity: catalogue.valid_ids(entity, days.of_catalogue) for entity in catalogue.entries
     }
-    found = explain(program, join, request, entities=entities)
+    found = explain(program, join, request, entities=entities, budget=budget)
     return Explained(found, join(request, 0), program, days.earliest)
 
 

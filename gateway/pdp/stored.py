@@ -1,0 +1,72 @@
+"""A decision that was stored, asked once more: what would have changed it.
+
+A record holds the facts and not the request, which may name people. A request that leads to
+exactly those facts on that day is as good; where none does, nothing is said.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from dsl.core import Origin, Program
+from dsl.facts import wire_value
+from gateway.errors import RequestError
+from gateway.pdp.catalogue import Catalogue
+from gateway.pdp.explanation import Explained, When, explained
+from gateway.pdp.normalise import Joined
+from gateway.pdp.request import DecisionRequest
+
+_NOBODY = "-"  # a type or id that is no fact
+
+# Of a recorded decision, the members that it is signed with.
+Predicate = Mapping[str, object]
+
+
+def explain_stored(
+    program: Program, catalogue: Catalogue, predicate: Predicate, *, budget: int
+) -> Explained | None:
+    """What would have changed a decision; None where its facts do not follow from any request
+    now, as after a change of the catalogue, or where a fact was disputed."""
+    try:
+        request = DecisionRequest.read(_request(program, predicate))
+        when = When(now=datetime.fromisoformat(str(predicate["decided_at"])))
+        tenant = str(predicate["tenant"])
+        found = explained(program, catalogue, request, when, tenant=tenant, budget=budget)
+    except RequestError:
+        return None
+    return found if _facts(found.joined) == predicate["facts"] else None
+
+
+def _facts(joined: Joined) -> list[object]:
+    return [
+        {
+            "path": path,
+            "value": wire_value(joined.types[path], joined.question.facts[path]),
+            "origin": joined.origins[path].value,
+        }
+        for path in sorted(joined.question.facts)
+    ]
+
+
+def _request(program: Program, predicate: Predicate) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "subject": {"type": _NOBODY, "id": _NOBODY},
+        "action": {"name": predicate["action"]},
+        "resource": {"type": _NOBODY, "id": _NOBODY},
+    }
+    for stated in cast("Sequence[Mapping[str, Any]]", predicate["facts"]):
+        fact = program.facts.get(stated["path"])
+        if fact is not None and fact.origin is Origin.REQUEST and fact.wire:
+            _put(body, fact.wire, stated["value"])
+    places = {place.record: place.wire for place in program.places}
+    for entity in cast("Sequence[Mapping[str, Any]]", predicate["entities"]):
+        for name in ("type", "id"):
+            _put(body, (*places[entity["record"]], name), entity[name])
+    return body
+
+
+def _put(body: dict[str, Any], wire: tuple[str, ...], value: object) -> None:
+    at = body
+    for part in wire[:-1]:
+        at = at.setdefault(part, {})
+    at[wire[-1]] = value

@@ -1,0 +1,79 @@
+"""How a body comes in, at every door that takes one: as JSON, within the bounds, in turn."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from gateway.callers import Caller
+from gateway.service import MAX_BODY_BYTES
+from gateway.web.limits import (
+    BodyTooLargeError,
+    InFlight,
+    TooBusyError,
+    Turns,
+    expected_size,
+    read_body,
+)
+from gateway.web.problem import NOT_JSON, TOO_BUSY, TOO_LARGE, TOO_SLOW, Problem
+
+# A decision may rest on what the caller keeps secret: no cache may hold it.
+PRIVATE = {"Cache-Control": "no-store"}
+# What is refused before its body was read leaves bytes behind that are no next request.
+CLOSE = {"Connection": "close"}
+
+
+class RefusedError(Exception):
+    """The body cannot come in. `problem` says why; None where nobody is there to read it."""
+
+    def __init__(self, problem: Problem | None) -> None:
+        super().__init__()
+        self.problem = problem
+
+    def response(self) -> Response:
+        return self.problem.response(CLOSE) if self.problem else Response(status_code=400)
+
+
+class Entrance:
+    """The bounds that all doors of one gateway share."""
+
+    def __init__(self) -> None:
+        self._in_flight = InFlight()
+        self._turns = Turns()
+
+    @asynccontextmanager
+    async def body(
+        self, request: Request, caller: Caller, most: int = MAX_BODY_BYTES
+    ) -> AsyncGenerator[bytes]:
+        """The body, which takes its room for the length of the block.
+
+        Raises:
+            RefusedError: It is of another type, too large, too slow, or one too many.
+        """
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json" or "content-encoding" in request.headers:
+            raise RefusedError(NOT_JSON)
+        try:
+            with self._in_flight.one(caller.tenant, expected_size(request, most)) as place:
+                data = await _read(request, most)
+                place.size = len(data)
+                yield data
+        except TooBusyError:
+            raise RefusedError(TOO_BUSY) from None
+        except BodyTooLargeError:
+            raise RefusedError(TOO_LARGE) from None
+
+    def turn(self, caller: Caller, size: int) -> AbstractAsyncContextManager[None]:
+        """Wait until something of that many bytes may be decided, and have the turn for the
+        length of the block; raises `OverloadedError` where it does not come."""
+        return self._turns.one(caller.tenant, size)
+
+
+async def _read(request: Request, most: int) -> bytes:
+    try:
+        return await read_body(request, most)
+    except TimeoutError:
+        raise RefusedError(TOO_SLOW) from None
+    except ClientDisconnect:
+        raise RefusedError(None) from None
