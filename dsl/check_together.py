@@ -7,7 +7,7 @@ from dsl import model, tree
 from dsl.claims import Claim, excludes, implies
 from dsl.claims_of import claim
 from dsl.codes import Code
-from dsl.diagnostics import Label, quoted
+from dsl.diagnostics import Label, Severity, quoted
 from dsl.found import Found
 from dsl.source import Span
 
@@ -104,6 +104,7 @@ def check_itself(
     parts = conjuncts(written, typed)
     if len(parts) > MAX_COMPARED:
         return parts
+    _warn_always(written, typed, found)
     for number, part in enumerate(parts):
         pair = clash([part], parts[:number])
         if pair is not None and pair[0].span != pair[1].span:
@@ -118,6 +119,43 @@ def check_itself(
             )
             return parts
     return parts
+
+
+def _warn_always(written: tree.Condition, typed: model.Condition, found: Found) -> None:
+    """Warn of two parts joined by `or` of which one is true whatever the facts: `and` was
+    meant, and a requirement, exception or permission asks for nothing."""
+    for parts in _alternatives(written, typed):
+        pairs = (clash([part], parts[:number]) for number, part in enumerate(parts))
+        later, earlier = next((pair for pair in pairs if pair is not None), (None, None))
+        if later is None or earlier is None or later.span == earlier.span:
+            continue
+        found.report(
+            Code.ALWAYS_SO,
+            f"of {quoted(_words(earlier.span))} and {quoted(_words(later.span))} one is always "
+            "true",
+            later.span,
+            "write `and` if both are meant, else remove them",
+            Label(earlier.span, "the other one"),
+            severity=Severity.WARNING,
+        )
+        return
+
+
+def _alternatives(
+    written: tree.Condition, typed: model.Condition, *, denied: bool = False
+) -> Iterator[list[Conjunct]]:
+    """Of each disjunction, its parts denied: where two of them clash, one part is true."""
+    match written, typed:
+        case tree.Not(inner), model.Not(operand):
+            yield from _alternatives(inner, operand, denied=not denied)
+        case (tree.And(parts), model.And(operands)) | (tree.Or(parts), model.Or(operands)):
+            if isinstance(written, tree.And) is denied:
+                alternatives = list(_conjuncts(written, typed, denied=not denied))
+                yield alternatives if len(alternatives) <= MAX_COMPARED else []
+            for part, operand in zip(parts, operands, strict=True):
+                yield from _alternatives(part, operand, denied=denied)
+        case _:
+            pass
 
 
 def _words(span: Span) -> str:
