@@ -115,7 +115,9 @@ def _create(folder: Path, origin: str) -> State:
     folder.chmod(0o700)
     decision = DecisionKey.create(folder / "decision.key")
     checkpoint = CheckpointKey.create(folder / "checkpoint.key", name=checkpoint_name)
-    token = issue(folder / "tokens.json", tenant=DEFAULT_TENANT)
+    token = issue(
+        folder / "tokens.json", tenant=DEFAULT_TENANT, now=datetime.now(UTC).replace(microsecond=0)
+    )
     state = State(folder, decision, checkpoint, token)
     _write(folder / "decision.pem", decision.public.pem)
     _write(folder / "trust.json", json.dumps(state.trust(), indent=2) + "\n")

@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
@@ -33,6 +33,7 @@ _TOKEN = re.compile(r"charter_([a-z0-9]{8,32})_([A-Za-z0-9_-]{43})")
 _MODEL = ConfigDict(extra="forbid", frozen=True)
 MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_LABEL = 100
+FIRST_LIFETIME = timedelta(days=365)
 
 Tenant = Annotated[str, AfterValidator(check_tenant)]
 Action = Annotated[str, Field(min_length=1, max_length=256)]
@@ -236,13 +237,20 @@ def issue(
     tenant: str,
     actions: frozenset[str] | None = None,
     roles: frozenset[Role] = ALL_ROLES,
+    now: datetime | None = None,
 ) -> str:
     """Make a token file with one new token, whose text is returned and kept nowhere.
+
+    Args:
+        now: From when it counts, for `FIRST_LIFETIME`; for ever where it is not given.
 
     Raises:
         OSError: The file exists, or cannot be written.
     """
-    row, text = make(tenants=(tenant,), roles=roles, actions=actions, label="first")
+    expires = None if now is None else now + FIRST_LIFETIME
+    row, text = make(
+        tenants=(tenant,), roles=roles, actions=actions, label="first", created=now, expires=expires
+    )
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(TokenFile(tokens=(row,)).to_bytes())

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.callers import Callers, TokenRow, issue
+from gateway.callers.tokens import FIRST_LIFETIME
 from gateway.errors import AuthenticationError, AuthorisationError, ConfigurationError
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -180,6 +181,15 @@ def test_an_issued_token_works_and_only_its_hash_is_kept(tmp_path: Path) -> None
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert token.rpartition("_")[2] not in path.read_text()
     assert token.split("_", 2)[2] not in path.read_text()
+
+
+def test_a_first_token_counts_for_a_year_and_no_day_more(tmp_path: Path) -> None:
+    token = issue(tmp_path / "tokens.json", tenant="clinic-a", now=NOW)
+    known = Callers.load(tmp_path / "tokens.json")
+    known.authenticate(f"Bearer {token}", now=NOW + FIRST_LIFETIME - timedelta(seconds=1))
+    with pytest.raises(AuthenticationError, match="expired"):
+        known.authenticate(f"Bearer {token}", now=NOW + FIRST_LIFETIME)
+    assert timedelta(days=365) == FIRST_LIFETIME
 
 
 def test_issuing_never_overwrites(tmp_path: Path) -> None:
