@@ -15,7 +15,7 @@ from starlette.routing import Route
 from gateway.callers import ALL_ROLES, Callers, Credentials, Identity, Known, Role, TokenRow
 from gateway.callers.tokens import make
 from gateway.errors import AuthenticationError, ConfigurationError
-from gateway.web.access import ACCESS, ANYBODY, Gate, caller_of, roles_for
+from gateway.web.access import ACCESS, ANYBODY, BELOW, Gate, caller_of, roles_for
 from gateway.web.app import create_app
 from tests.gateway.world import NOW, TENANT, World, body
 
@@ -147,6 +147,12 @@ def test_a_place_that_no_row_names_is_not_served() -> None:
     ):
         with pytest.raises(ConfigurationError, match="no row"):
             Gate(Callers(()), lambda: NOW).guard([route])
+
+
+def test_no_row_of_the_table_is_of_a_place_that_is_not_served(client: Client) -> None:
+    served = {f"{method} {path}" for method, path in places(client)}
+    assert set(ACCESS) - served == set()
+    assert [folder for folder in BELOW if not any(p.startswith(folder) for p in served)] == []
 
 
 def test_nobody_but_the_gate_names_a_caller() -> None:
