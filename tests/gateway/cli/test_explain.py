@@ -155,8 +155,8 @@ def test_a_recorded_answer_is_saved_and_verifies_without_its_explanation(
 def test_an_answer_is_shown_before_it_is_explained(
     ask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gateway.pdp import explanation
     from gateway.errors import ConfigurationError
+    from gateway.pdp import explanation
 
     def fail(*_: Any, **__: Any) -> None:
         raise ConfigurationError("no explanation today")
