@@ -51,6 +51,7 @@ class OpaServer:
 
     host: str
     port: int
+    pid: int
 
     def put_policy(self, name: str, module: str) -> None:
         """Load a module, replacing the one of that name."""
@@ -86,7 +87,7 @@ def run_opa(bundle: bytes | None = None) -> Generator[OpaServer]:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
             try:
                 _wait(process, port, Path(folder) / "log")
-                yield OpaServer("127.0.0.1", port)
+                yield OpaServer("127.0.0.1", port, process.pid)
             finally:
                 process.terminate()
                 process.wait(timeout=START_TIMEOUT_S)

@@ -1,0 +1,74 @@
+"""A folder of charters with any number of rules, to be served under load.
+
+The rules are of ordinary size, and most apply to the question: an exception with a duty, a
+zone, a date, three facts of the request and one of the place.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from tests.gateway.world import BASELINE, SITES, VOCABULARY
+
+HEAD = """\
+charter bench.part-{part}
+  title "Rules of part {part}"
+  law LEX "Regulation (EU) 2000/1" celex 32000R0001
+  time zone Europe/Brussels
+  as of 2026-11-22
+import test.words
+"""
+RULE = """
+rule stays-{rule} "Data of kind {rule} stays in the area"
+  cites LEX art {rule}
+  in force from 2026-07-01
+  on place, flow
+  when data.labels has {label}
+  require destination.countries within EEA
+  except tools "A tool covers it"
+    cites LEX art {rule}
+    when transfer.tool in {{clauses, rules}} and transfer.age at most {days} days
+    oblige keep-record
+  because "The law says so."
+  remedy "Choose a site in the area, or use clauses."
+  example "data to the US without a tool" is denied
+    data.labels = {{{label}}}
+    destination = far
+    transfer.tool = none
+  example "the same with clauses" is permitted with keep-record
+    data.labels = {{{label}}}
+    destination = far
+    transfer.tool = clauses
+    transfer.age = 10 days
+"""
+PER_FILE = 20
+LABELS = ("personal", "health")
+
+QUESTION: dict[str, Any] = {
+    "subject": {"type": "workload", "id": "trainer-7", "properties": {}},
+    "action": {"name": "place"},
+    "resource": {"type": "site", "id": "far"},
+    "context": {
+        "data": {"labels": ["health"]},
+        "transfer": {"tool": "clauses", "age": 10, "encrypted": True},
+    },
+}
+
+
+def write_charters(folder: Path, rules: int) -> Path:
+    """A vocabulary, a permission, `rules` prohibitions and a catalogue."""
+    folder.mkdir(parents=True)
+    (folder / "words.charter").write_text(VOCABULARY, encoding="utf-8")
+    (folder / "baseline.charter").write_text(BASELINE, encoding="utf-8")
+    for part, first in enumerate(range(1, rules + 1, PER_FILE)):
+        numbers = range(first, min(first + PER_FILE, rules + 1))
+        text = HEAD.format(part=part) + "".join(map(_rule, numbers))
+        (folder / f"part-{part}.charter").write_text(text, encoding="utf-8")
+    for place in ("fixtures", "catalogue"):
+        (folder / place).mkdir()
+        (folder / place / "sites.toml").write_text(SITES, encoding="utf-8")
+    return folder
+
+
+def _rule(number: int) -> str:
+    label = LABELS[number % len(LABELS)]
+    return RULE.format(rule=number, label=label, days=30 + number % 300)
