@@ -8,7 +8,7 @@ from typing import cast
 
 from dsl import tree
 from dsl.codes import Code
-from dsl.diagnostics import Label, Severity, quoted
+from dsl.diagnostics import Fix, Label, Severity, quoted
 from dsl.facts import MAX_TERM_LENGTH, MAX_TERMS
 from dsl.found import Found, spelling
 from dsl.imports import shown_circle, turned
@@ -131,6 +131,16 @@ def _fit(owner: Word, words: Sequence[Word], found: Found) -> bool:
 
 def check_value(word: Word, found: Found) -> bool:
     """Whether a fact could ever have this value (`dsl.facts`); else it is reported."""
+    if word.quoted and word.span.text[1:-1] not in ("", word.text) and word.text:
+        # Texts are read with single spaces, values are compared as they are.
+        found.report(
+            Code.UNFIT_VALUE,
+            f"{quoted(word.span.text)} has spaces that would not count",
+            word.span,
+            f'write `"{word.text}"`',
+            fix=Fix(word.span, f'"{word.text}"'),
+        )
+        return False
     fit = 0 < len(word.text) <= MAX_TERM_LENGTH and word.text.isprintable()
     if not fit:
         found.report(
