@@ -35,13 +35,14 @@ _KINDS = {
     **dict.fromkeys(("recital", "recitals", "erwägungsgrund", "considérant"), "recital"),
     **dict.fromkeys(("point", "nummer", "ziffer", "nr"), "point"),
 }
-_ANY_PART = f"{_PART_WORDS}|absatz|abs|unterabsatz|uabs|satz|buchstabe|buchst|alinéa"
+_ANY_PART = f"{_PART_WORDS}|absatz|abs|unterabsatz|uabs|buchstabe|buchst|alinéa"
 _ONE_PART = (
     rf"[ \t]*(?:\b(?:{_ANY_PART})\b\.?[ \t]*(?:\((?:{_AFTER_NUMBER})\)|(?:{_AFTER_NUMBER})\b)"
     rf"|\((?:{_AFTER_NUMBER})\))"
 )
 _WRITTEN = re.compile(
-    r"(§§?|[^\W\d_]+\.?)[ \t]*([0-9]+[a-z]?(?:\([0-9a-z]+\))*|[IVXL]+\b)" + f"((?:{_ONE_PART})*)",
+    r"(§§?|[^\W\d_]+\.?)[ \t]*([0-9]+[a-z]?(?:\.[0-9a-z]+)*(?:\([0-9a-z]+\))*|[IVXL]+\b)"
+    f"((?:{_ONE_PART})*)",
     re.IGNORECASE,
 )
 _RANGE = re.compile(r"(?:-|–|et\s+seqq?\b|ff?\b|to\b|bis\b|and\b|und\b)")  # noqa: RUF001

@@ -25,6 +25,8 @@ _IS_NOT = re.compile(rf"({_PATH})\s+is\s+not\s+\Z")
 _ALTERNATIVE = re.compile(rf"({_PATH})\s+(=|is|has)\s+({_VALUE}(?:\s+or\s+{_VALUE})*)\s+or\s+\Z")
 _MORE = re.compile(rf"{_VALUE}(?:\s+or\s+{_VALUE}(?!\s*\.))*")
 _DENIALS = frozenset("unless without never neither nor no nicht kein keine sauf sans".split())
+_THAN = re.compile(r"\b(less|more)\s+than\s+\Z")
+_OR_EQUAL = re.compile(r"or\s+equal(?:\s+to)?\b")
 _NEAR = 250  # characters before a word in which its comparison is looked for
 
 
@@ -195,4 +197,21 @@ def _if(source: SourceText, met: Unexpected) -> Diagnostic | None:
     )
 
 
-LEGAL = (_unless, _if, _is_not_in, _or_value, _outside, _not_after)
+def _or_equal(source: SourceText, met: Unexpected) -> Diagnostic | None:
+    """`less than or equal to 20 %`."""
+    before = _THAN.search(_before(source, met.start))
+    after = _OR_EQUAL.match(source.text, met.start)
+    if met.terminal != "OR" or before is None or after is None:
+        return None
+    span = source.span(met.start - len(before[0]), after.end())
+    mended = "at most" if before[1] == "less" else "at least"
+    return Diagnostic(
+        Code.FOREIGN_HABIT,
+        no_word(span.text),
+        (Label(span),),
+        help=f"write `{mended}`",
+        fix=Fix(span, mended),
+    )
+
+
+LEGAL = (_or_equal, _unless, _if, _is_not_in, _or_value, _outside, _not_after)

@@ -68,6 +68,15 @@ _FLIPPED = {
     "on or after": "on or before",
 }
 _CLOCK = re.compile(r"today\s+(before|after|on\s+or\s+before|on\s+or\s+after)\s+\Z")
+_LONG = {
+    **dict.fromkeys(("h", "hr", "hrs", "std"), "hours"),
+    **dict.fromkeys(("min", "mins"), "minutes"),
+    **dict.fromkeys(("d",), "days"),
+    **dict.fromkeys(("wk", "wks"), "weeks"),
+    **dict.fromkeys(("mth", "mths"), "months"),
+    **dict.fromkeys(("yr", "yrs"), "years"),
+}
+_ABBREVIATED = re.compile(rf"([0-9]+)[ \t]*({'|'.join(_LONG)})\b\.?", re.IGNORECASE)
 _DAYS_OF_A_KIND = re.compile(r"([0-9]+)[ \t]+(calendar|working|business|banking)[ \t]+(days?)\b")
 _NEAR = 40  # characters before a word in which its phrase is looked for
 
@@ -219,6 +228,10 @@ def _without_unit(source: SourceText, met: Unexpected) -> Diagnostic | None:
     days = _DAYS_OF_A_KIND.match(source.text, met.start)
     if days is not None:
         return _days_of_a_kind(source.span(*days.span()), days)
+    short = _ABBREVIATED.match(source.text, met.start)
+    if short is not None:
+        mended = f"{short[1]} {_LONG[short[2].lower()]}"
+        return _instead(source.span(*short.span()), "a unit is written out", mended)
     return Diagnostic(
         Code.UNEXPECTED,
         f"{quoted(span.text)} has no unit",

@@ -27,8 +27,11 @@ _MAX_LINE = 200
 _MAX_DIGITS = 9
 _LARGE = {"thousand": 10**3, "million": 10**6, "millions": 10**6, "billion": 10**9, "mio": 10**6}
 _WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
-_DIGITS = {word: digits for digits, word in enumerate(_WORDS, start=1)}
-_IN_WORDS = re.compile(rf"({'|'.join(_WORDS)})[ \t]+({_UNIT})(?![\w-])", re.IGNORECASE)
+_WORDS_OF_ONE = {"a": 1, "an": 1}
+_DIGITS = {word: digits for digits, word in enumerate(_WORDS, start=1)} | _WORDS_OF_ONE
+_IN_WORDS = re.compile(
+    rf"({'|'.join([*_WORDS_OF_ONE, *_WORDS])})[ \t]+({_UNIT})(?![\w-])", re.IGNORECASE
+)
 _POINTS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3}){2,}(?![\w.])")
 UNIT_AFTER = re.compile(rf"[ \t]+(?:{_UNIT})(?![\w-])")
 

@@ -104,6 +104,8 @@ _TABLE: dict[str, list[tuple[str, str | Callable[[re.Match[str]], str]]]] = {
             "at most",
         ),
         (r"(?:is\s+)?(?:up\s+to|not\s+exceeding|not\s+over|not\s+above)\b", "at most"),
+        (r"(?:is\s+)?(?:less|lower|smaller)\s+than\s+or\s+equal\s+to\b", "at most"),
+        (r"(?:is\s+)?(?:more|greater|higher|larger)\s+than\s+or\s+equal\s+to\b", "at least"),
         (r"(?:is\s+)?(?:higher|greater|bigger|larger)\s+than\b", "more than"),
         (r"(?:is\s+)?(?:lower|fewer|smaller)\s+than\b", "less than"),
         (r"(?:is\s+)?(?:over|above|exceeds|exceeding|beyond)\b", "more than"),
