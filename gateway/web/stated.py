@@ -11,6 +11,9 @@ def stated_limits() -> dict[str, int]:
     where the operator sets no others."""
     return {
         "body_bytes": MAX_BODY_BYTES,
+        "batch_bytes": limits.MAX_BATCH_BYTES,
+        "batch_items": limits.MAX_BATCH,
+        "page_items": limits.MAX_PAGE,
         "head_bytes": protocol.MAX_HEAD_BYTES,
         "headers": protocol.MAX_HEADERS,
         "json_depth": MAX_DEPTH,
