@@ -53,6 +53,8 @@ QUEUE_TIMEOUT_S = 0.5
 FOLD_AFTER = 64
 MAX_FOLDED = 8
 MAX_COUNTED = 4096
+# Nobody is answered while a module is made, and that must be over before a queue is refused.
+MAX_RULES_FOLDED = 32
 _ENTRY_POINT = "charter/answer"
 
 log = logging.getLogger("charter")
@@ -107,6 +109,11 @@ class RegoEngine:
         self._work: Future[Any] | None = None  # what was begun last
         self._folder = Folder(program)
         self._fold_after = fold_after
+        self._foldable = frozenset(
+            action
+            for action in program.actions
+            if sum(action in rule.actions for rule in program.rules) <= MAX_RULES_FOLDED
+        )
         self._asked: Bounded[Key, int] = Bounded(MAX_COUNTED)
         self._folded: Bounded[Key, _Slice] = Bounded(MAX_FOLDED)
         self._folding: asyncio.Task[None] | None = None
@@ -157,7 +164,7 @@ class RegoEngine:
         if part is None:
             # No rule can apply to an action that no rule names.
             return self._check.answer(RawAnswer((), (), (), broken=(), open=()))
-        if self._fold_after is not None:
+        if self._fold_after is not None and question.action in self._foldable:
             part = self._part_for(question) or part
         try:
             self._work = work = self._thread.submit(self._evaluate, part, question)

@@ -222,6 +222,20 @@ def test_nothing_is_folded_before_a_place_was_asked_about_often() -> None:
     assert asyncio.run(some(3)) == 1
 
 
+def test_a_program_that_would_hold_up_its_questions_is_not_folded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine_rego, "MAX_RULES_FOLDED", len(PROGRAM.rules) // 2)
+
+    async def asked() -> int:
+        engine = RegoEngine(PROGRAM, fold_after=1)
+        assert await _asked(engine, GOOD) == [evaluate(PROGRAM, GOOD)] * 2
+        await engine.close()
+        return folded_modules(engine)
+
+    assert asyncio.run(asked()) == 0
+
+
 def test_many_places_asked_about_once_fold_nothing_and_fill_no_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
