@@ -124,17 +124,21 @@ def check_itself(
 def _warn_always(written: tree.Condition, typed: model.Condition, found: Found) -> None:
     """Warn of two parts joined by `or` of which one is true whatever the facts: `and` was
     meant, and a requirement, exception or permission asks for nothing."""
-    for parts in _alternatives(written, typed):
+    for parts, denied in _alternatives(written, typed):
         pairs = (clash([part], parts[:number]) for number, part in enumerate(parts))
         later, earlier = next((pair for pair in pairs if pair is not None), (None, None))
         if later is None or earlier is None or later.span == earlier.span:
             continue
+        one, other = quoted(_words(earlier.span)), quoted(_words(later.span))
         found.report(
             Code.ALWAYS_SO,
-            f"of {quoted(_words(earlier.span))} and {quoted(_words(later.span))} one is always "
-            "true",
+            f"{one} and {other} are never true together, so it is always so that not both are"
+            if denied
+            else f"of {one} and {other} one is always true",
             later.span,
-            "write `and` if both are meant, else remove them",
+            "write `or` in these brackets if neither may be, else remove them"
+            if denied
+            else "write `and` if both are meant, else remove them",
             Label(earlier.span, "the other one"),
             severity=Severity.WARNING,
         )
@@ -143,15 +147,16 @@ def _warn_always(written: tree.Condition, typed: model.Condition, found: Found) 
 
 def _alternatives(
     written: tree.Condition, typed: model.Condition, *, denied: bool = False
-) -> Iterator[list[Conjunct]]:
-    """Of each disjunction, its parts denied: where two of them clash, one part is true."""
+) -> Iterator[tuple[list[Conjunct], bool]]:
+    """Of each disjunction, its parts denied: where two of them clash, one part is true. With
+    each, whether it is a denied conjunction, whose parts are as they are written."""
     match written, typed:
         case tree.Not(inner), model.Not(operand):
             yield from _alternatives(inner, operand, denied=not denied)
         case (tree.And(parts), model.And(operands)) | (tree.Or(parts), model.Or(operands)):
             if isinstance(written, tree.And) is denied:
                 alternatives = list(_conjuncts(written, typed, denied=not denied))
-                yield alternatives if len(alternatives) <= MAX_COMPARED else []
+                yield (alternatives if len(alternatives) <= MAX_COMPARED else []), denied
             for part, operand in zip(parts, operands, strict=True):
                 yield from _alternatives(part, operand, denied=denied)
         case _:
