@@ -13,9 +13,10 @@ import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from multiprocessing.context import SpawnContext
 from multiprocessing.queues import Queue
 
 from tests.agreeing.one_program import Outcome, run
@@ -24,6 +25,8 @@ from tests.dsl.constructs import every_construct
 from tests.opa import OpaServer, find_opa, run_opa
 
 PROGRESS_S = 20.0
+# A process that has loaded many programs into regopy keeps gigabytes: it is replaced in time.
+PROGRAMS_A_PROCESS = 100
 
 
 @dataclass(frozen=True)
@@ -79,23 +82,33 @@ def _run(number: int) -> Outcome:
 
 def _outcomes(settings: Settings) -> Iterator[Outcome]:
     context = multiprocessing.get_context("spawn")
-    servers: Queue[OpaServer] = context.Queue()
     if settings.only is not None:
         numbers = range(settings.only, settings.only + 1)
     else:
         numbers = range(max(1, settings.pairs // settings.per_program))
     with ExitStack() as stack:
         # Started here, so that they end however a process of the pool may end.
-        for _ in range(settings.jobs if settings.with_opa else 0):
-            servers.put(stack.enter_context(run_opa()))
+        started = settings.jobs if settings.with_opa else 0
+        running = [stack.enter_context(run_opa()) for _ in range(started)]
         if settings.jobs == 1 or settings.only is not None:
-            _begin(settings, servers)
+            _begin(settings, _queue(context, running))
             if _Worker.opa is not None:
                 stack.callback(_Worker.opa.close)
             yield from map(_run, numbers)
             return
-        with context.Pool(settings.jobs, _begin, (settings, servers)) as pool:
-            yield from pool.imap_unordered(_run, numbers)
+        for begin in range(0, len(numbers), PROGRAMS_A_PROCESS):
+            part = numbers[begin : begin + PROGRAMS_A_PROCESS]
+            servers = _queue(context, running)
+            with context.Pool(settings.jobs, _begin, (settings, servers)) as pool:
+                yield from pool.imap_unordered(_run, part)
+
+
+def _queue(context: SpawnContext, running: Sequence[OpaServer]) -> "Queue[OpaServer]":
+    """The servers, for each process to take one."""
+    servers: Queue[OpaServer] = context.Queue()
+    for server in running:
+        servers.put(server)
+    return servers
 
 
 # --- the whole -----------------------------------------------------------------------
