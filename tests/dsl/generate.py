@@ -43,11 +43,16 @@ def sources_of(rng: Random, speller: Speller | None = None) -> list[SourceText]:
         rng: Decides what the charters say.
         speller: Decides how they say it; the plainest way without one.
     """
-    say = Speller() if speller is None else speller
-    made = _said(rng, say)
-    while _contradicts(made):
-        made = _said(rng, say)
-    return made
+    while True:
+        before = rng.getstate()
+        plain = _said(rng, Speller())
+        if not contradicts(plain):
+            break
+    if speller is None:
+        return plain
+    # What is drawn again must not depend on how it is said.
+    rng.setstate(before)
+    return _said(rng, speller)
 
 
 # A rule that can never apply, or an exception that leaves nothing of its rule, is an error,
@@ -55,7 +60,7 @@ def sources_of(rng: Random, speller: Speller | None = None) -> list[SourceText]:
 CONTRADICTIONS = {Code.NEVER_IN_FORCE, Code.EXCEPTION_WIDER, Code.CONTRADICTION}
 
 
-def _contradicts(sources: list[SourceText]) -> bool:
+def contradicts(sources: list[SourceText]) -> bool:
     return any(error.code in CONTRADICTIONS for error in compile_charters(sources).errors)
 
 

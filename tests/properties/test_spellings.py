@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from dsl.compile import compile_charters
 from dsl.core_json import program_digest
@@ -15,7 +15,10 @@ from tests.dsl.generate_spelling import Speller
 def test_another_spelling_compiles_to_the_same_core(seed: int, other: int) -> None:
     plain = compile_charters(generate.sources_of(generate.chance(seed)))
     speller = Speller(generate.chance(other))
-    spelt = compile_charters(generate.sources_of(generate.chance(seed), speller))
+    sources = generate.sources_of(generate.chance(seed), speller)
+    # Not every contradiction is found in every spelling; what is found is an error.
+    assume(not generate.contradicts(sources))
+    spelt = compile_charters(sources)
     assert spelt.errors == plain.errors == ()
     assert plain.program is not None
     assert spelt.program is not None
