@@ -83,32 +83,7 @@ def _serve_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="settings, TOML; see `charter config` (default: the variable CHARTER_CONFIG)",
     )
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="address to listen on (default: 127.0.0.1); others than loopback need TLS",
-    )
-    parser.add_argument(
-        "--port",
-        type=options.port,
-        default=DEFAULT_PORT,
-        help=f"port to listen on (default: {DEFAULT_PORT}); 0 for any that is free",
-    )
-    parser.add_argument(
-        "--public-url",
-        type=options.public_url,
-        metavar="URL",
-        help="where callers reach this gateway, such as https://pdp.example; told in the "
-        "AuthZEN metadata (default: the address it listens on)",
-    )
-    parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain, PEM")
-    parser.add_argument("--tls-key", metavar="FILE", help="private key of the certificate, PEM")
-    parser.add_argument(
-        "--callers",
-        type=Path,
-        metavar="FILE",
-        help="callers known by a JWT of an issuer or by a certificate, TOML",
-    )
+    _listening_arguments(parser)
     parser.add_argument(
         "--origin",
         metavar="NAME",
@@ -140,6 +115,36 @@ def _serve_arguments(parser: ArgumentParser) -> None:
     options.add_service(parser)
     options.add_format(parser)
     take_over(parser)
+
+
+def _listening_arguments(parser: ArgumentParser) -> None:
+    """Where a gateway listens, and to whom."""
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1); others than loopback need TLS",
+    )
+    parser.add_argument(
+        "--port",
+        type=options.port,
+        default=DEFAULT_PORT,
+        help=f"port to listen on (default: {DEFAULT_PORT}); 0 for any that is free",
+    )
+    parser.add_argument(
+        "--public-url",
+        type=options.public_url,
+        metavar="URL",
+        help="where callers reach this gateway, such as https://pdp.example; told in the "
+        "AuthZEN metadata (default: the address it listens on)",
+    )
+    parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain, PEM")
+    parser.add_argument("--tls-key", metavar="FILE", help="private key of the certificate, PEM")
+    parser.add_argument(
+        "--callers",
+        type=Path,
+        metavar="FILE",
+        help="callers known by a JWT of an issuer or by a certificate, TOML",
+    )
 
 
 _SERVE_DETAILS = """\
