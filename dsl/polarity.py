@@ -91,7 +91,8 @@ def check_known(condition: tree.Condition, place: Place, found: Found) -> None:
         opposite, help_ = None, rule.help
         if rule.positive is not rule.negative:
             opposite = _opposite(test)
-            help_ = f"write `{path} {opposite.text}`, {rule.help}"
+            written = opposite.text if test.quantifier else f"{path} {opposite.text}"
+            help_ = f"write `{written}`, {rule.help}"
         found.report(
             Code.KNOWN_HELPS,
             rule.message.format(path=quoted(path)),
@@ -124,8 +125,11 @@ def _path(test: tree.Test) -> str:
 
 
 def _opposite(test: tree.Test) -> Fix:
-    """`is known` for `is not known`, and the other way round."""
+    """`is known` for `is not known`, and the other way round; then `every` is `some`."""
     words = {Relation.KNOWN: "is not known", Relation.NOT_KNOWN: "is known"}[test.relation]
+    if test.quantifier is not None:
+        other = "some" if test.quantifier is tree.Quantifier.EVERY else "every"
+        return Fix(test.span, f"{other} {test.path.text} {words}")
     text = test.span.text
     start = test.span.start + text.rindex("is", 0, text.rindex("known"))
     return Fix(Span(test.span.source, start, test.span.end), words)
