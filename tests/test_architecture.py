@@ -27,6 +27,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.errors": (),
     "gateway.keys": ("gateway.errors", "gateway.keys"),
     "gateway.identifiers": (),
+    "gateway.toml_text": (),
     "gateway.watch": (),
     "gateway.self_check": (
         "gateway.errors",
@@ -39,7 +40,13 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.callers": ("gateway.errors", "gateway.callers"),
     "gateway.attestation": ("gateway.errors", "gateway.keys", "gateway.attestation"),
     "gateway.ledger": ("gateway.errors", "gateway.keys", "gateway.ledger"),
-    "gateway.pdp": ("dsl", "gateway.errors", "gateway.pdp", "gateway.attestation.evidence"),
+    "gateway.pdp": (
+        "dsl",
+        "gateway.errors",
+        "gateway.toml_text",
+        "gateway.pdp",
+        "gateway.attestation.evidence",
+    ),
     "gateway.record": (
         "gateway.errors",
         "gateway.keys",

@@ -4,7 +4,6 @@ than its author thinks.
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,6 +19,7 @@ from dsl.near import nearest
 from dsl.printable import printable
 from dsl.source import SourceText, Span
 from dsl.tree import Charter, Expected
+from gateway import toml_text
 
 MAX_CASES = 10_000
 MAX_TITLE = 300
@@ -75,7 +75,7 @@ class CaseReader:
 
     def examples(self) -> Iterator[model.Example]:
         try:
-            rows = _File.model_validate(tomllib.loads(self._source.text)).case
+            rows = _File.model_validate(toml_text.loads(self._source.text)).case
         except ValidationError as error:
             self._problems.append(f"{self._file}: {_first(error)}")
             return

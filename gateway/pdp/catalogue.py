@@ -6,7 +6,6 @@ and is unknown. A row counts on the days from `valid_from` until `valid_until`.
 """
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,6 +16,7 @@ import rfc8785
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from dsl.core import Program
+from gateway import toml_text
 from gateway.errors import ConfigurationError
 from gateway.pdp.catalogue_facts import EntityFields, entity_fields, read_facts
 
@@ -126,7 +126,7 @@ def load(path: Path, program: Program) -> Catalogue:
             raise ConfigurationError(f"{path}: this is no file")
         if path.stat().st_size > MAX_CATALOGUE_BYTES:
             raise ConfigurationError(f"{path}: the catalogue is larger than 64 MiB")
-        raw = tomllib.loads(path.read_bytes().decode("utf-8"))
+        raw = toml_text.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot read it: {error.strerror}") from error
     except UnicodeDecodeError as error:
