@@ -62,21 +62,22 @@ class Values:
 @dataclass(frozen=True)
 class Numbers:
     """A number or a day within one of the intervals, ends included. `path` tells apart days
-    that count from today in one time zone."""
+    that count from today in one time zone. `lowest` is the least the number can be."""
 
     path: tuple[str, str | None]
     intervals: tuple[Interval, ...]
+    lowest: int = -FAR
 
     def inverted(self) -> "Numbers | None":
         rest: list[Interval] = []
-        low = -FAR
+        low = self.lowest
         for first, last in sorted(self.intervals):
             if low < first:
                 rest.append((low, first - 1))
             low = last + 1
         if low < FAR:
             rest.append((low, FAR))
-        return Numbers(self.path, tuple(rest)) if rest else None
+        return Numbers(self.path, tuple(rest), self.lowest) if rest else None
 
     def excludes(self, other: "Numbers") -> bool:
         return not any(

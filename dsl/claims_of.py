@@ -95,4 +95,4 @@ def _of_number(test: model.Test, fact: FactType) -> Numbers | None:
         Relation.BEFORE: ((low, bound - 1),),
     }
     kept = tuple((a, b) for a, b in intervals[test.relation] if a <= b)
-    return Numbers(path, kept) if kept else None
+    return Numbers(path, kept, low) if kept else None

@@ -34,6 +34,9 @@ APART = [
     ("transfer.assessed = yes", "transfer.assessed = no"),
     ("transfer.assessment_age at most 30 days", "transfer.assessment_age more than 30 days"),
     ("contract.share at least 10 %", "contract.share less than 9.99 %"),
+    ("contract.share less than 5 %", "contract.share more than 24 %"),
+    ("not contract.share at least 5 %", "not contract.share at most 24 %"),
+    ("not (contract.share at least 5 % or transfer.assessed)", "not contract.share at most 24 %"),
     ("contract.ends before 2027-01-01", "contract.ends on or after 2027-01-01"),
     ("contract.ends within 10 days", "contract.ends on or after today + 1 day"),
     ("operator.overall at least SEAL-3", "operator.overall at most SEAL-2"),
@@ -51,6 +54,7 @@ TOGETHER = [
     ("transfer.assessed or data.labels has public", "not transfer.assessed"),
     ("data.labels has public", "data.labels has health"),
     ("data.owner is not other", "data.owner is not another"),
+    ("not contract.share at most 5 %", "not contract.share at least 24 %"),
 ]
 IN_FORCE = [
     ("    in force until 2026-12-31\n", "    in force from 2027-01-01\n", False),
