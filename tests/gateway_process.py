@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 90.0  # six hundred rules take most of it to load and check
 CHARTER = (sys.executable, "-m", "gateway.cli")
 
 
