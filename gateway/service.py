@@ -9,28 +9,24 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Literal, cast
-from zoneinfo import ZoneInfo
 
-from gateway.bundle import Bundle
 from gateway.callers import Caller
 from gateway.errors import AuthorisationError, RequestError, StatementMalformedError
 from gateway.identifiers import uuid7
+from gateway.in_force import InForce
 from gateway.keys import DecisionSigner
 from gateway.ledger.log import Log, Receipt
-from gateway.pdp.catalogue import Catalogue
-from gateway.pdp.combine import DEFAULT_TIMEOUT_S
-from gateway.pdp.dates import LAST_DAY, boundaries, daily_zones, day_of, midnight
 from gateway.pdp.decision import Outcome
-from gateway.pdp.engine import Engine
-from gateway.pdp.judge import Judge, Judged
+from gateway.pdp.judge import Judged
 from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.request import DecisionRequest
-from gateway.pdp.search import Searched, Searcher
+from gateway.pdp.search import Searched
 from gateway.record.canonical import load_strict
 from gateway.record.envelope import MAX_ENVELOPE, read_envelope, sign_envelope
 from gateway.record.statement import (
@@ -40,11 +36,10 @@ from gateway.record.statement import (
     state_predicate,
 )
 from gateway.self_check import self_check
-from gateway.spelling import Speller, answer_text
+from gateway.spelling import answer_text
 from gateway.watch import Nobody, Watch, decisions, shown
 
 MAX_BODY_BYTES = 1024 * 1024
-MAX_VALIDITY = timedelta(hours=1)
 
 log = logging.getLogger("charter")
 
@@ -66,38 +61,47 @@ class Prepared:
 
 
 class Service:
-    """Decides with one bundle and one catalogue, and records what it decides."""
+    """Decides with what is in force, and records what it decides."""
 
     def __init__(
         self,
         *,
-        bundle: Bundle,
-        catalogue: Catalogue,
-        engines: Sequence[Engine],
+        in_force: InForce,
         signer: DecisionSigner,
         ledger: Log,
-        remember: int = 10_000,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[int], bytes] = os.urandom,
-        engine_timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
-        self.bundle = bundle
-        self.catalogue = catalogue
+        self._in_force = in_force
+        self._replaced: set[asyncio.Task[None]] = set()
         self.ledger = ledger
-        self._judge = Judge(
-            bundle.program, catalogue, engines, remember=remember, timeout_s=engine_timeout_s
-        )
-        self._searcher = Searcher(bundle.program, catalogue, self._judge)
         self._signer = signer
         self._clock = clock
         self._random = random
-        self._speller = Speller(bundle=bundle.digest, catalogue=catalogue.digest, remember=remember)
-        self._boundaries = boundaries(bundle.program)
-        self._daily = daily_zones(bundle.program)
         # Whoever watches sets this.
         self.watch: Watch = Nobody()
         ledger.on_commit(lambda entries: self.watch.committed(entries))
         self._proven = False
+
+    @property
+    def in_force(self) -> InForce:
+        """What the next question is decided with. Whoever tells more than one thing of it
+        reads this once."""
+        return self._in_force
+
+    @contextmanager
+    def question(self) -> Generator[InForce]:
+        """What a question is decided with, from its reading to its answer."""
+        with self._in_force.in_use() as in_force:
+            yield in_force
+
+    def replace(self, in_force: InForce) -> None:
+        """Decide from now on with something else. Questions that have begun end with what
+        they began with, and then its engines are let go."""
+        before, self._in_force = self._in_force, in_force
+        closing = asyncio.get_running_loop().create_task(before.close())
+        self._replaced.add(closing)
+        closing.add_done_callback(self._replaced.discard)
 
     async def check_engines(self) -> None:
         """Put the bundle's agreement vectors to every engine.
@@ -105,7 +109,7 @@ class Service:
         Raises:
             ConfigurationError: An engine does not answer as the bundle says it must.
         """
-        await self._judge.check((vector.question, vector.answer) for vector in self.bundle.vectors)
+        await self._in_force.check()
 
     async def self_check(self, trust: Mapping[str, object]) -> None:
         """Make a first proof and verify it with what strangers are told to trust.
@@ -113,9 +117,13 @@ class Service:
         Raises:
             ConfigurationError: It cannot be made, or does not hold.
         """
-        loaded = {"bundle": self.bundle.digest, "catalogue": self.catalogue.digest}
         await self_check(
-            self.ledger, self._signer, trust, loaded=loaded, clock=self._clock, random=self._random
+            self.ledger,
+            self._signer,
+            trust,
+            loaded=self._in_force.named(),
+            clock=self._clock,
+            random=self._random,
         )
         self._proven = True
 
@@ -150,6 +158,8 @@ class Service:
         caller: Caller,
         request: DecisionRequest | None = None,
         claims: Claims = NO_CLAIMS,
+        *,
+        in_force: InForce | None = None,
     ) -> Prepared:
         """Decide and sign, and record nothing yet: nobody may see this before `commit`.
 
@@ -157,24 +167,28 @@ class Service:
             value: The question as it came, whose digest is recorded.
             request: What a door that reads questions in its own way made of it.
             claims: What the caller says there of facts that only others may state.
+            in_force: With what that door read it, in use until this has returned.
 
         Raises:
             RequestError: The question is malformed; the error names the field.
             AuthorisationError: The caller may not ask this.
             OverloadedError: An engine has too many questions to answer before this one.
         """
+        if in_force is None:
+            with self.question() as in_force:
+                return await self.prepare(value, caller, request, claims, in_force=in_force)
         started = perf_counter()
         request = request or DecisionRequest.read(value)
         authorise(request, caller)
         now = self._clock()
-        judged = await self._judge.judge(request, now=now, tenant=caller.tenant, claims=claims)
+        judged = await in_force.judge.judge(request, now=now, tenant=caller.tenant, claims=claims)
         decision_id = uuid7(now, self._random)
-        predicate = self._speller.predicate(
+        predicate = in_force.speller.predicate(
             judged,
             decision_id=decision_id,
             tenant=caller.tenant,
             now=now,
-            until=self._valid_until(judged, now),
+            until=in_force.valid_until(judged, now),
         )
         payload = _payload(digest_request(value), predicate)
         record = sign_envelope(payload, PAYLOAD_TYPE, self._signer).to_bytes()
@@ -207,18 +221,23 @@ class Service:
         value: Mapping[str, object],
         sought: Literal["subject", "resource", "action"],
         caller: Caller,
+        *,
+        in_force: InForce | None = None,
     ) -> Searched:
-        """For which subjects, resources or actions a question would be permitted. Nothing is
-        recorded; raises as `Searcher.entities`."""
-        now = self._clock()
+        """For which subjects, resources or actions a question would be permitted by what is
+        in use. Nothing is recorded; raises as `Searcher.entities`."""
+        if in_force is None:
+            with self.question() as in_force:
+                return await self.search(value, sought, caller, in_force=in_force)
+        now, searcher = self._clock(), in_force.searcher
         if sought == "action":
             names = [
                 name
-                for name in self.bundle.program.actions
+                for name in in_force.bundle.program.actions
                 if caller.actions is None or name in caller.actions
             ]
-            return await self._searcher.actions(value, names, now=now, tenant=caller.tenant)
-        return await self._searcher.entities(value, sought, now=now, tenant=caller.tenant)
+            return await searcher.actions(value, names, now=now, tenant=caller.tenant)
+        return await searcher.entities(value, sought, now=now, tenant=caller.tenant)
 
     async def find(self, decision_id: str, caller: Caller) -> dict[str, object] | None:
         """A recorded decision of the caller's own tenant, as it was answered, with a proof
@@ -234,21 +253,6 @@ class Service:
         record = load_strict(stored.body, max_bytes=MAX_ENVELOPE, max_string=MAX_ENVELOPE)
         statement = read_statement(read_envelope(record).payload)
         return {**statement.predicate, "record": record, "proof": proof}
-
-    def _valid_until(self, judged: Judged, now: datetime) -> datetime:
-        """At most `MAX_VALIDITY` ahead; never past a midnight at which a date of the bundle
-        changes the law, nor past the last day for which the catalogue vouches. What came of
-        a fault is valid for no time at all."""
-        if judged.combined.incident is not None:
-            return now
-        ends = [now + MAX_VALIDITY]
-        for zone, today in judged.joined.question.today.items():
-            days = [day for day in self._boundaries.get(zone, ()) if day > today]
-            days += [today + 1] if zone in self._daily and today < LAST_DAY else []
-            ends += [midnight(day_of(day), ZoneInfo(zone)) for day in sorted(days)[:1]]
-        if judged.joined.vouched_until not in (None, date.max):
-            ends.append(midnight(judged.joined.vouched_until + timedelta(days=1), UTC))
-        return min(ends)
 
     def _report(self, judged: Judged, decision_id: str, caller: Caller, seconds: float) -> None:
         incident = judged.combined.incident
@@ -274,7 +278,7 @@ class Service:
 
     async def close(self) -> None:
         """Finish what is queued, then let go of the engines and the ledger."""
-        await self._judge.close()
+        await asyncio.gather(self._in_force.close(), *self._replaced)
         await asyncio.to_thread(self.ledger.close)
 
 

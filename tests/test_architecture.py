@@ -29,6 +29,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.identifiers": (),
     "gateway.toml_text": (),
     "gateway.watch": (),
+    "gateway.clock": ("gateway.errors",),
     "gateway.self_check": (
         "gateway.errors",
         "gateway.identifiers",
@@ -69,7 +70,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.state": ("gateway.errors", "gateway.keys", "gateway.callers", "gateway.ledger"),
     "gateway.bundle": ("dsl", "gateway.errors", "gateway.pdp"),
     "gateway.spelling": ("dsl", "gateway.errors", "gateway.pdp", "gateway.record"),
+    "gateway.in_force": ("gateway.spelling", "gateway.bundle", "gateway.pdp"),
     "gateway.service": (
+        "gateway.in_force",
         "gateway.spelling",
         "gateway.self_check",
         "gateway.watch",
@@ -88,6 +91,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.web": (
         "gateway.errors",
         "gateway.callers",
+        "gateway.in_force",
         "gateway.service",
         "gateway.watch",
         "gateway.web",

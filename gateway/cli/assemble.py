@@ -10,6 +10,7 @@ from dsl.core import Program
 from dsl.diagnostics import Severity, render_human
 from gateway import bundle
 from gateway.errors import ConfigurationError, LedgerUnavailableError
+from gateway.in_force import InForce
 from gateway.pdp import catalogue
 from gateway.pdp.engine import Engine
 from gateway.pdp.engines import DEFAULT, make_engines
@@ -49,12 +50,9 @@ class Parts:
                 "--url`, or give another --state"
             ) from error
         return Service(
-            bundle=self.bundle,
-            catalogue=self.catalogue,
-            engines=self.engines,
+            in_force=InForce(self.bundle, self.catalogue, self.engines, remember=self.remember),
             signer=state.decision_key,
             ledger=ledger,
-            remember=self.remember,
         )
 
 

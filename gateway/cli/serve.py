@@ -86,7 +86,7 @@ async def _run(
         await service.close()
         raise
     listener.listen(BACKLOG)  # who is greeted may connect at once, and is answered in a moment
-    _greet(args, listener, state, service.bundle.digest)
+    _greet(args, listener, state, service.in_force.bundle.digest)
     server = uvicorn.Server(config)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn takes the signal, stops in order, and then raises it again, for us.

@@ -78,7 +78,7 @@ def create_app(
         *public_places(public),
         *watching.operations(),
     ]
-    described = Described(operations, service.bundle.files[VOCABULARY])
+    described = Described(operations, lambda: service.in_force.bundle.files[VOCABULARY])
     app = Gateway(
         metrics,
         tracing,

@@ -16,7 +16,8 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.callers import Caller
 from gateway.errors import AuthorisationError, GatewayError, JsonError, RequestError
-from gateway.pdp.lenient import Evaluation, Lenient, Understood
+from gateway.in_force import InForce
+from gateway.pdp.lenient import Evaluation, Understood
 from gateway.record.canonical import load_strict
 from gateway.service import MAX_BODY_BYTES, Prepared, Service
 from gateway.web.access import caller_of
@@ -103,7 +104,6 @@ class AuthZenDoor:
     def __init__(self, service: Service, entrance: Entrance) -> None:
         self._service = service
         self._entrance = entrance
-        self._lenient = Lenient(service.bundle.program)
 
     async def evaluation(self, request: Request) -> Response:
         try:
@@ -128,11 +128,12 @@ class AuthZenDoor:
             return refused.response()
 
     async def _single(self, value: Mapping[str, object], caller: Caller, size: int) -> Response:
-        try:
-            understood = self._lenient.read(value, Evaluation)
-        except RequestError as error:
-            raise malformed_request(error) from error
-        said = await self._said(value, understood, caller, size)
+        with self._service.question() as in_force:
+            try:
+                understood = in_force.lenient.read(value, Evaluation)
+            except RequestError as error:
+                raise malformed_request(error) from error
+            said = await self._said(value, understood, caller, size, in_force)
         (text,) = await self._committed([said])
         return Response(text, media_type=JSON, headers=PRIVATE)
 
@@ -163,19 +164,25 @@ class AuthZenDoor:
             if not isinstance(item, dict):
                 raise RequestError("this is not an object")
             value = {**defaults, **cast("Mapping[str, object]", item)}
-            understood = self._lenient.read(value, Evaluation)
-            return await self._said(value, understood, caller, size)
+            with self._service.question() as in_force:
+                understood = in_force.lenient.read(value, Evaluation)
+                return await self._said(value, understood, caller, size, in_force)
         except GatewayError as error:
             return _refused(error)
 
     async def _said(
-        self, value: Mapping[str, object], understood: Understood, caller: Caller, size: int
+        self,
+        value: Mapping[str, object],
+        understood: Understood,
+        caller: Caller,
+        size: int,
+        in_force: InForce,
     ) -> Said:
         check_tenant(understood, caller)
         try:
             async with self._entrance.turn(caller, size):
                 prepared = await self._service.prepare(
-                    value, caller, understood.request, understood.claims
+                    value, caller, understood.request, understood.claims, in_force=in_force
                 )
         except RequestError as error:
             # It has the shape of a question, and cannot be decided here: no permit.

@@ -67,7 +67,8 @@ class ExplainDoor:
     async def _explained(
         self, found: Mapping[str, object]
     ) -> tuple[dict[str, object] | None, str | None]:
-        bundle, catalogue = self._service.bundle, self._service.catalogue
+        in_force = self._service.in_force
+        bundle, catalogue = in_force.bundle, in_force.catalogue
         if (found["bundle"], found["catalogue"]) != (bundle.digest, catalogue.digest):
             return None, _OTHER
         async with self._one:

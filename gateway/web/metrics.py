@@ -27,7 +27,6 @@ class Metrics:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._started = monotonic()
         self._size_before = service.ledger.size
         self._decided = 0
         self._tenants: set[str] = set()
@@ -103,6 +102,7 @@ class Metrics:
 
     def now(self) -> Iterator[Metric]:
         """What is looked up when it is asked for."""
+        in_force = self._service.in_force
         entries = self._service.ledger.size
         lost = max(0, self._decided - (entries - self._size_before))
         yield GaugeMetricFamily("charter_ledger_entries", "Entries of the log", entries)
@@ -114,7 +114,7 @@ class Metrics:
         yield GaugeMetricFamily(
             "charter_policy_age_seconds",
             "Since the bundle in force was loaded",
-            monotonic() - self._started,
+            monotonic() - in_force.since,
         )
         yield GaugeMetricFamily(
             "charter_requests_in_flight", "Requests being answered", self.in_flight
@@ -125,7 +125,7 @@ class Metrics:
         yield InfoMetricFamily(
             "charter_policy",
             "What is in force",
-            {"bundle": self._service.bundle.digest, "catalogue": self._service.catalogue.digest},
+            in_force.named(),
         )
 
 

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 file of one gateway, made of what it serves."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 from starlette.requests import Request
@@ -26,7 +26,12 @@ EVERYWHERE = (
 )
 # What any place may say that needs a token. Those are all by their slug: callers can come to
 # be known in more ways.
-OF_A_CALLER = (problem.UNAUTHENTICATED, problem.FORBIDDEN, problem.CALLERS_UNAVAILABLE)
+OF_A_CALLER = (
+    problem.UNAUTHENTICATED,
+    problem.FORBIDDEN,
+    problem.CALLERS_UNAVAILABLE,
+    problem.CLOCK_IN_DOUBT,
+)
 _REQUEST_ID = {
     "name": "X-Request-ID",
     "in": "header",
@@ -72,11 +77,16 @@ def document(
 
 
 class Described:
-    """Operations, and the place where they are described."""
+    """Operations, and the place where they are described.
 
-    def __init__(self, operations: Iterable[Operation], vocabulary: bytes) -> None:
+    Args:
+        vocabulary: Gives that of the charters in force.
+    """
+
+    def __init__(self, operations: Iterable[Operation], vocabulary: Callable[[], bytes]) -> None:
         self.operations = (*operations, self._own())
-        self._data = json.dumps(document(self.operations, vocabulary)).encode()
+        self._vocabulary = vocabulary
+        self._described = (b"", b"")
 
     def _own(self) -> Operation:
         answer = Answer("An OpenAPI document of version 3.1", {JSON: {"type": "object"}})
@@ -91,7 +101,11 @@ class Described:
         )
 
     async def _read(self, _: Request) -> Response:
-        return Response(self._data, media_type=JSON)
+        vocabulary = self._vocabulary()
+        if self._described[0] != vocabulary:
+            data = json.dumps(document(self.operations, vocabulary)).encode()
+            self._described = (vocabulary, data)
+        return Response(self._described[1], media_type=JSON)
 
 
 def _operation(operation: Operation) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from hashlib import sha256
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -16,21 +15,20 @@ class PublicDoor:
     def __init__(self, service: Service, trust: Mapping[str, object]) -> None:
         self._service = service
         self._trust = trust
-        self._opa = service.bundle.opa_tarball()
-        self._opa_tag = f'"{sha256(self._opa).hexdigest()}"'
 
     async def trust(self, _: Request) -> Response:
         return JSONResponse(self._trust)
 
     async def bundle(self, _: Request) -> Response:
-        return Response(self._service.bundle.manifest(), media_type="application/json")
+        return Response(self._service.in_force.bundle.manifest(), media_type="application/json")
 
     async def opa_bundle(self, request: Request) -> Response:
         """A bundle for stock Open Policy Agent servers, with the ETag they poll by."""
-        headers = {"ETag": self._opa_tag}
-        if request.headers.get("if-none-match") == self._opa_tag:
+        data, tag = self._service.in_force.opa
+        headers = {"ETag": tag}
+        if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
-        return Response(self._opa, media_type="application/gzip", headers=headers)
+        return Response(data, media_type="application/gzip", headers=headers)
 
     async def checkpoint(self, _: Request) -> Response:
         note = await asyncio.to_thread(self._service.ledger.latest_checkpoint)

@@ -38,8 +38,7 @@ class RulesDoor:
     """`/v1/bundle/…` and `/v1/catalogue`."""
 
     def __init__(self, service: Service) -> None:
-        self._bundle = service.bundle
-        self._catalogue = service.catalogue
+        self._service = service
 
     def operations(self) -> tuple[Operation, ...]:
         return (*self._parts(), *self._read_out())
@@ -83,7 +82,7 @@ class RulesDoor:
 
     def _file(self, path: str, media_type: str) -> Response:
         # A key of the bundle and never a path of the disk.
-        data = self._bundle.files.get(path)
+        data = self._service.in_force.bundle.files.get(path)
         if data is None:
             return NOT_FOUND.response()
         return Response(data, media_type=media_type)
@@ -135,7 +134,7 @@ class RulesDoor:
         )  # fmt: skip
 
     async def _head(self, _: Request) -> Response:
-        known = self._catalogue
+        known = self._service.in_force.catalogue
         counts = [{"type": t, "count": len(rows)} for t, rows in sorted(known.entries.items())]
         return JSONResponse(
             {
@@ -148,7 +147,8 @@ class RulesDoor:
         )
 
     async def _rows(self, request: Request) -> Response:
-        rows = self._catalogue.entries.get(request.path_params["entity"])
+        known = self._service.in_force.catalogue
+        rows = known.entries.get(request.path_params["entity"])
         if rows is None:
             return NOT_FOUND.response()
         limit = _limit(request.query_params.get("limit"))
@@ -159,18 +159,19 @@ class RulesDoor:
         here = ids[:limit]
         return JSONResponse(
             {
-                "digest": self._catalogue.digest,
+                "digest": known.digest,
                 "rows": [_body(rows[one]) for one in here],
                 "next": here[-1] if len(here) < len(ids) else None,
             }
         )
 
     async def _row(self, request: Request) -> Response:
-        rows = self._catalogue.entries.get(request.path_params["entity"], {})
+        known = self._service.in_force.catalogue
+        rows = known.entries.get(request.path_params["entity"], {})
         entry = rows.get(request.path_params["id"])
         if entry is None:
             return NOT_FOUND.response()
-        said = {**_body(entry), "digest": self._catalogue.digest, "facts": dict(entry.facts)}
+        said = {**_body(entry), "digest": known.digest, "facts": dict(entry.facts)}
         return JSONResponse(said)
 
 

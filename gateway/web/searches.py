@@ -61,44 +61,49 @@ class SearchDoor:
         caller = caller_of(request)
         try:
             async with reading(self._entrance, request) as (value, size):
-                loaded = (self._service.bundle.digest, self._service.catalogue.digest)
-                page = _page(value, [sought, caller.tenant, *loaded])
-                _check(value, caller)
-                async with self._entrance.turn(caller, size):
-                    try:
-                        found = await self._service.search(value, sought, caller)
-                    except RequestError as error:
-                        raise malformed_request(error) from error
+                with self._service.question() as in_force:
+                    named = in_force.named()
+                    page = _page(value, [sought, caller.tenant, *named.values()])
+                    _check(value, caller)
+                    async with self._entrance.turn(caller, size):
+                        try:
+                            found = await self._service.search(
+                                value, sought, caller, in_force=in_force
+                            )
+                        except RequestError as error:
+                            raise malformed_request(error) from error
         except MalformedError as error:
             return malformed(error)
         except RefusedError as refused:
             return refused.response()
         kind = _sought_type(value, sought)
-        return JSONResponse(self._body(found, page, kind), headers=PRIVATE)
+        return JSONResponse(_body(found, page, kind, named), headers=PRIVATE)
 
-    def _body(self, found: Searched, page: Page, kind: str | None) -> dict[str, object]:
-        wanted = [one for one in found.candidates if one.permitted or page.refused]
-        rest = [one for one in wanted if page.after is None or one.rank > page.after]
-        here = rest if page.limit is None else rest[: page.limit]
-        permitted = [one for one in here if one.permitted]
-        more = len(here) < len(rest)
-        pages: dict[str, object] = {
-            "next_token": _token(page, here[-1]) if more else "",
-            "count": len(permitted),
-            "total": sum(one.permitted for one in wanted),
-        }
-        context: dict[str, object] = {
-            "bundle": self._service.bundle.digest,
-            "catalogue": self._service.catalogue.digest,
-            "ranked": [_ranked(one, kind) for one in permitted],
-        }
-        if page.refused:
-            context["refused"] = [_refused(one, kind) for one in here if not one.permitted]
-        return {
-            **({"page": pages} if page.asked else {}),
-            "results": [_named(one, kind) for one in permitted],
-            "context": context,
-        }
+
+def _body(
+    found: Searched, page: Page, kind: str | None, named: Mapping[str, str]
+) -> dict[str, object]:
+    wanted = [one for one in found.candidates if one.permitted or page.refused]
+    rest = [one for one in wanted if page.after is None or one.rank > page.after]
+    here = rest if page.limit is None else rest[: page.limit]
+    permitted = [one for one in here if one.permitted]
+    more = len(here) < len(rest)
+    pages: dict[str, object] = {
+        "next_token": _token(page, here[-1]) if more else "",
+        "count": len(permitted),
+        "total": sum(one.permitted for one in wanted),
+    }
+    context: dict[str, object] = {
+        **named,
+        "ranked": [_ranked(one, kind) for one in permitted],
+    }
+    if page.refused:
+        context["refused"] = [_refused(one, kind) for one in here if not one.permitted]
+    return {
+        **({"page": pages} if page.asked else {}),
+        "results": [_named(one, kind) for one in permitted],
+        "context": context,
+    }
 
 
 def _named(one: Candidate, kind: str | None) -> dict[str, object]:

@@ -29,7 +29,7 @@ from dsl.core import (
 )
 from dsl.model import Model
 from gateway.bundle import Bundle
-from gateway.service import MAX_VALIDITY
+from gateway.in_force import MAX_VALIDITY
 from tests.gateway.language import BRUSSELS, KIRITIMATI, PROGRAM, day, rule, sites
 from tests.gateway.world import World
 

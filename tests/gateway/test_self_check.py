@@ -52,7 +52,7 @@ def test_the_record_of_the_self_check_verifies_as_any_other_and_permits_nothing(
     answer = {"record": json.loads(entry.body), "proof": world.ledger.proof(entry.id)}
     predicate = world.verify(answer)
     assert (predicate["decision"], predicate["tenant"]) == ("deny", TENANT)
-    assert predicate["bundle"] == world.service.bundle.digest
+    assert predicate["bundle"] == world.service.in_force.bundle.digest
 
 
 def test_no_tenant_finds_the_record_of_the_self_check(world: World) -> None:

@@ -76,8 +76,8 @@ def test_an_answer_verifies_offline_and_equals_the_signed_predicate(
     assert answer["decision"] == decision
     assert {**predicate} == {k: v for k, v in answer.items() if k not in ("record", "proof")}
     assert answer["tenant"] == TENANT
-    assert answer["bundle"] == world.service.bundle.digest
-    assert answer["catalogue"] == world.service.catalogue.digest
+    assert answer["bundle"] == world.service.in_force.bundle.digest
+    assert answer["catalogue"] == world.service.in_force.catalogue.digest
 
 
 def test_the_answer_is_bound_to_its_request(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from dsl.facts import Question
 from dsl.source import SourceText
 from gateway import bundle
 from gateway.callers import Caller
+from gateway.in_force import InForce
 from gateway.keys import CheckpointKey, DecisionKey
 from gateway.ledger.log import Log
 from gateway.pdp import catalogue
@@ -314,14 +315,16 @@ class World:
             folder / "ledger", origin=ORIGIN, signer=self.checkpoint_key, clock=self.clock, **more
         )
         self.service = Service(
-            bundle=law or made(),
-            catalogue=known or sites(),
-            engines=engines or [ReferenceEngine((law or made()).program)],
+            in_force=InForce(
+                law or made(),
+                known or sites(),
+                engines or [ReferenceEngine((law or made()).program)],
+                remember=remember,
+                engine_timeout_s=engine_timeout_s,
+            ),
             signer=self.decision_key,
             ledger=self.ledger,
-            remember=remember,
             clock=self.clock,
-            engine_timeout_s=engine_timeout_s,
         )
         public = self.decision_key.public
         self.trust = Trust(ORIGIN, self.checkpoint_key.public, {public.key_id: public})

@@ -177,7 +177,7 @@ def test_every_decision_is_counted_once_by_its_verdict_and_tenant(
     assert (
         value(
             text, "charter_policy_info",
-            bundle=world.service.bundle.digest, catalogue=world.service.catalogue.digest,
+            **world.service.in_force.named(),
         )
         == 1
     )  # fmt: skip

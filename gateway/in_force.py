@@ -1,0 +1,114 @@
+"""In force: a bundle, a catalogue and what follows from the two, as one value.
+
+A question takes it once, and is decided, spelled and dated with that alone. So what is in
+force can be replaced between two questions, and no answer is of both.
+"""
+
+import asyncio
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from hashlib import sha256
+from time import monotonic
+from zoneinfo import ZoneInfo
+
+from gateway.bundle import Bundle
+from gateway.pdp.catalogue import Catalogue
+from gateway.pdp.combine import DEFAULT_TIMEOUT_S
+from gateway.pdp.dates import LAST_DAY, boundaries, daily_zones, day_of, midnight
+from gateway.pdp.engine import Engine
+from gateway.pdp.judge import Judge, Judged
+from gateway.pdp.lenient import Lenient
+from gateway.pdp.search import Searcher
+from gateway.spelling import Speller
+
+MAX_VALIDITY = timedelta(hours=1)
+
+
+class InForce:
+    """One bundle and one catalogue, with the engines that have them loaded.
+
+    Args:
+        engines: With the program of the bundle loaded; they belong to this value.
+        remember: How many answers to keep.
+        engine_timeout_s: After how many seconds an engine has not answered.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        catalogue: Catalogue,
+        engines: Sequence[Engine],
+        *,
+        remember: int = 10_000,
+        engine_timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        self.bundle = bundle
+        self.catalogue = catalogue
+        self.since = monotonic()
+        program = bundle.program
+        self.judge = Judge(
+            program, catalogue, engines, remember=remember, timeout_s=engine_timeout_s
+        )
+        self.searcher = Searcher(program, catalogue, self.judge)
+        self.lenient = Lenient(program)
+        self.speller = Speller(bundle=bundle.digest, catalogue=catalogue.digest, remember=remember)
+        self._boundaries = boundaries(program)
+        self._daily = daily_zones(program)
+        self._questions = 0
+        self._ended: asyncio.Event | None = None
+
+    @cached_property
+    def opa(self) -> tuple[bytes, str]:
+        """The part that a stock Open Policy Agent loads, and the ETag it is polled by."""
+        data = self.bundle.opa_tarball()
+        return data, f'"{sha256(data).hexdigest()}"'
+
+    def named(self) -> dict[str, str]:
+        """The digests by which records name what they were decided with."""
+        return {"bundle": self.bundle.digest, "catalogue": self.catalogue.digest}
+
+    async def check(self) -> None:
+        """Put the bundle's agreement vectors to every engine.
+
+        Raises:
+            ConfigurationError: An engine does not answer as the bundle says it must.
+        """
+        await self.judge.check((vector.question, vector.answer) for vector in self.bundle.vectors)
+
+    def valid_until(self, judged: Judged, now: datetime) -> datetime:
+        """At most `MAX_VALIDITY` ahead; never past a midnight at which a date of the bundle
+        changes the law, nor past the last day for which the catalogue vouches. What came of
+        a fault is valid for no time at all."""
+        if judged.combined.incident is not None:
+            return now
+        ends = [now + MAX_VALIDITY]
+        for zone, today in judged.joined.question.today.items():
+            days = [day for day in self._boundaries.get(zone, ()) if day > today]
+            days += [today + 1] if zone in self._daily and today < LAST_DAY else []
+            ends += [midnight(day_of(day), ZoneInfo(zone)) for day in sorted(days)[:1]]
+        if judged.joined.vouched_until not in (None, date.max):
+            ends.append(midnight(judged.joined.vouched_until + timedelta(days=1), UTC))
+        return min(ends)
+
+    # --- how long it is needed -------------------------------------------------------
+
+    @contextmanager
+    def in_use(self) -> Generator["InForce"]:
+        """Keeps the engines open until the block has ended."""
+        self._questions += 1
+        try:
+            yield self
+        finally:
+            self._questions -= 1
+            if self._ended is not None and not self._questions:
+                self._ended.set()
+
+    async def close(self) -> None:
+        """Let go of the engines, when the last question that uses them has ended. No other
+        may begin."""
+        if self._questions:
+            self._ended = self._ended or asyncio.Event()
+            await self._ended.wait()
+        await self.judge.close()
