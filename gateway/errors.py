@@ -63,6 +63,13 @@ class CallersUnavailableError(GatewayError):
     reason = "callers-unavailable"
 
 
+class ClockError(GatewayError):
+    """Nobody knows what time it is: the clock stepped, or is behind the newest record.
+    Nothing was decided or recorded."""
+
+    reason = "clock-in-doubt"
+
+
 class FetchError(GatewayError):
     """Something could not be got from another host; the message names it."""
 

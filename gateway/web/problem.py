@@ -12,6 +12,7 @@ from gateway.errors import (
     AuthenticationError,
     AuthorisationError,
     CallersUnavailableError,
+    ClockError,
     GatewayError,
     JsonError,
     LedgerUnavailableError,
@@ -115,6 +116,12 @@ CALLERS_UNAVAILABLE = Problem(
     HTTPStatus.SERVICE_UNAVAILABLE,
     headers=(("Retry-After", "5"),),
 )
+CLOCK_IN_DOUBT = Problem(
+    "clock-in-doubt",
+    "The time is not known for certain, so nothing is decided",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    headers=(("Retry-After", "5"),),
+)
 LEDGER_UNAVAILABLE = Problem(
     "ledger-unavailable",
     "No decision can be recorded, so none is made",
@@ -185,6 +192,7 @@ PROBLEMS = (
     MALFORMED_JSON,
     *QUESTIONS.values(),
     CALLERS_UNAVAILABLE,
+    CLOCK_IN_DOUBT,
     LEDGER_UNAVAILABLE,
     OVERLOADED,
     TOO_MANY_CONNECTIONS,
@@ -216,6 +224,8 @@ def of_error(error: GatewayError) -> Problem:
             return replace(QUESTIONS[error.kind], detail=error.detail, pointer=error.pointer)
         case CallersUnavailableError():
             return CALLERS_UNAVAILABLE
+        case ClockError():
+            return CLOCK_IN_DOUBT
         case LedgerUnavailableError():
             return LEDGER_UNAVAILABLE
         case OverloadedError():
