@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import Literal, cast
 
 from gateway.callers import Caller
-from gateway.errors import AuthorisationError, RequestError, StatementMalformedError
+from gateway.errors import AuthorisationError, ClockError, RequestError, StatementMalformedError
 from gateway.identifiers import uuid7
 from gateway.in_force import InForce
 from gateway.keys import DecisionSigner
@@ -76,7 +76,7 @@ class Service:
         self._replaced: set[asyncio.Task[None]] = set()
         self.ledger = ledger
         self._signer = signer
-        self._clock = clock
+        self.clock = clock
         self._random = random
         # Whoever watches sets this.
         self.watch: Watch = Nobody()
@@ -122,7 +122,7 @@ class Service:
             self._signer,
             trust,
             loaded=self._in_force.named(),
-            clock=self._clock,
+            clock=self.clock,
             random=self._random,
         )
         self._proven = True
@@ -132,6 +132,10 @@ class Service:
         should be."""
         if not self._proven:
             return "no decision has been recorded and proved since the start"
+        try:
+            self.clock()
+        except ClockError:
+            return "the clock is in doubt"
         return "the log takes no entries" if self.ledger.refusal() else None
 
     async def decide(self, body: bytes, caller: Caller) -> dict[str, object]:
@@ -141,6 +145,7 @@ class Service:
             JsonError: The body is no JSON, or has two meanings.
             RequestError: The question is malformed; the error names the field.
             AuthorisationError: The caller may not ask this.
+            ClockError: Nobody knows the day to decide for.
             LedgerUnavailableError: The decision could not be recorded, so there is none.
         """
         return _read(await self.answer(body, caller))
@@ -180,7 +185,7 @@ class Service:
         started = perf_counter()
         request = request or DecisionRequest.read(value)
         authorise(request, caller)
-        now = self._clock()
+        now = self.clock()
         judged = await in_force.judge.judge(request, now=now, tenant=caller.tenant, claims=claims)
         decision_id = uuid7(now, self._random)
         predicate = in_force.speller.predicate(
@@ -229,7 +234,7 @@ class Service:
         if in_force is None:
             with self.question() as in_force:
                 return await self.search(value, sought, caller, in_force=in_force)
-        now, searcher = self._clock(), in_force.searcher
+        now, searcher = self.clock(), in_force.searcher
         if sought == "action":
             names = [
                 name

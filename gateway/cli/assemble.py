@@ -3,14 +3,17 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from dsl.compile import Compiled
 from dsl.core import Program
 from dsl.diagnostics import Severity, render_human
 from gateway import bundle
+from gateway.clock import TrustedClock
 from gateway.errors import ConfigurationError, LedgerUnavailableError
 from gateway.in_force import InForce
+from gateway.ledger.log import Log
 from gateway.pdp import catalogue
 from gateway.pdp.engine import Engine
 from gateway.pdp.engines import DEFAULT, make_engines
@@ -36,6 +39,7 @@ class Parts:
             args.engines or DEFAULT, program, opa_url=args.opa_url
         )
         self.remember: int = args.memo
+        self.clock_was_ahead_until: datetime | None = getattr(args, "clock_was_ahead_until", None)
 
     def judge(self) -> Judge:
         return Judge(self.bundle.program, self.catalogue, self.engines, remember=self.remember)
@@ -53,7 +57,17 @@ class Parts:
             in_force=InForce(self.bundle, self.catalogue, self.engines, remember=self.remember),
             signer=state.decision_key,
             ledger=ledger,
+            clock=TrustedClock(self._newest(ledger)),
         )
+
+    def _newest(self, ledger: Log) -> datetime | None:
+        """The instant of the newest record, behind which no clock can be."""
+        record = ledger.get_at(ledger.size - 1)
+        if record is None:
+            return None
+        instant = datetime.fromisoformat(record.logged_at)
+        excused = self.clock_was_ahead_until
+        return None if excused is not None and instant <= excused else instant
 
 
 def policies(args: Namespace) -> Path:

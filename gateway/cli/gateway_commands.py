@@ -91,6 +91,13 @@ def _serve_arguments(parser: ArgumentParser) -> None:
         "(default: charter.example/local)",
     )
     parser.add_argument(
+        "--clock-was-ahead-until",
+        type=options.instant,
+        metavar="INSTANT",
+        help="records up to this instant, such as 2026-11-22T09:30:00Z, were made with a clock "
+        "that was ahead; they keep no decision waiting",
+    )
+    parser.add_argument(
         "--connections",
         type=options.connections,
         default=512,

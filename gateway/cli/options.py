@@ -2,7 +2,7 @@
 
 import os
 from argparse import ArgumentParser, ArgumentTypeError
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -134,6 +134,17 @@ def day(text: str) -> date:
     if found.isoformat() != text or not 1970 <= found.year <= 2999:
         raise ArgumentTypeError(f"`{text}` is no day between 1970-01-01 and 2999-12-31")
     return found
+
+
+def instant(text: str) -> datetime:
+    """RFC 3339, with an offset."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"`{text}` is no instant such as 2026-11-22T09:30:00Z") from error
+    if found.tzinfo is None:
+        raise ArgumentTypeError(f"`{text}` names no time zone; end it with Z for UTC")
+    return found.astimezone(UTC)
 
 
 def percent(text: str) -> float:

@@ -9,6 +9,7 @@ import socket
 import ssl
 import sys
 from argparse import Namespace
+from contextlib import suppress
 
 import uvicorn
 import uvloop
@@ -20,7 +21,7 @@ from gateway.cli.assemble import Parts, local_state
 from gateway.cli.callers import Others, always, check_address
 from gateway.cli.logs import log_as_json
 from gateway.cli.settings import resolve
-from gateway.errors import ConfigurationError
+from gateway.errors import ClockError, ConfigurationError
 from gateway.pdp.engines import DEFAULT
 from gateway.pdp.profiles import Profiles
 from gateway.service import Service
@@ -74,6 +75,8 @@ async def _run(
     try:
         await service.check_engines()
         await service.self_check(state.trust())
+        with suppress(ClockError):  # it has said so; the time may get certain by itself
+            service.clock()
         public_url = args.public_url or _url(args, listener)
         app = create_app(
             service, callers, state.trust(), public_url=public_url, tracing=_tracing(args.traces)

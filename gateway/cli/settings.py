@@ -109,6 +109,7 @@ SETTINGS = (
     Setting("callers", "file", "callers", File(Path)),
     Setting("state", "folder", "state", File(Path), "CHARTER_STATE"),
     Setting("state", "origin", "origin", Text()),
+    Setting("state", "clock_was_ahead_until", "clock_was_ahead_until", Text(options.instant)),
     Setting("tracing", "collector", "traces", Text(collector)),
 )
 BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from starlette.applications import Starlette
@@ -49,13 +49,14 @@ def create_app(
     callers: Known | Callers,
     trust: Mapping[str, object],
     *,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], datetime] | None = None,
     tracing: Tracing | None = None,
     public_url: str | None = None,
 ) -> Gateway:
     """The gateway as an ASGI application. It closes the service when it stops.
 
     Args:
+        clock: By which credentials run out; that of the service where none is given.
         public_url: Where callers reach it; without it, no metadata can be served.
     """
     entrance = Entrance()
@@ -82,7 +83,7 @@ def create_app(
     app = Gateway(
         metrics,
         tracing,
-        routes=Gate(callers, clock).guard(routes(described.operations)),
+        routes=Gate(callers, clock or service.clock).guard(routes(described.operations)),
         lifespan=lifespan,
         exception_handlers={
             GatewayError: _gateway_error,
