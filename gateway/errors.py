@@ -235,6 +235,27 @@ class DecisionMismatchError(RecordError):
         self.found = found
 
 
+# --- between our own processes --------------------------------------------------------
+
+
+class WorkersError(GatewayError):
+    """The processes of one gateway do not work together."""
+
+    reason = "workers"
+
+
+class FrameError(WorkersError):
+    """What came from another process of ours is not what such a process sends."""
+
+    reason = "frame-malformed"
+
+
+class PeerError(WorkersError):
+    """At the other end of a socket is another user, or nobody knows who."""
+
+    reason = "peer-unknown"
+
+
 # --- ledger --------------------------------------------------------------------------
 
 
@@ -259,6 +280,18 @@ class EntryConflictError(LedgerError):
         super().__init__(f"entry {index} has the id {entry_id!r} and another body or tenant")
         self.entry_id = entry_id
         self.index = index
+
+
+class KeyTakenError(LedgerError):
+    """The key under which this was to be logged has been used; nothing was appended."""
+
+    reason = "key-taken"
+
+
+class KeysExhaustedError(LedgerError):
+    """The tenant has as many keys in use as it may; nothing was appended."""
+
+    reason = "keys-exhausted"
 
 
 class EntryMismatchError(LedgerError):

@@ -14,12 +14,14 @@ from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 
-from gateway.errors import LedgerError
+from gateway.errors import LedgerError, LedgerUnavailableError
 from gateway.keys import CheckpointSigner
 from gateway.ledger import storage
 from gateway.ledger.head import Head, Receipt, check_record, make_head, restore_head
 from gateway.ledger.lock import lock_file
 from gateway.ledger.merkle import consistency_path
+from gateway.ledger.once import Once, create_table
+from gateway.ledger.once import find as find_once
 from gateway.ledger.storage import Connect, StoredRecord
 from gateway.ledger.tree import GrowingTree
 from gateway.ledger.writer import Clock, Pending, Random, Writer, rfc3339
@@ -72,6 +74,7 @@ class Log:
                     _start(connection, origin, signer, rfc3339(clock()))
                     _sync(folder)
                 _check_identity(storage.read_meta(connection), origin, signer.public.vkey)
+                create_table(connection)
                 tree, head = restore_head(connection, origin, signer.public)
             except (sqlite3.Error, OSError) as error:
                 raise LedgerError(f"the ledger in {folder} cannot be opened: {error}") from error
@@ -108,10 +111,20 @@ class Log:
         """
         return self.append_all([(entry_id, tenant, body)])[0]
 
-    def append_all(self, entries: Sequence[tuple[str, str, bytes]]) -> "list[Future[Receipt]]":
+    def append_all(
+        self, entries: Sequence[tuple[str, str, bytes]], *, once: Once | None = None
+    ) -> "list[Future[Receipt]]":
         """Log several bodies, each with its id and tenant, in one commit group; futures as
-        of `append`. What cannot be stored is refused alone."""
-        pending = [Pending(*entry, Future()) for entry in entries]
+        of `append`. What cannot be stored is refused alone.
+
+        Args:
+            once: The key under which they are logged, used up with them and not without.
+
+        The futures also raise:
+            KeyTakenError: The key is used up already; nothing was appended.
+            KeysExhaustedError: The tenant has no room for one more.
+        """
+        pending = [Pending(*entry, Future(), once) for entry in entries]
         fit: list[Pending] = []
         for one in pending:
             refusal = _refuse(one.id, one.tenant, one.body)
@@ -157,6 +170,18 @@ class Log:
     def get_at(self, index: int) -> StoredRecord | None:
         """The entry at an index, or None; raises as `get`."""
         return self._find(self._writer.head, "idx = ?", index)
+
+    def find_once(self, key: bytes, now: int) -> Once | None:
+        """What is known of a key that is used up at an instant, in seconds since 1970.
+
+        Raises:
+            LedgerUnavailableError: The disk does not answer.
+        """
+        try:
+            with self._reading:
+                return find_once(self._reader, key, now)
+        except sqlite3.Error as error:
+            raise LedgerUnavailableError(f"the ledger cannot be read: {error}") from error
 
     def proof(self, entry_id: str) -> str | None:
         """The proof of an entry against the latest checkpoint, or None.

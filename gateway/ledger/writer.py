@@ -25,6 +25,7 @@ from gateway.keys import CheckpointSigner
 from gateway.ledger import storage
 from gateway.ledger.entry import SALT_SIZE, commit, entry_leaf
 from gateway.ledger.head import Head, Receipt, make_head
+from gateway.ledger.once import Book, Once
 from gateway.ledger.storage import StoredRecord
 from gateway.ledger.tree import GrowingTree, Tile
 
@@ -54,6 +55,7 @@ class Pending:
     tenant: str
     body: bytes
     answer: "Future[Receipt]"
+    once: Once | None = None  # the same object in all that share it
 
 
 class Writer:
@@ -72,6 +74,7 @@ class Writer:
     ) -> None:
         self.head = head
         self._connection = connection
+        self._book = Book(connection)
         self._tree = tree
         self._origin = head.checkpoint.origin
         self._signer = signer
@@ -141,8 +144,10 @@ class Writer:
     def _append(self, group: list[Pending]) -> None:
         if self._broken is not None:
             raise LedgerUnavailableError(self._broken)
+        now = self._clock()
+        group, once = self._admit(group, int(now.timestamp()))
         known = self._find([pending.id for pending in group])
-        logged_at = rfc3339(self._clock())
+        logged_at = rfc3339(now)
         salts = self._random(SALT_SIZE * len(group))
         fresh: list[StoredRecord] = []
         commitments: dict[str, bytes] = {}
@@ -164,16 +169,32 @@ class Writer:
             commitments[pending.id] = commitment
             fresh.append(record)
         if fresh:
-            self._write(fresh, logged_at)
+            self._write(fresh, logged_at, once, int(now.timestamp()))
         for pending in group:
             self._answer(pending, known[pending.id], commitments.get(pending.id))
+
+    def _admit(self, group: list[Pending], now: int) -> tuple[list[Pending], list[Once]]:
+        """The group without those whose key cannot be used, and the keys of the rest."""
+        asked = list({id(one.once): one.once for one in group if one.once is not None}.values())
+        if not asked:
+            return group, asked
+        refused = {
+            id(once): error
+            for once, error in zip(asked, self._book.refused(asked, now), strict=True)
+            if error is not None
+        }
+        for pending in group:
+            if id(pending.once) in refused:
+                pending.answer.set_exception(refused[id(pending.once)])
+        admitted = [pending for pending in group if id(pending.once) not in refused]
+        return admitted, [once for once in asked if id(once) not in refused]
 
     def _find(self, ids: list[str]) -> dict[str, StoredRecord]:
         marks = ",".join("?" * len(ids))
         found = storage.read_records(self._connection, f"id IN ({marks})", ids)
         return {record.id: record for record in found}
 
-    def _write(self, fresh: list[StoredRecord], logged_at: str) -> None:
+    def _write(self, fresh: list[StoredRecord], logged_at: str, once: list[Once], now: int) -> None:
         size = self._tree.size
         self._tree.forget_full_tiles()
         try:
@@ -185,6 +206,7 @@ class Writer:
             storage.insert_records(self._connection, fresh)
             storage.insert_tiles(self._connection, tiles)
             storage.insert_checkpoint(self._connection, head.size, head.note, logged_at)
+            keys = self._book.write(once, now)
             self._check_still_ours()
         except Exception as error:
             self._roll_back(size)
@@ -197,6 +219,7 @@ class Writer:
             self._stop(_BROKEN)
             raise
         self.head = head
+        self._book.count(keys)
         self._failed_at = None
         self.on_commit(len(fresh))
 
