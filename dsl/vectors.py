@@ -28,9 +28,10 @@ from dsl.core import (
     atoms,
     conjuncts,
 )
-from dsl.evaluate import Answer, evaluate, truth, verdict
+from dsl.evaluate import Answer, verdict
 from dsl.facts import Question, settled
 from dsl.kleene import Truth
+from dsl.prepared import ORDER, PreparedProgram
 
 # Enough to show each permission in its setting; more only costs time.
 _BASES = 3
@@ -58,8 +59,7 @@ def agreement_vectors(program: Program, examples: Iterable[Question]) -> tuple[V
     seen: set[object] = set()
     kept: list[Vector] = []
     for question in _candidates(program, watched, ordered, seen, kept):
-        answer = evaluate(program, question)
-        shown = watched[question.action].shown(question, answer)
+        answer, shown = watched[question.action].shown(question)
         if not shown <= seen:
             seen |= shown
             kept.append(Vector(question, answer))
@@ -79,7 +79,7 @@ def _candidates(
     for action in program.actions:
         own = [question for question in examples if question.action == action]
         asked = _with_profiles(program, own)
-        bases = _permitted(program, asked)
+        bases = _permitted(watched[action], asked)
         for base in bases:
             for question in own:
                 yield Question(action, {**base.facts, **question.facts}, question.today)
@@ -151,9 +151,9 @@ def _beside(
         yield Question(action, {**others, **same}, noting.today)
 
 
-def _permitted(program: Program, asked: list[Question]) -> list[Question]:
+def _permitted(watched: "_Watched", asked: list[Question]) -> list[Question]:
     """A few permitted questions: of the examples, or of all that they state together."""
-    found = [question for question in asked if evaluate(program, question).permits]
+    found = [question for question in asked if watched.answer(question).permits]
     return found[:: max(1, len(found) // _BASES)][:_BASES]
 
 
@@ -163,13 +163,25 @@ def _without(question: Question, path: str) -> Question:
 
 
 @dataclass(frozen=True)
+class _Part:
+    """A formula or the condition of a duty, by name and number. `profile` and `rest` are the
+    numbers of what asks for the caller's profile and of all else, where something does."""
+
+    name: str
+    number: int
+    profile: int | None
+    rest: int | None
+
+
+@dataclass(frozen=True)
 class _Watched:
     """What is watched of one action: its formulas and duties by name, their atoms, and what
     only a permit shows: duties and preferences."""
 
-    conditions: tuple[tuple[str, Condition], ...]
-    atoms: tuple[Atom, ...]
+    parts: tuple[_Part, ...]
+    atoms: Mapping[Atom, int]
     on_permits: frozenset[str]
+    program: PreparedProgram
 
     @staticmethod
     def of(program: Program, action: str) -> "_Watched":
@@ -177,37 +189,54 @@ class _Watched:
         formulas = [(r.id, r.formula) for r in rules if r.effect is not Effect.OBLIGE]
         enforced = [rule for rule in rules if rule.level is Level.ENFORCE]
         duties = [(duty.id, duty.condition) for rule in enforced for duty in rule.duties]
-        found = {atom: None for _, part in (*formulas, *duties) for atom in atoms(part)}
+        conditions = [(name, part, _beside_profile(part)) for name, part in (*formulas, *duties)]
+        found = {atom: None for _, part, _ in conditions for atom in atoms(part)}
         preferences = (rule.id for rule in enforced if rule.effect is Effect.PREFER)
-        on_permits = frozenset(name for name, _ in duties).union(preferences)
-        return _Watched((*formulas, *duties), tuple(found), on_permits)
+        beside = [part for _, _, pair in conditions for part in pair or ()]
+        asked = PreparedProgram(program, action, [*found, *beside])
+        number = asked.prepared.number
+        return _Watched(
+            tuple(
+                _Part(name, number(part), *(map(number, pair) if pair else (None, None)))
+                for name, part, pair in conditions
+            ),
+            {atom: number(atom) for atom in found},
+            frozenset(name for name, _ in duties).union(preferences),
+            asked,
+        )
 
-    def shown(self, question: Question, answer: Answer) -> set[object]:
-        """What a question shows: the outcome, what is noted beside it, the value of every
-        condition and atom, and of what lies at its bound on which side."""
+    def answer(self, question: Question) -> Answer:
+        return self.program.answer(self.program.prepared.values(question))
+
+    def shown(self, question: Question) -> tuple[Answer, set[object]]:
+        """The answer to a question, and what it shows: the outcome, what is noted beside it,
+        the value of every condition and atom, and of what lies at its bound on which side."""
+        values = self.program.prepared.values(question)
+        answer = self.program.answer(values)
         shown: set[object] = {(question.action, verdict(answer))}
         shown.update((answer.permits, name) for name in answer.noted)
-        for name, part in self.conditions:
-            shown.add((name, truth(part, question)))
-            shown.add((name, _beside_profile(part, question)))
-        for atom in self.atoms:
-            shown.add((atom, truth(atom, question)))
+        for part in self.parts:
+            shown.add((part.name, ORDER[values[part.number]]))
+            if part.profile is not None and part.rest is not None:
+                shown.add((part.name, values[part.profile], values[part.rest]))
+        for atom, number in self.atoms.items():
+            shown.add((atom, ORDER[values[number]]))
             place = _place(atom, question)
             if place is not None:
                 shown.add((atom, place))
         if answer.permits:
             found = answer.duties | answer.preferred
             shown.update((name, name in found) for name in self.on_permits)
-        return shown
+        return answer, shown
 
 
-def _beside_profile(condition: Condition, question: Question) -> tuple[Truth, Truth] | None:
-    """Whether it is in force for the caller's profile, and the value of all else in it; None
+def _beside_profile(condition: Condition) -> tuple[Condition, Condition] | None:
+    """What asks whether it is in force for the caller's profile, and all else in it; None
     where it asks for no profile."""
     first, *rest = conjuncts(condition)
     if not isinstance(first, OneOf) or first.path != PROFILE_PATH:
         return None
-    return truth(first, question), truth(And(tuple(rest)), question)
+    return first, And(tuple(rest))
 
 
 def _sides(atom: Atom) -> set[object]:

@@ -1,0 +1,213 @@
+"""Conditions prepared to be asked about many questions, each condition once for each.
+
+What `dsl.evaluate` defines, in the same three values, and faster: equal conditions are one
+condition, atoms are asked of the definition and kept by the value of their fact, and a
+conjunction is the least of its parts (Kleene's order: false, unknown, true).
+
+No engine and no verdict depends on this module: it is for explanations and for choosing
+vectors. Tests hold it equal to the definition.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import cast
+
+from dsl.core import And, Condition, Constant, Effect, InForce, Level, Not, NotBefore, Or, Program
+from dsl.evaluate import Answer, truth
+from dsl.facts import Question
+from dsl.kleene import Truth
+
+# From the least to the greatest; a condition's value is kept as its place here.
+ORDER = (Truth.FALSE, Truth.UNKNOWN, Truth.TRUE)
+_PLACE = {value: place for place, value in enumerate(ORDER)}
+_FALSE, _TRUE = 0, 2
+MAX_KEPT = 4096
+
+Values = list[int]
+Literal = Condition  # an atom, or one denied
+
+
+class Prepared:
+    """Some conditions, with all their parts, each of them numbered once."""
+
+    def __init__(self, conditions: Iterable[Condition]) -> None:
+        listed = tuple(conditions)
+        leaves: dict[Condition, None] = {}
+        for condition in listed:
+            _collect(condition, leaves)
+        ordered = sorted(leaves, key=_reads)  # those that read one thing stand together
+        self._numbers: dict[Condition, int] = {leaf: n for n, leaf in enumerate(ordered)}
+        self._leaves = tuple(_stretches(ordered))
+        self._joined: list[tuple[Callable[[Iterable[int]], int], tuple[int, ...]]] = []
+        self._by_id: dict[int, int] = {}
+        self._kept_alive = listed
+        for condition in listed:
+            self._number(condition)
+        self._leaf_values: dict[Hashable, Values] = {}
+
+    def number(self, condition: Condition) -> int:
+        """Where the value of a condition, or a part of one, stands among the values. Only
+        the objects that were given to be prepared are known, and their parts."""
+        return self._by_id[id(condition)]
+
+    def values(self, question: Question) -> Values:
+        """The value of every condition under the facts of a question, by number."""
+        values: Values = []
+        for read, leaves in self._leaves:
+            values += self._values_of(read, leaves, question)
+        get, append = values.__getitem__, values.append
+        for choose, operands in self._joined:
+            append(choose(map(get, operands)))
+        return values
+
+    def truths(self, question: Question) -> Callable[[Condition], Truth]:
+        """A function that gives the value of a condition, or a part, under the question."""
+        values, by_id = self.values(question), self._by_id
+        return lambda condition: ORDER[values[by_id[id(condition)]]]
+
+    def _values_of(
+        self, read: tuple[str, str], leaves: Sequence[Literal], question: Question
+    ) -> Values:
+        """The values of the literals that read one fact, or one day, and nothing else."""
+        kind, name = read
+        if kind == "both":
+            return [_PLACE[truth(leaf, question)] for leaf in leaves]
+        # Nobody has looked at the value yet.
+        value: object = (question.today if kind == "day" else question.facts).get(name)
+        try:
+            # By type as well: true is not 1, though Python takes them for equal.
+            key = (kind, name, value.__class__, value)
+            known = self._leaf_values.get(key)
+        except TypeError:  # no fit value, and none that can be a key
+            return [_PLACE[truth(leaf, question)] for leaf in leaves]
+        if known is None:
+            known = [_PLACE[truth(leaf, question)] for leaf in leaves]
+            if len(self._leaf_values) >= MAX_KEPT:
+                self._leaf_values.clear()
+            if not isinstance(value, tuple) or _are_terms(cast("tuple[object, ...]", value)):
+                self._leaf_values[key] = known
+        return known
+
+    def _number(self, condition: Condition) -> int:
+        known = self._by_id.get(id(condition))
+        if known is not None:
+            return known
+        if isinstance(condition, And | Or):
+            operands = tuple(dict.fromkeys(self._number(part) for part in condition.operands))
+            number = self._numbers.get(condition)
+            if number is None:
+                number = len(self._numbers)
+                self._numbers[condition] = number
+                self._joined.append((_least if isinstance(condition, And) else _most, operands))
+        else:
+            number = self._numbers[condition]
+            if isinstance(condition, Not):
+                # An explanation looks at the atom as well.
+                self._by_id[id(condition.operand)] = self._numbers[condition.operand]
+        self._by_id[id(condition)] = number
+        return number
+
+
+def _are_terms(value: tuple[object, ...]) -> bool:
+    return all(isinstance(term, str) for term in value)
+
+
+def _least(values: Iterable[int]) -> int:
+    return min(values, default=_TRUE)
+
+
+def _most(values: Iterable[int]) -> int:
+    return max(values, default=_FALSE)
+
+
+def _collect(condition: Condition, leaves: dict[Condition, None]) -> None:
+    match condition:
+        case And(operands) | Or(operands):
+            for part in operands:
+                _collect(part, leaves)
+        case Not(operand):
+            leaves[operand] = None
+            leaves[condition] = None
+        case _:
+            leaves[condition] = None
+
+
+def _reads(leaf: Literal) -> tuple[str, str]:
+    """What a literal reads: a fact, a day, or both."""
+    atom = leaf.operand if isinstance(leaf, Not) else leaf
+    match atom:
+        case Constant():
+            return ("day", "")
+        case InForce(time_zone):
+            return ("day", time_zone)
+        case NotBefore(path):
+            return ("both", path)
+        case And() | Or():
+            raise TypeError("no literal is a conjunction")
+        case _:
+            return ("fact", atom.path)
+
+
+def _stretches(
+    ordered: Sequence[Literal],
+) -> Iterable[tuple[tuple[str, str], tuple[Literal, ...]]]:
+    together: dict[tuple[str, str], list[Literal]] = {}
+    for leaf in ordered:
+        together.setdefault(_reads(leaf), []).append(leaf)
+    return ((read, tuple(leaves)) for read, leaves in together.items())
+
+
+class PreparedProgram:
+    """A program prepared to be asked often about one action."""
+
+    def __init__(self, program: Program, action: str, others: Iterable[Condition] = ()) -> None:
+        asked = [rule for rule in program.rules if action in rule.actions]
+        enforced = [rule for rule in asked if rule.level is Level.ENFORCE]
+        noted = [rule for rule in asked if rule.level is not Level.ENFORCE]
+        duties = [duty for rule in enforced for duty in rule.duties]
+        conditions = [rule.formula for rule in asked] + [duty.condition for duty in duties]
+        self.prepared = prepared = Prepared([*conditions, *others])
+
+        def numbered(rules: Iterable[tuple[str, Condition]]) -> tuple[tuple[str, int], ...]:
+            return tuple((name, prepared.number(condition)) for name, condition in rules)
+
+        by_effect: Mapping[Effect, tuple[tuple[str, int], ...]] = {
+            effect: numbered((r.id, r.formula) for r in enforced if r.effect is effect)
+            for effect in Effect
+        }
+        self._prohibitions = by_effect[Effect.FORBID]
+        self._permissions = by_effect[Effect.PERMIT]
+        self._preferences = by_effect[Effect.PREFER]
+        self._duties = numbered((duty.id, duty.condition) for duty in duties)
+        self._noted_possible = numbered(
+            (r.id, r.formula) for r in noted if r.effect is Effect.FORBID
+        )
+        self._noted_certain = numbered(
+            (r.id, r.formula) for r in noted if r.effect is Effect.PERMIT
+        )
+
+    def answer(self, values: Values) -> Answer:
+        """The answer of `dsl.evaluate.evaluate`, of the values of a question."""
+
+        def certain(rules: tuple[tuple[str, int], ...]) -> frozenset[str]:
+            return frozenset(name for name, number in rules if values[number] == _TRUE)
+
+        def possible(rules: tuple[tuple[str, int], ...]) -> frozenset[str]:
+            return frozenset(name for name, number in rules if values[number] != _FALSE)
+
+        denied, granted = possible(self._prohibitions), certain(self._permissions)
+        noted = possible(self._noted_possible) | certain(self._noted_certain)
+        if denied or not granted:
+            return Answer(
+                denied,
+                frozenset(),
+                broken=certain(self._prohibitions),
+                open=possible(self._permissions),
+                noted=noted,
+            )
+        return Answer(
+            denied,
+            granted,
+            duties=possible(self._duties),
+            preferred=certain(self._preferences),
+            noted=noted,
+        )
