@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,14 +23,17 @@ from gateway.identifiers import uuid7
 from gateway.in_force import InForce
 from gateway.keys import DecisionSigner
 from gateway.ledger.log import Log, Receipt
+from gateway.ledger.once import Once
 from gateway.pdp.decision import Outcome
+from gateway.pdp.health import first_down
 from gateway.pdp.judge import Judged
 from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.request import DecisionRequest
 from gateway.pdp.search import Searched
-from gateway.record.canonical import load_strict
+from gateway.record.canonical import canonicalise, load_strict
 from gateway.record.envelope import MAX_ENVELOPE, read_envelope, sign_envelope
 from gateway.record.statement import (
+    MAX_PAYLOAD_DEPTH,
     PAYLOAD_TYPE,
     digest_request,
     read_statement,
@@ -136,7 +140,9 @@ class Service:
             self.clock()
         except ClockError:
             return "the clock is in doubt"
-        return "the log takes no entries" if self.ledger.refusal() else None
+        if self.ledger.refusal():
+            return "the log takes no entries"
+        return first_down(self._in_force.judge.engines)
 
     async def decide(self, body: bytes, caller: Caller) -> dict[str, object]:
         """The signed, recorded and proven answer to a question.
@@ -208,10 +214,22 @@ class Service:
         """
         return [_read(text) for text in await self.commit_texts(prepared)]
 
-    async def commit_texts(self, prepared: Sequence[Prepared]) -> list[bytes]:
-        """As `commit`, the answers as they are sent."""
+    async def commit_texts(
+        self, prepared: Sequence[Prepared], *, once: Once | None = None
+    ) -> list[bytes]:
+        """As `commit`, the answers as they are sent.
+
+        Args:
+            once: The key under which it is recorded, used up with it and not without.
+
+        Raises:
+            KeyTakenError: The key is used up; nothing was recorded.
+            KeysExhaustedError: The tenant has no room for one more.
+        """
         bodies = [(one.id, one.caller.tenant, one.record) for one in prepared]
-        pending = self.ledger.append_all(bodies)
+        pending = self.ledger.append_all(bodies, once=once)
+        if once is not None:
+            await _all_over(pending)
         receipts: list[Receipt] = [await asyncio.wrap_future(one) for one in pending]
         self._proven = True
         for one in prepared:
@@ -251,13 +269,23 @@ class Service:
         Raises:
             LedgerError: The record is not on disk as it was logged.
         """
+        answer = await self.again(decision_id, caller)
+        return None if answer is None else _read(answer)
+
+    async def find_once(self, key: bytes, now: int) -> Once | None:
+        """What is known of a key that is used up; raises `LedgerUnavailableError`."""
+        return await asyncio.to_thread(self.ledger.find_once, key, now)
+
+    async def again(self, decision_id: str, caller: Caller) -> bytes | None:
+        """As `find`, the answer as it was sent but for its proof."""
         stored = await asyncio.to_thread(self.ledger.get, decision_id, tenant=caller.tenant)
         if stored is None:
             return None
         proof = await asyncio.to_thread(self.ledger.proof, decision_id)
         record = load_strict(stored.body, max_bytes=MAX_ENVELOPE, max_string=MAX_ENVELOPE)
         statement = read_statement(read_envelope(record).payload)
-        return {**statement.predicate, "record": record, "proof": proof}
+        predicate = canonicalise(statement.predicate, max_depth=MAX_PAYLOAD_DEPTH)
+        return answer_text(predicate, stored.body, str(proof))
 
     def _report(self, judged: Judged, decision_id: str, caller: Caller, seconds: float) -> None:
         incident = judged.combined.incident
@@ -293,6 +321,16 @@ def authorise(request: DecisionRequest, caller: Caller) -> None:
     tenant = request.subject.properties.get("tenant")
     if tenant is not None and tenant != caller.tenant:
         raise AuthorisationError("this token does not speak for that tenant")
+
+
+async def _all_over(pending: "Sequence[Future[Receipt]]") -> None:
+    """Wait for entries of which none may be left out: whoever is cancelled here cancels none
+    of them. Raises what went wrong with the first."""
+    waiting = [asyncio.wrap_future(one) for one in pending]
+    await asyncio.wait(waiting)
+    for error in [one.exception() for one in waiting]:
+        if error is not None:
+            raise error
 
 
 def _read(answer: bytes) -> dict[str, object]:

@@ -90,6 +90,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "gateway.web": (
         "gateway.errors",
+        "gateway.ledger.once",
         "gateway.callers",
         "gateway.in_force",
         "gateway.service",

@@ -21,6 +21,7 @@ from gateway.web.decisions import DecisionDoor
 from gateway.web.entrance import Entrance
 from gateway.web.further import further_places
 from gateway.web.metrics import Metrics
+from gateway.web.idempotency import Repeats
 from gateway.web.openapi import VOCABULARY, Described
 from gateway.web.places import decision_places, public_places
 from gateway.web.problem import INTERNAL, NO_METHOD, NOT_FOUND, of_error
@@ -60,7 +61,8 @@ def create_app(
         public_url: Where callers reach it; without it, no metadata can be served.
     """
     entrance = Entrance()
-    decisions = DecisionDoor(service, entrance)
+    repeats = Repeats(service)
+    decisions = DecisionDoor(service, entrance, repeats)
     public = PublicDoor(service, trust)
 
     @asynccontextmanager
@@ -74,7 +76,7 @@ def create_app(
     watching = WatchingDoor(service, metrics)
     operations = [
         # First, for `batch` is no id of a decision.
-        *further_places(service, entrance, public_url),
+        *further_places(service, entrance, repeats, public_url),
         *decision_places(decisions),
         *public_places(public),
         *watching.operations(),

@@ -16,12 +16,14 @@ from gateway.service import Prepared, Service
 from gateway.web import problem
 from gateway.web.access import caller_of
 from gateway.web.entrance import PRIVATE, Entrance, RefusedError
+from gateway.web.idempotency import PARAMETER, Asked, Repeats, key_of
 from gateway.web.limits import MAX_BATCH, MAX_BATCH_BYTES
 from gateway.web.openapi import QUESTION
 from gateway.web.problem import TOO_MANY, Problem, of_error
 from gateway.web.routes import JSON, Answer, Operation, Schema, ref
 from gateway.web.schemas import ANY, closed, listed
 
+PLACE = "/v1/decisions/batch"
 # The list and the object around the questions.
 _AROUND = 2
 _ANSWERS: Schema = closed({"answers": listed({"anyOf": [ref("Decision"), ref("Problem")]})})
@@ -41,15 +43,16 @@ _QUESTIONS: Schema = closed(
 class BatchDoor:
     """Decides questions one after another, and records them together."""
 
-    def __init__(self, service: Service, entrance: Entrance) -> None:
+    def __init__(self, service: Service, entrance: Entrance, repeats: Repeats) -> None:
         self._service = service
         self._entrance = entrance
+        self._repeats = repeats
 
     def operations(self) -> tuple[Operation, ...]:
         return (
             Operation(
                 "POST",
-                "/v1/decisions/batch",
+                PLACE,
                 self.create,
                 "decideBatch",
                 "Put up to 100 questions, each answered in its place",
@@ -64,8 +67,10 @@ class BatchDoor:
                     problem.TOO_BUSY,
                     problem.OVERLOADED,
                     problem.LEDGER_UNAVAILABLE,
+                    *problem.OF_A_KEY,
                 ),
                 body=_QUESTIONS,
+                parameters=(PARAMETER,),
             ),
         )
 
@@ -74,16 +79,24 @@ class BatchDoor:
         try:
             async with self._entrance.body(request, caller, MAX_BATCH_BYTES) as body:
                 async with self._entrance.turn(caller, len(body)):
-                    questions = _questions(body)
+                    value, questions = _questions(body)
                 if len(questions) > MAX_BATCH:
                     words = f"a batch has at most {MAX_BATCH} questions"
                     return replace(TOO_MANY, detail=words, pointer="/questions").response()
                 size = len(body) // len(questions)
-                said = [
-                    await self._one(question, caller, size, f"/questions/{number}")
-                    for number, question in enumerate(questions)
-                ]
-                answers = await committed(self._service, said)
+                key = key_of(request)
+
+                async def decide(asked: Asked | None = None) -> list[bytes]:
+                    said = [
+                        await self._one(question, caller, size, f"/questions/{number}")
+                        for number, question in enumerate(questions)
+                    ]
+                    return await committed(self._service, said, asked)
+
+                if key is None:
+                    answers = await decide()
+                else:
+                    answers = await self._repeats.answers(key, PLACE, value, caller, decide)
         except RefusedError as refused:
             return refused.response()
         text = b'{"answers":[%b]}' % b",".join(answers)
@@ -105,7 +118,8 @@ class BatchDoor:
             return replace(refused, pointer=pointer)
 
 
-def _questions(body: bytes) -> Sequence[object]:
+def _questions(body: bytes) -> tuple[object, Sequence[object]]:
+    """The body, and the questions in it."""
     value = load_strict(body, max_bytes=MAX_BATCH_BYTES, max_depth=MAX_DEPTH + _AROUND)
     if not isinstance(value, dict):
         raise RequestError("the body is not a JSON object")
@@ -116,13 +130,17 @@ def _questions(body: bytes) -> Sequence[object]:
             raise RequestError("this member is not known here", pointer="/" + name[:256])
     if not isinstance(questions, list) or not questions:
         raise RequestError("this must be a list of questions", pointer="/questions")
-    return cast("list[object]", questions)
+    return members, cast("list[object]", questions)
 
 
-async def committed(service: Service, said: Sequence[Prepared | Problem]) -> list[bytes]:
-    """What was prepared, recorded in one commit group, with the problems in between."""
+async def committed(
+    service: Service, said: Sequence[Prepared | Problem], asked: Asked | None = None
+) -> list[bytes]:
+    """What was prepared, recorded in one commit group, with the problems in between; with the
+    key under which it was asked."""
     prepared = [one for one in said if isinstance(one, Prepared)]
-    answers = iter(await service.commit_texts(prepared) if prepared else ())
+    once = None if asked is None else asked.leads_to(said)
+    answers = iter(await service.commit_texts(prepared, once=once) if prepared else ())
     return [
         next(answers) if isinstance(one, Prepared) else json.dumps(one.body()).encode()
         for one in said

@@ -3,18 +3,22 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from gateway.service import Service
+from gateway.callers import Caller
+from gateway.record.canonical import load_strict
+from gateway.service import MAX_BODY_BYTES, Service
 from gateway.web.access import caller_of
 from gateway.web.entrance import PRIVATE, Entrance, RefusedError
+from gateway.web.idempotency import Asked, Repeats, key_of
 from gateway.web.problem import NOT_FOUND
 
 
 class DecisionDoor:
     """`/v1/decisions`. The gate has let the caller through before a body is read."""
 
-    def __init__(self, service: Service, entrance: Entrance) -> None:
+    def __init__(self, service: Service, entrance: Entrance, repeats: Repeats) -> None:
         self._service = service
         self._entrance = entrance
+        self._repeats = repeats
 
     async def create(self, request: Request) -> Response:
         caller = caller_of(request)
@@ -23,10 +27,24 @@ class DecisionDoor:
                 self._entrance.body(request, caller) as body,
                 self._entrance.turn(caller, len(body)),
             ):
-                answer = await self._service.answer(body, caller)
+                key = key_of(request)
+                if key is None:
+                    answer = await self._service.answer(body, caller)
+                else:
+                    answer = await self._answer_once(key, body, caller)
         except RefusedError as refused:
             return refused.response()
         return Response(answer, media_type="application/json", headers=PRIVATE)
+
+    async def _answer_once(self, key: str, body: bytes, caller: Caller) -> bytes:
+        value = load_strict(body, max_bytes=MAX_BODY_BYTES)
+
+        async def decide(asked: Asked) -> list[bytes]:
+            prepared = await self._service.prepare(value, caller)
+            return await self._service.commit_texts([prepared], once=asked.leads_to([prepared]))
+
+        (answer,) = await self._repeats.answers(key, "/v1/decisions", value, caller, decide)
+        return answer
 
     async def read(self, request: Request) -> Response:
         answer = await self._service.find(request.path_params["id"], caller_of(request))

@@ -25,14 +25,18 @@ CLOSE = {"Connection": "close"}
 
 
 class RefusedError(Exception):
-    """The body cannot come in. `problem` says why; None where nobody is there to read it."""
+    """The body cannot come in. `problem` says why; None where nobody is there to read it.
+    It `closes` the connection unless the body was read to its end."""
 
-    def __init__(self, problem: Problem | None) -> None:
+    def __init__(self, problem: Problem | None, *, closes: bool = True) -> None:
         super().__init__()
         self.problem = problem
+        self.closes = closes
 
     def response(self) -> Response:
-        return self.problem.response(CLOSE) if self.problem else Response(status_code=400)
+        if self.problem is None:
+            return Response(status_code=400)
+        return self.problem.response(CLOSE if self.closes else None)
 
 
 class Entrance:

@@ -9,6 +9,7 @@ from gateway.web.authzen import BASE, AuthZenDoor, metadata
 from gateway.web.batch import BatchDoor
 from gateway.web.entrance import Entrance
 from gateway.web.explain import ExplainDoor
+from gateway.web.idempotency import Repeats
 from gateway.web.limits import MAX_BATCH, MAX_PAGE
 from gateway.web.routes import JSON, Answer, Operation, Schema, ref
 from gateway.web.rules import RulesDoor
@@ -109,10 +110,10 @@ _FOUND = closed(
 
 
 def further_places(
-    service: Service, entrance: Entrance, public_url: str | None
+    service: Service, entrance: Entrance, repeats: Repeats, public_url: str | None
 ) -> tuple[Operation, ...]:
     return (
-        *BatchDoor(service, entrance).operations(),
+        *BatchDoor(service, entrance, repeats).operations(),
         *ExplainDoor(service).operations(),
         *RulesDoor(service).operations(),
         *_evaluation_places(AuthZenDoor(service, entrance)),

@@ -2,6 +2,7 @@
 
 from gateway.web import problem
 from gateway.web.decisions import DecisionDoor
+from gateway.web.idempotency import PARAMETER
 from gateway.web.openapi import QUESTION
 from gateway.web.public import PublicDoor
 from gateway.web.routes import JSON, Answer, Operation, Parameter, ref
@@ -34,8 +35,9 @@ def decision_places(door: DecisionDoor) -> tuple[Operation, ...]:
             "decide",
             "Put one question",
             decision,
-            OF_A_QUESTION,
+            (*OF_A_QUESTION, *problem.OF_A_KEY),
             body=ref(QUESTION),
+            parameters=(PARAMETER,),
         ),
         Operation(
             "GET",

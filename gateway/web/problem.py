@@ -15,6 +15,7 @@ from gateway.errors import (
     ClockError,
     GatewayError,
     JsonError,
+    KeysExhaustedError,
     LedgerUnavailableError,
     OverloadedError,
     RequestError,
@@ -140,6 +141,30 @@ TOO_MANY_CONNECTIONS = Problem(
     HTTPStatus.SERVICE_UNAVAILABLE,
     headers=(("Retry-After", "1"),),
 )
+KEY_MALFORMED = Problem(
+    "malformed-idempotency-key",
+    "The header Idempotency-Key is not one string in quotes",
+    HTTPStatus.BAD_REQUEST,
+)
+KEY_IN_USE = Problem(
+    "idempotency-key-in-use",
+    "The first question with this Idempotency-Key is being answered",
+    HTTPStatus.CONFLICT,
+    headers=(("Retry-After", "1"),),
+)
+KEY_REUSED = Problem(
+    "idempotency-key-reused",
+    "This Idempotency-Key stands for another question",
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+KEYS_EXHAUSTED = Problem(
+    "too-many-idempotency-keys",
+    "This tenant has used up its Idempotency-Keys of the last 24 hours",
+    HTTPStatus.TOO_MANY_REQUESTS,
+    headers=(("Retry-After", "60"),),
+)
+# What a question with a key may be refused with besides.
+OF_A_KEY = (KEY_MALFORMED, KEY_IN_USE, KEY_REUSED, KEYS_EXHAUSTED)
 NOT_READY = Problem(
     "not-ready",
     "The gateway does not answer questions at present",
@@ -207,6 +232,7 @@ PROBLEMS = (
     TOO_SLOW,
     HEAD_TOO_LARGE,
     MALFORMED_HTTP,
+    *OF_A_KEY,
 )
 
 
@@ -230,5 +256,7 @@ def of_error(error: GatewayError) -> Problem:
             return LEDGER_UNAVAILABLE
         case OverloadedError():
             return OVERLOADED
+        case KeysExhaustedError():
+            return KEYS_EXHAUSTED
         case _:
             return INTERNAL
