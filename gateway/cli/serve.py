@@ -20,6 +20,7 @@ from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, local_state
 from gateway.cli.callers import Others, always, check_address
 from gateway.cli.logs import log_as_json
+from gateway.cli.memory import leave_no_core
 from gateway.cli.settings import resolve
 from gateway.errors import ClockError, ConfigurationError
 from gateway.pdp.engines import DEFAULT
@@ -44,6 +45,7 @@ log = logging.getLogger("charter")
 
 def serve(args: Namespace) -> int:
     """Serve until told to stop; what is in flight is answered first."""
+    leave_no_core()
     resolve(args)
     check_address(args)
     others = Others(args)

@@ -5,10 +5,11 @@
  3. BEGIN IMMEDIATE; entries, full tiles, checkpoint; COMMIT, which syncs.
  4. Only then publish the new head and answer each caller with its own proof.
 
-What fails before the commit is rolled back and leaves the ledger usable. After a failed
-commit nobody knows what is on disk, and a second sync that succeeds proves nothing, so
-the writer stops for good; a restart reads what the disk really holds. So it does where
-somebody else wrote to the ledger, or another file is in its place.
+What fails before the commit is rolled back and leaves the ledger usable, and so does a commit
+for which the disk had no room: nothing was synced then. After any other failed commit nobody
+knows what is on disk, and a second sync that succeeds proves nothing, so the writer stops for
+good; a restart reads what the disk really holds. So it does where somebody else wrote to the
+ledger, or another file is in its place.
 """
 
 import sqlite3
@@ -215,8 +216,11 @@ class Writer:
             raise
         try:
             self._connection.execute("COMMIT")
-        except Exception:
-            self._stop(_BROKEN)
+        except Exception as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                self._roll_back(size)  # a write had no room, before any sync
+            else:
+                self._stop(_BROKEN)
             raise
         self.head = head
         self._book.count(keys)
