@@ -1,7 +1,7 @@
 """Lark's parse tree → `dsl.tree`: charters, declaration by declaration. Knows the grammar's
 rule names and nothing of meaning."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 from dsl import tree
@@ -19,6 +19,13 @@ def build(source: SourceText, root: Branch, found: list[Diagnostic]) -> tree.Cha
     deeply, a date that does not exist, a clause that can mean nothing where it stands) the
     tree is not what the author wrote and must not be used."""
     return _Builder(source, TreeReader(source, found)).charter(root)
+
+
+def build_declarations(
+    source: SourceText, root: Branch, start: int, found: list[Diagnostic]
+) -> tuple[tree.Declaration, ...]:
+    """The declarations of a piece of a charter that begins at `start`; `found` as above."""
+    return _Builder(source, TreeReader(source, found, start)).declarations(branches(root))
 
 
 class _Builder:
@@ -49,8 +56,11 @@ class _Builder:
             read.first_word(parts, "time_zone"),
             read.once(parts, "as_of", read.day),
             tuple(read.word(n.children[0]) for n in below if n.data == "import_clause"),
-            tuple(self._declaration(n) for n in below if n.data != "import_clause"),
+            self.declarations(n for n in below if n.data != "import_clause"),
         )
+
+    def declarations(self, nodes: Iterable[Branch]) -> tuple[tree.Declaration, ...]:
+        return tuple(self._builders[str(node.data)](node) for node in nodes)
 
     def _law(self, node: Branch) -> tree.Law:
         name, title, *rest = node.children
@@ -62,6 +72,3 @@ class _Builder:
             read.first_word(parts, "celex"),
             read.first_word(parts, "url"),
         )
-
-    def _declaration(self, node: Branch) -> tree.Declaration:
-        return self._builders[str(node.data)](node)

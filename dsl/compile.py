@@ -20,6 +20,7 @@ from dsl.parse import Parsed, parse
 from dsl.resolve import resolve
 from dsl.source import SourceText
 from dsl.tree import Charter
+from dsl.uncollected import uncollected
 
 # A third of what Cedar's evaluator was seen to take.
 MAX_ATOMS = 500
@@ -55,6 +56,11 @@ class Compiled:
 def compile_charters(sources: Sequence[SourceText]) -> Compiled:
     """All charters of a bundle together, in any order; every independent mistake in them,
     in the order of the sources' names and places."""
+    with uncollected():
+        return _compile(sources)
+
+
+def _compile(sources: Sequence[SourceText]) -> Compiled:
     ordered = tuple(sorted(sources, key=lambda source: (source.name, source.text)))
     parsed = [parse(source) for source in ordered]
     unread = [diagnostic for result in parsed for diagnostic in result.diagnostics]

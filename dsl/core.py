@@ -401,14 +401,14 @@ class Program:
 
 def atoms(condition: Condition) -> Iterator[Atom]:
     """The atoms of a condition from left to right."""
-    match condition:
-        case And(operands) | Or(operands):
-            for operand in operands:
-                yield from atoms(operand)
-        case Not(operand):
-            yield operand
-        case _:
-            yield condition
+    # Without a generator for each part: every stage asks this of every condition.
+    parts = [condition]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, And | Or):
+            parts.extend(reversed(part.operands))
+        else:
+            yield part.operand if isinstance(part, Not) else part
 
 
 def conjuncts(condition: Condition) -> tuple[Condition, ...]:

@@ -8,24 +8,23 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from threading import Lock
 from typing import Any, cast
 
-from lark import Lark
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from lark.lexer import Token
-from lark.tree import Tree
 
 from dsl import syntax_errors
 from dsl.build_condition import MAX_DEPTH
 from dsl.build_tree import build
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Fix, Label
+from dsl.read_pieces import PieceReader
+from dsl.read_text import read_charter
 from dsl.source import SourceText
 from dsl.syntax_errors import Unexpected
 from dsl.tree import Charter
+from dsl.uncollected import uncollected
 from dsl.words import DECLARATIONS, SOFT
 
 # Some six hundred rules of ordinary size.
@@ -63,17 +62,6 @@ class Parsed:
     diagnostics: tuple[Diagnostic, ...]
 
 
-@cache
-def _grammar() -> Lark:
-    text = (files("dsl") / "grammar.lark").read_text(encoding="utf-8")
-    # The basic lexer reserves every keyword everywhere: a word means one thing.
-    return Lark(text, parser="lalr", lexer="basic", propagate_positions=True)
-
-
-def _read(text: str) -> Tree[Token]:
-    return cast("Any", _grammar()).parse(text)
-
-
 class _Remembered:
     """What the files that were read last came to. A tree never changes, so that compiling
     again after an edit reads only the file that was edited."""
@@ -106,11 +94,13 @@ class _Remembered:
 
 
 _REMEMBERED = _Remembered()
+_PIECES = PieceReader(MAX_REMEMBERED_CHARACTERS)
 
 
 def forget() -> None:
     """Forget the files that were read, as a new process would."""
     _REMEMBERED.forget()
+    _PIECES.forget()
 
 
 def parse(source: SourceText) -> Parsed:
@@ -122,17 +112,35 @@ def parse(source: SourceText) -> Parsed:
     return parsed
 
 
+@uncollected()
 def _parse(source: SourceText) -> Parsed:
     refused = _refusal(source)
     if refused is not None:
         return Parsed(None, (refused,))
-    found: list[Diagnostic] = []
+    charter = _PIECES.read(source, _text(source))
+    if charter is not None:
+        return Parsed(charter, ())
+    return _parse_whole(source, _text(source))
+
+
+def parse_whole(source: SourceText) -> Parsed:
+    """The same read at once, with nothing remembered: what reading piece by piece must come
+    to."""
+    refused = _refusal(source)
+    return Parsed(None, (refused,)) if refused else _parse_whole(source, _text(source))
+
+
+def _text(source: SourceText) -> str:
     # Some editors begin every UTF-8 file with a byte order mark.
-    text = source.text.replace("\ufeff", " ", 1) if source.text[:1] == "\ufeff" else source.text
+    return source.text.replace("\ufeff", " ", 1) if source.text[:1] == "\ufeff" else source.text
+
+
+def _parse_whole(source: SourceText, text: str) -> Parsed:
+    found: list[Diagnostic] = []
     rereads = max(1, MAX_REREAD_CHARACTERS // max(1, len(text)))
     for _ in range(min(MAX_SYNTAX_ERRORS, rereads)):
         try:
-            root = _read(text)
+            root = read_charter(text)
         except UnexpectedInput as error:
             unexpected = _unexpected(error, len(text))
             found.append(syntax_errors.explain(source, unexpected))

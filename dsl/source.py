@@ -1,5 +1,6 @@
 """Source text and places in it."""
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
@@ -19,8 +20,7 @@ class SourceText:
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        starts = [0]
-        starts.extend(i + 1 for i, char in enumerate(self.text) if char == "\n")
+        starts = [0, *(found.end() for found in re.finditer("\n", self.text))]
         object.__setattr__(self, "_starts", tuple(starts))
 
     @property

@@ -44,9 +44,11 @@ class TreeReader:
     """Reads leaves. What the grammar takes but cannot stand is added to `found`, with
     something harmless in its place, so that the rest of the file is still read."""
 
-    def __init__(self, source: SourceText, found: list[Diagnostic]) -> None:
+    def __init__(self, source: SourceText, found: list[Diagnostic], start: int = 0) -> None:
+        """`start` is where in the source the text begins that was read."""
         self._source = source
         self._found = found
+        self._start = start
 
     def report(
         self, code: str, message: str, span: Span, help_: str, *, fix: Fix | None = None
@@ -55,10 +57,13 @@ class TreeReader:
 
     def span(self, node: Branch | Token) -> Span:
         if isinstance(node, Token):
-            return self._source.span(node.start_pos or 0, node.end_pos or 0)
+            return self._within(node.start_pos or 0, node.end_pos or 0)
         if node.meta.empty:
-            return self._source.span(0, 0)
-        return self._source.span(node.meta.start_pos, node.meta.end_pos)
+            return self._within(0, 0)
+        return self._within(node.meta.start_pos, node.meta.end_pos)
+
+    def _within(self, start: int, end: int) -> Span:
+        return Span(self._source, self._start + start, self._start + end)
 
     def word(self, node: object) -> tree.Word:
         token = cast("Token", node)
@@ -74,7 +79,7 @@ class TreeReader:
         """The digits in a phrase that has some, such as `with 2 decimals`."""
         found = cast("re.Match[str]", re.search("[0-9]+", token))
         start = token.start_pos or 0
-        return tree.Word(found[0], self._source.span(start + found.start(), start + found.end()))
+        return tree.Word(found[0], self._within(start + found.start(), start + found.end()))
 
     def words(self, node: Branch) -> tuple[tree.Word, ...]:
         return tuple(self.word(child) for child in node.children)

@@ -93,12 +93,14 @@ def charters(rules: int, files: int) -> list[SourceText]:
     return sources
 
 
-def edited(sources: Sequence[SourceText], run: int) -> list[SourceText]:
-    """One line of the last file changed, as an author changes it."""
+def edited(sources: Sequence[SourceText], run: int, *, first: bool) -> list[SourceText]:
+    """One line of the last file changed, as an author changes it: in its first rule, so that
+    everything below moves, or in its last."""
     *others, last = sources
-    head, sign, tail = last.text.rpartition("at most ")
+    find = str.partition if first else str.rpartition
+    head, sign, tail = find(last.text, "age at most ")
     _, unit, rest = tail.partition(" days\n")
-    return [*others, SourceText(last.name, f"{head}{sign}{400 + run}{unit}{rest}")]
+    return [*others, SourceText(last.name, f"{head}{sign}{1000 + run}{unit}{rest}")]
 
 
 class Timer:
@@ -146,8 +148,10 @@ def measure(rules: int, files: int, runs: int) -> None:
     total = sum(min(taken) for taken in timer.taken.values())
     emitted(sources)
     for run in range(runs):
-        after = edited(sources, run)
-        timer.stage("again, one line changed", lambda after=after: emitted(after))
+        for first in (True, False):
+            after = edited(sources, run, first=first)
+            name = f"again, {'first' if first else 'last'} rule changed"
+            timer.stage(name, lambda after=after: emitted(after))
     for name, taken in timer.taken.items():
         print(f"  {name:<26} {min(taken):8.0f} ms   (median {statistics.median(taken):.0f})")
     print(f"  {'total of the stages':<26} {total:8.0f} ms")
