@@ -24,6 +24,7 @@ from gateway.in_force import InForce
 from gateway.keys import DecisionSigner
 from gateway.ledger.log import Log, Receipt
 from gateway.ledger.once import Once
+from gateway.ledger.waiting import Waiting
 from gateway.pdp.decision import Outcome
 from gateway.pdp.health import first_down
 from gateway.pdp.judge import Judged
@@ -86,6 +87,7 @@ class Service:
         self.watch: Watch = Nobody()
         ledger.on_commit(lambda entries: self.watch.committed(entries))
         self._proven = False
+        self._waiting: Waiting | None = None
 
     @property
     def in_force(self) -> InForce:
@@ -230,7 +232,9 @@ class Service:
         pending = self.ledger.append_all(bodies, once=once)
         if once is not None:
             await _all_over(pending)
-        receipts: list[Receipt] = [await asyncio.wrap_future(one) for one in pending]
+        if self._waiting is None:  # here there is an event loop
+            self._waiting = Waiting()
+        receipts = await self._waiting.all(pending)
         self._proven = True
         for one in prepared:
             self._report(one.judged, one.id, one.caller, perf_counter() - one.started)

@@ -8,6 +8,7 @@ are made on every connection and read back.
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -121,6 +122,7 @@ def create_schema(connection: sqlite3.Connection) -> None:
 
 # --- statements ----------------------------------------------------------------------
 
+_ROWS = 64  # of one statement
 _RECORD_COLUMNS = "idx, id, tenant, leaf_hash, salt, body, logged_at"
 
 
@@ -133,10 +135,20 @@ def insert_meta(connection: sqlite3.Connection, values: dict[str, str]) -> None:
 
 
 def insert_records(connection: sqlite3.Connection, records: Sequence[StoredRecord]) -> None:
-    connection.executemany(
-        f"INSERT INTO record ({_RECORD_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-        [(r.index, r.id, r.tenant, r.leaf_hash, r.salt, r.body, r.logged_at) for r in records],
-    )
+    """Insert entries, many with one statement: each statement lets go of the interpreter,
+    and where another thread is busy it takes milliseconds to get it back."""
+    for first in range(0, len(records), _ROWS):
+        rows = records[first : first + _ROWS]
+        values: list[object] = []
+        for r in rows:
+            values += (r.index, r.id, r.tenant, r.leaf_hash, r.salt, r.body, r.logged_at)
+        connection.execute(_insert_of(len(rows)), values)
+
+
+@cache
+def _insert_of(rows: int) -> str:
+    marks = ",".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows)
+    return f"INSERT INTO record ({_RECORD_COLUMNS}) VALUES {marks}"  # noqa: S608
 
 
 def insert_tiles(connection: sqlite3.Connection, tiles: Sequence[Tile]) -> None:

@@ -147,7 +147,28 @@ class Writer:
             raise LedgerUnavailableError(self._broken)
         now = self._clock()
         group, once = self._admit(group, int(now.timestamp()))
-        known = self._find([pending.id for pending in group])
+        try:
+            self._append_but(group, {}, once, now)
+        except sqlite3.IntegrityError:
+            # An id that exists, or somebody else took the next index. Looked up only now:
+            # nearly every id is new.
+            known = self._find([pending.id for pending in group])
+            try:
+                if not known:
+                    raise
+                self._append_but(group, known, once, now)
+            except sqlite3.IntegrityError:
+                self._stop(_FOREIGN)
+                raise
+
+    def _append_but(
+        self,
+        group: list[Pending],
+        known: dict[str, StoredRecord],
+        once: list[Once],
+        now: datetime,
+    ) -> None:
+        """Write what is not known already, and answer all."""
         logged_at = rfc3339(now)
         salts = self._random(SALT_SIZE * len(group))
         fresh: list[StoredRecord] = []
@@ -209,10 +230,8 @@ class Writer:
             storage.insert_checkpoint(self._connection, head.size, head.note, logged_at)
             keys = self._book.write(once, now)
             self._check_still_ours()
-        except Exception as error:
+        except Exception:
             self._roll_back(size)
-            if isinstance(error, sqlite3.IntegrityError):
-                self._stop(_FOREIGN)  # only another writer can have taken the next index
             raise
         try:
             self._connection.execute("COMMIT")

@@ -628,3 +628,23 @@ def test_entries_appended_together_to_a_closed_ledger_are_all_refused(tmp_path: 
     for pending in log.append_all([("d-1", "t", b"1"), ("d-2", "t", b"2")]):
         with pytest.raises(LedgerUnavailableError):
             pending.result()
+
+
+def test_many_entries_are_inserted_with_few_statements(tmp_path: Path) -> None:
+    statements: list[str] = []
+
+    def traced(path: Path) -> sqlite3.Connection:
+        connection = storage.open_connection(path)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    with open_log(tmp_path, connect=traced) as log:
+        entries = [(f"e-{number}", "t", body_of(f"e-{number}")) for number in range(150)]
+        for pending in log.append_all(entries):
+            pending.result()
+        # A trigger tells its statement again for each row.
+        inserted = {one for one in statements if one.startswith("INSERT INTO record")}
+        assert len(inserted) == 3
+        assert not any("WHERE id IN" in one for one in statements)
+        for number in range(0, 150, 7):
+            assert check_proof(log, f"e-{number}") == number

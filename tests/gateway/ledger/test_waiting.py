@@ -1,0 +1,141 @@
+"""An event loop that waits for entries is woken once for many, and forgets none."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from gateway.errors import LedgerUnavailableError
+from gateway.ledger.head import Receipt
+from gateway.ledger.waiting import Waiting
+
+
+def receipt(index: int) -> Receipt:
+    return Receipt(index, index + 1, b"", "", "")
+
+
+def in_thread(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+async def begun(*waits: asyncio.Task[Any]) -> None:
+    """Let tasks run until they wait."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not any(wait.done() for wait in waits)
+
+
+def test_many_answers_in_one_go_wake_the_loop_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask() -> tuple[list[list[Receipt]], int]:
+        loop, woken = asyncio.get_running_loop(), 0
+        call = loop.call_soon_threadsafe
+
+        def counted(*arguments: Any) -> asyncio.Handle:
+            nonlocal woken
+            woken += 1
+            return call(*arguments)
+
+        waiting = Waiting()
+        answers: list[Future[Receipt]] = [Future() for _ in range(50)]
+        waits = [asyncio.create_task(waiting.all([answer])) for answer in answers]
+        await begun(*waits)
+        monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+
+        def write() -> None:
+            for index, answer in enumerate(answers):
+                answer.set_result(receipt(index))
+
+        # The loop stands still meanwhile, as it does while it answers others.
+        in_thread(write).join()
+        return await asyncio.gather(*waits), woken
+
+    receipts, woken = asyncio.run(ask())
+    assert [one.index for (one,) in receipts] == list(range(50))
+    assert woken == 1
+
+
+def test_no_answer_is_forgotten_that_comes_while_the_loop_wakes() -> None:
+    async def ask() -> list[int]:
+        waiting = Waiting()
+        found: list[int] = []
+        for turn in range(300):
+            answers: list[Future[Receipt]] = [Future() for _ in range(4)]
+            waits = [asyncio.create_task(waiting.all([answer])) for answer in answers]
+            await asyncio.sleep(0)
+
+            def write(answers: list[Future[Receipt]] = answers, turn: int = turn) -> None:
+                for answer in answers:
+                    answer.set_result(receipt(turn))
+
+            thread = in_thread(write)
+            for (one,) in await asyncio.wait_for(asyncio.gather(*waits), 10):
+                found.append(one.index)
+            thread.join()
+        return found
+
+    assert asyncio.run(ask()) == [turn for turn in range(300) for _ in range(4)]
+
+
+def test_entries_that_end_in_any_order_are_told_in_their_own() -> None:
+    async def ask(order: list[int]) -> list[int]:
+        answers: list[Future[Receipt]] = [Future() for _ in range(3)]
+        wait = asyncio.create_task(Waiting().all(answers))
+        for index in order:
+            await begun(wait)
+            answers[index].set_result(receipt(index))
+        return [one.index for one in await wait]
+
+    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+        assert asyncio.run(ask(order)) == [0, 1, 2]
+
+
+def test_what_is_answered_already_is_not_waited_for() -> None:
+    async def ask() -> list[Receipt]:
+        answer: Future[Receipt] = Future()
+        answer.set_result(receipt(7))
+        return await Waiting().all([answer])
+
+    assert asyncio.run(ask()) == [receipt(7)]
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_one_that_fails_is_raised_also_among_others(failing: int) -> None:
+    async def ask() -> None:
+        answers: list[Future[Receipt]] = [Future() for _ in range(3)]
+        wait = asyncio.create_task(Waiting().all(answers))
+        await begun(wait)
+        for index, answer in enumerate(answers):
+            if index == failing:
+                answer.set_exception(LedgerUnavailableError("the disk is full"))
+            else:
+                answer.set_result(receipt(index))
+        await wait
+
+    with pytest.raises(LedgerUnavailableError, match="disk is full"):
+        asyncio.run(ask())
+
+
+def test_who_is_cancelled_cancels_what_is_not_written_yet_and_nothing_else() -> None:
+    async def ask() -> tuple[bool, bool, Receipt]:
+        waiting = Waiting()
+        written: Future[Receipt] = Future()
+        written.set_running_or_notify_cancel()
+        queued: Future[Receipt] = Future()
+        other: Future[Receipt] = Future()
+        left = asyncio.create_task(waiting.all([written, queued]))
+        stayed = asyncio.create_task(waiting.all([other]))
+        await begun(left, stayed)
+        left.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await left
+        written.set_result(receipt(0))  # nobody waits for it any more
+        other.set_result(receipt(1))
+        (found,) = await stayed
+        return written.cancelled(), queued.cancelled(), found
+
+    assert asyncio.run(ask()) == (False, True, receipt(1))
