@@ -133,20 +133,18 @@ def rego_module(program: Program) -> str:
 
 
 @uncollected()
-def rego_policy(program: Program, *, package: str = PACKAGE, fit: bool = False) -> RegoPolicy:
+def rego_policy(program: Program, *, package: str = PACKAGE) -> RegoPolicy:
     """The module and its data document.
 
     Args:
         program: What to compile.
         package: The Rego package; one below `charter` lets programs share a server.
-        fit: Whether every fact of a question is in its fit form or absent, as whoever asks
-            has made sure. The module then guards only their types.
 
     Raises:
         CoreFormatError: The program is not well-formed.
     """
     check_program(program)
-    return _Module(program, package, fit=fit).policy()
+    return _Module(program, package).policy()
 
 
 def opa_bundle(program: Program, revision: str) -> dict[str, bytes]:
@@ -196,12 +194,12 @@ class _Entry:
 class _Module:
     """One module in the making; names and shared booleans are kept here."""
 
-    def __init__(self, program: Program, package: str, *, fit: bool) -> None:
+    def __init__(self, program: Program, package: str) -> None:
         self._package = package
         self._digest = program_digest(program)
         self._program = fold_program(program)
         self._names = Names(RESERVED.union(_OWN_NAMES))
-        self._facts = FactRules(self._program, self._names, package, fit=fit)
+        self._facts = FactRules(self._program, self._names, package)
         self._helpers: dict[Condition, str] = {}
         self._pending: list[str] = []
         self._never: list[str] = []
