@@ -26,7 +26,6 @@ from gateway.ledger.log import Log, Receipt
 from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
 from gateway.pdp.decision import Outcome
-from gateway.pdp.health import first_down
 from gateway.pdp.judge import Judged
 from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.request import DecisionRequest
@@ -142,9 +141,7 @@ class Service:
             self.clock()
         except ClockError:
             return "the clock is in doubt"
-        if self.ledger.refusal():
-            return "the log takes no entries"
-        return first_down(self._in_force.judge.engines)
+        return "the log takes no entries" if self.ledger.refusal() else None
 
     async def decide(self, body: bytes, caller: Caller) -> dict[str, object]:
         """The signed, recorded and proven answer to a question.
