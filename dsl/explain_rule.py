@@ -10,7 +10,7 @@ from dsl.explain_parts import Part, Parts, joined, parts_of
 from dsl.facts import day_of
 from dsl.kleene import Truth
 from dsl.spoken import spoken_day
-from dsl.wording import AllOf, Phrase, listed, period, shown, subject, value, without_key
+from dsl.wording import AllOf, Phrase, listed, named, period, shown, value, without_key
 
 _ORIGINS = {
     Origin.REQUEST: "by the request",
@@ -199,9 +199,9 @@ class Teller:
         for_ = f" for {shown(keys, 'and')}" if keys else ""
         by = _ORIGINS[fact.origin]
         if fact.path in self._program.derived:
-            by = f"calculated from what is stated {by}"
+            return f"{named(path, fact)} ({path}), calculated from what is stated {by}"
         title = f": {fact.title}" if fact.title else ""
-        return f"{subject(path, fact.kind)}{for_} ({path}), {by}{title}"
+        return f"{named(path, fact)}{for_} ({path}), {by}{title}"
 
     def _read(self) -> list[str]:
         """The paths that the conditions read, in the order of the text."""

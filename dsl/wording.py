@@ -59,20 +59,29 @@ def listed(words: Iterable[str], joint: str = "and") -> str:
 # --- facts ---------------------------------------------------------------------------
 
 
-def subject(path: str, kind: Kind | None = None, *, article: str = "the") -> str:
+def named(path: str, fact: FactType | None) -> str:
+    """What a fact is called: a derived one by its title, for its name is short and only the
+    title says what is counted."""
+    if fact is None:
+        return subject(path)
+    return subject(path, fact.kind, title="" if fact.wire else fact.title)
+
+
+def subject(path: str, kind: Kind | None = None, *, article: str = "the", title: str = "") -> str:
     """What a path speaks of: `the seal of the csf for SOV-2` for `csf.seal[SOV-2]`. Names of
-    dates and of what is yes or no are seldom nouns, and stand in quotes."""
+    dates and of what is yes or no are seldom nouns, and stand in quotes, as does `title`
+    where it stands for the name."""
     match = _PATH.fullmatch(path)
     if match is None:
         return path
-    field = _spaced(match["field"])
+    field = title or _spaced(match["field"])
     match kind:
         case Kind.DAY:
             field = f'{article} date "{field}"'
         case Kind.TRUTH:
             field = f'{"" if article == "the" else f"{article} "}"{field}"'
         case _:
-            field = f"{article} {field}"
+            field = f'"{title}"' if title else f"{article} {field}"
     for_ = f" for {match['key']}" if match["key"] else ""
     return f"{field} of the {_record(match['record'])}{for_}"
 
@@ -131,7 +140,7 @@ def known(path: str, fact: FactType | None, *, negated: bool) -> str:
     not_ = "not " if negated else ""
     if fact is not None and fact.kind is Kind.TRUTH:
         return f"it is {not_}known whether {holds(path, fact.title, negated=False)}"
-    return f"{subject(path, fact.kind if fact else None)} is {not_}known"
+    return f"{named(path, fact)} is {not_}known"
 
 
 def value(text: str) -> str:
@@ -221,7 +230,7 @@ def fact_of(program: Program, path: str) -> FactType | None:
 
 
 def _of_fact(atom: core.FactAtom, fact: FactType | None, *, negated: bool) -> str:
-    what = subject(atom.path, fact.kind if fact else None)
+    what = named(atom.path, fact)
     match atom:
         case core.Holds(path):
             return holds(path, fact.title if fact else "", negated=negated)

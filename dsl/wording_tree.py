@@ -5,7 +5,18 @@ from collections.abc import Sequence
 from dsl import tree
 from dsl.core import FactType, Kind
 from dsl.tree import Relation
-from dsl.wording import all_among, grouped, holds, includes, known, listed, none_of, subject, value
+from dsl.wording import (
+    all_among,
+    grouped,
+    holds,
+    includes,
+    known,
+    listed,
+    named,
+    none_of,
+    subject,
+    value,
+)
 
 
 def written_in_words(test: tree.Test, facts: Sequence[FactType], *, negated: bool = False) -> str:
@@ -20,7 +31,7 @@ def written_in_words(test: tree.Test, facts: Sequence[FactType], *, negated: boo
         return f"it is not so that {words}" if negated else words
     fact = facts[0]
     if test.quantifier is None:
-        return _test(test, fact, subject(fact.path, fact.kind), negated=negated)
+        return _test(test, fact, named(fact.path, fact), negated=negated)
     return _quantified(test, fact, negated=negated)
 
 

@@ -93,3 +93,44 @@ def test_a_permission_that_only_warns_is_not_said_to_permit() -> None:
 def test_a_zone_put_together_of_dated_ones_depends_on_the_day(zone: str, dated: bool) -> None:
     text = told(f'rule r "R" cites ACT art 1 on place permit when x.country in {zone}\n')
     assert ("Who belongs to it depends on the day." in text) is dated
+
+
+DERIVED = """entity shop "A shop"
+  field shares list of stake
+  field opened date
+  field closed date
+structure stake "A stake"
+  field part number of percent
+record s "S" is shop from catalogue at context.s on place
+derive s.whole_share "Share of all owners together" as the sum of s.shares.part
+derive s.last_day "Last day to object" as s.opened plus 6 months
+derive s.early as s.closed minus 6 months
+derive s.in_order "Closed after it was opened" as whether s.closed after s.opened
+"""
+NAMED = {
+    "s.whole_share at least 50 percent": (
+        '"Share of all owners together" of the S is at least 50 percent'
+    ),
+    "s.whole_share is known": '"Share of all owners together" of the S is known',
+    "s.last_day before 2026-01-01": 'the date "Last day to object" of the S is before 2026-01-01',
+    # Without a title there is the name alone.
+    "s.early before today": 'the date "early" of the S is before today',
+    "not s.in_order": '"Closed after it was opened" is not true of the S',
+}
+
+
+@pytest.mark.parametrize("condition", NAMED)
+def test_a_derived_fact_is_called_by_its_title(condition: str) -> None:
+    text = told(f'{DERIVED}rule r "R" cites ACT art 1 on place permit when {condition}\n')
+    assert f"It applies when {NAMED[condition]}." in text
+    assert "the whole share" not in text
+    facts = next(line for line in text.splitlines() if line.startswith("facts 1: "))
+    assert "calculated from what is stated by the catalogue" in facts
+    assert facts.count("Share of all owners together") <= 1
+
+
+def test_a_fact_that_is_stated_is_called_by_its_name() -> None:
+    """Its title is a sentence as often as not."""
+    stated = DERIVED.replace("opened date", 'opened date "When it was opened"')
+    rule = 'rule r "R" cites ACT art 1 on place permit when s.opened before today\n'
+    assert 'the date "opened" of the S is before today' in told(f"{stated}{rule}")
