@@ -86,7 +86,7 @@ class Service:
         self.watch: Watch = Nobody()
         ledger.on_commit(lambda entries: self.watch.committed(entries))
         self._proven = False
-        self._waiting: Waiting | None = None
+        self._waiting = Waiting()
 
     @property
     def in_force(self) -> InForce:
@@ -229,8 +229,6 @@ class Service:
         pending = self.ledger.append_all(bodies, once=once)
         if once is not None:
             await _all_over(pending)
-        if self._waiting is None:  # here there is an event loop
-            self._waiting = Waiting()
         receipts = await self._waiting.all(pending)
         self._proven = True
         for one in prepared:

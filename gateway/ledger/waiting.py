@@ -11,11 +11,11 @@ _Waiter = asyncio.Future[None]
 
 
 class Waiting:
-    """Waits of one event loop. `asyncio.wrap_future` would wake the loop for every entry; a
-    commit group answers many in one go."""
+    """Waits of the event loop that runs, one at a time. `asyncio.wrap_future` would wake it for
+    every entry; a commit group answers many in one go."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._over: deque[_Waiter] = deque()
         self._woken = False
 
@@ -35,7 +35,10 @@ class Waiting:
         return [answer.result() for answer in answers]
 
     async def _end_of(self, answer: Future[Receipt]) -> None:
-        waiter = self._loop.create_future()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:  # the one before has ended, and wakes nobody any more
+            self._loop, self._over, self._woken = loop, deque(), False
+        waiter = loop.create_future()
         answer.add_done_callback(lambda _: self._tell(waiter))
         await waiter
 
@@ -45,7 +48,7 @@ class Waiting:
         self._over.append(waiter)
         if not self._woken:
             self._woken = True
-            self._loop.call_soon_threadsafe(self._wake)
+            waiter.get_loop().call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
         self._woken = False

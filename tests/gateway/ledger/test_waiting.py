@@ -139,3 +139,18 @@ def test_who_is_cancelled_cancels_what_is_not_written_yet_and_nothing_else() -> 
         return written.cancelled(), queued.cancelled(), found
 
     assert asyncio.run(ask()) == (False, True, receipt(1))
+
+
+def test_a_loop_after_another_is_woken_as_well() -> None:
+    waiting = Waiting()
+
+    async def ask(leaves: bool) -> None:
+        answer: Future[Receipt] = Future()
+        wait = asyncio.create_task(waiting.all([answer]))
+        await begun(wait)
+        if not leaves:
+            in_thread(lambda: answer.set_result(receipt(0))).join()
+            await asyncio.wait_for(wait, 10)
+
+    for leaves in (False, True, False):
+        asyncio.run(ask(leaves))
