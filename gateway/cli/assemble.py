@@ -46,8 +46,9 @@ class Parts:
 
     def service(self, state: State) -> Service:
         """A service with its ledger open; the caller closes it."""
+        clock = TrustedClock()  # also the log's: what is in doubt here is not logged there
         try:
-            ledger = state.open_ledger()
+            ledger = state.open_ledger(clock)
         except LedgerUnavailableError as error:
             raise ConfigurationError(
                 f"{error}: a gateway runs on this state folder; ask it with `charter decide "
@@ -57,7 +58,7 @@ class Parts:
             in_force=InForce(self.bundle, self.catalogue, self.engines, remember=self.remember),
             signer=state.decision_key,
             ledger=ledger,
-            clock=TrustedClock(self._newest(ledger)),
+            clock=clock.not_before(self._newest(ledger)),
         )
 
     def _newest(self, ledger: Log) -> datetime | None:
