@@ -31,6 +31,7 @@ _ASKING = frozenset({Role.SCHEDULER})
 _READING = frozenset({Role.SCHEDULER, Role.AUDITOR})
 _RULES = frozenset(Role)
 _WATCHING = frozenset({Role.OPERATOR, Role.AUDITOR})
+_RUNNING = frozenset({Role.OPERATOR})
 
 # The roles of which one is needed. ANYBODY is for what holds nothing of a tenant and is
 # needed before, or without, being a caller: keys, checkpoints, health, descriptions.
@@ -56,6 +57,7 @@ ACCESS: Mapping[str, frozenset[Role] | None] = {
     "GET /readyz": ANYBODY,
     "GET /openapi.json": ANYBODY,
     "GET /metrics": _WATCHING,
+    "POST /v1/reload": _RUNNING,
 }
 # Whole folders of the above: every place below needs the same.
 BELOW: Mapping[str, frozenset[Role] | None] = {

@@ -15,17 +15,19 @@ from starlette.types import ASGIApp
 
 from gateway.callers import Callers, Known
 from gateway.errors import GatewayError
+from gateway.reload import Reloader
 from gateway.service import Service
 from gateway.web.access import Gate
 from gateway.web.decisions import DecisionDoor
 from gateway.web.entrance import Entrance
 from gateway.web.further import further_places
-from gateway.web.metrics import Metrics
 from gateway.web.idempotency import Repeats
+from gateway.web.metrics import Metrics
 from gateway.web.openapi import VOCABULARY, Described
 from gateway.web.places import decision_places, public_places
 from gateway.web.problem import INTERNAL, NO_METHOD, NOT_FOUND, of_error
 from gateway.web.public import PublicDoor
+from gateway.web.reloading import ReloadDoor
 from gateway.web.routes import routes
 from gateway.web.watched import Tracing, Watched
 from gateway.web.watching import WatchingDoor
@@ -53,12 +55,14 @@ def create_app(
     clock: Callable[[], datetime] | None = None,
     tracing: Tracing | None = None,
     public_url: str | None = None,
+    reloader: Reloader | None = None,
 ) -> Gateway:
     """The gateway as an ASGI application. It closes the service when it stops.
 
     Args:
         clock: By which credentials run out; that of the service where none is given.
         public_url: Where callers reach it; without it, no metadata can be served.
+        reloader: Of the service, where it was loaded from a disk.
     """
     entrance = Entrance()
     repeats = Repeats(service)
@@ -80,6 +84,7 @@ def create_app(
         *decision_places(decisions),
         *public_places(public),
         *watching.operations(),
+        *ReloadDoor(reloader).operations(),
     ]
     described = Described(operations, lambda: service.in_force.bundle.files[VOCABULARY])
     app = Gateway(

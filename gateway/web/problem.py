@@ -165,6 +165,11 @@ KEYS_EXHAUSTED = Problem(
 )
 # What a question with a key may be refused with besides.
 OF_A_KEY = (KEY_MALFORMED, KEY_IN_USE, KEY_REUSED, KEYS_EXHAUSTED)
+RELOAD_REFUSED = Problem(
+    "reload-refused",
+    "Other rules and facts cannot come into force; those before them stay",
+    HTTPStatus.CONFLICT,
+)
 NOT_READY = Problem(
     "not-ready",
     "The gateway does not answer questions at present",
@@ -233,6 +238,7 @@ PROBLEMS = (
     HEAD_TOO_LARGE,
     MALFORMED_HTTP,
     *OF_A_KEY,
+    RELOAD_REFUSED,
 )
 
 
