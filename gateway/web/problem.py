@@ -137,7 +137,13 @@ OVERLOADED = Problem(
 )
 TOO_MANY_CONNECTIONS = Problem(
     "too-many-connections",
-    "Too many connections are open at once",
+    "Too many connections of this client are open at once",
+    HTTPStatus.TOO_MANY_REQUESTS,
+    headers=(("Retry-After", "1"),),
+)
+NO_CONNECTIONS_LEFT = Problem(
+    "no-connections-left",
+    "As many connections are open as this gateway can have",
     HTTPStatus.SERVICE_UNAVAILABLE,
     headers=(("Retry-After", "1"),),
 )
@@ -226,6 +232,7 @@ PROBLEMS = (
     LEDGER_UNAVAILABLE,
     OVERLOADED,
     TOO_MANY_CONNECTIONS,
+    NO_CONNECTIONS_LEFT,
     NOT_READY,
     INTERNAL,
     NOT_FOUND,
