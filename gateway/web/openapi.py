@@ -23,7 +23,6 @@ EVERYWHERE = (
     problem.HEAD_TOO_LARGE,
     problem.INTERNAL,
     problem.TOO_MANY_CONNECTIONS,
-    problem.NO_CONNECTIONS_LEFT,
 )
 # What any place may say that needs a token. Those are all by their slug: callers can come to
 # be known in more ways.

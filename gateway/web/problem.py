@@ -137,13 +137,7 @@ OVERLOADED = Problem(
 )
 TOO_MANY_CONNECTIONS = Problem(
     "too-many-connections",
-    "Too many connections of this client are open at once",
-    HTTPStatus.TOO_MANY_REQUESTS,
-    headers=(("Retry-After", "1"),),
-)
-NO_CONNECTIONS_LEFT = Problem(
-    "no-connections-left",
-    "As many connections are open as this gateway can have",
+    "Too many connections are open at once",
     HTTPStatus.SERVICE_UNAVAILABLE,
     headers=(("Retry-After", "1"),),
 )
@@ -171,11 +165,6 @@ KEYS_EXHAUSTED = Problem(
 )
 # What a question with a key may be refused with besides.
 OF_A_KEY = (KEY_MALFORMED, KEY_IN_USE, KEY_REUSED, KEYS_EXHAUSTED)
-RELOAD_REFUSED = Problem(
-    "reload-refused",
-    "Other rules and facts cannot come into force; those before them stay",
-    HTTPStatus.CONFLICT,
-)
 NOT_READY = Problem(
     "not-ready",
     "The gateway does not answer questions at present",
@@ -232,7 +221,6 @@ PROBLEMS = (
     LEDGER_UNAVAILABLE,
     OVERLOADED,
     TOO_MANY_CONNECTIONS,
-    NO_CONNECTIONS_LEFT,
     NOT_READY,
     INTERNAL,
     NOT_FOUND,
@@ -245,7 +233,6 @@ PROBLEMS = (
     HEAD_TOO_LARGE,
     MALFORMED_HTTP,
     *OF_A_KEY,
-    RELOAD_REFUSED,
 )
 
 

@@ -25,8 +25,7 @@ class Machine:
         self.wall += seconds
 
     def clock(self, not_before: datetime | None = None) -> TrustedClock:
-        clock = TrustedClock(wall=lambda: self.wall, machine=lambda: self.machine)
-        return clock.not_before(not_before)
+        return TrustedClock(not_before, wall=lambda: self.wall, machine=lambda: self.machine)
 
 
 @pytest.fixture
