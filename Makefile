@@ -14,6 +14,8 @@ CEDAR := .tools/cedar
 HEY   := .tools/hey
 # Other people's tools, which must accept what we emit; only tests ask them.
 TOOLS := $(REGAL).$(REGAL_VERSION) $(CEDAR).$(CEDAR_VERSION)
+# How many histories `make faults` tries of each fault.
+SEEDS ?= 10
 # How many questions `make agree` puts to every engine.
 N     ?= 20000
 LOCK  := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 \
@@ -26,15 +28,18 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo bench lint format types agree wheel lock clean
+.PHONY: help setup test faults debian demo bench lint format types agree wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: .venv/.stamp $(OPA).$(OPA_VERSION) ## create .venv, install the pins, find or build OPA
 
-test: lint types $(TOOLS) ## lint, types and all tests
+test: lint types $(TOOLS) debian ## lint, types and all tests
 	$(BIN)/python -m pytest
+
+faults: setup debian ## what a machine does to a gateway, with SEEDS as many histories
+	CHARTER_FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults
 
 demo: setup ## a real gateway, eight questions, one proof checked offline
 	$(BIN)/python tests/demo/run.py
@@ -66,6 +71,9 @@ lock: setup ## pin the newest versions that pyproject.toml allows
 
 clean: ## remove all that was built or installed here
 	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis build dist
+
+debian:
+	@.ci/install-debian
 
 .venv/.stamp: .ci/requirements-dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

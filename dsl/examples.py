@@ -140,8 +140,10 @@ def _facts(
     """What is known in an example; what it states itself counts before the catalogue and
     before what is derived, and all of that before what the charter assumes."""
     assumed = example.assumed
+    # Of an assumed place nothing counts where the example names another.
+    places = {r: name for r, name in assumed.entities.items() if r not in example.entities}
     raw = {
-        **_entity_facts(checked, assumed.entities, example.span, fixtures),
+        **_entity_facts(checked, places, example.span, fixtures),
         **assumed.given,
         **_entity_facts(checked, example.entities, example.span, fixtures),
         **example.given,

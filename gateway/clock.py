@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
+from typing import Self
 
 from gateway.errors import ClockError
 
@@ -53,25 +54,30 @@ class TrustedClock:
     """Gives the instant, in UTC.
 
     Args:
-        not_before: The instant of the newest record.
         wall: Seconds since 1970, which somebody may set.
         machine: Seconds that nobody can set.
     """
 
     def __init__(
         self,
-        not_before: datetime | None = None,
         *,
         wall: Callable[[], float] = time.time,
         machine: Callable[[], float] = machine_seconds,
     ) -> None:
         self._wall = wall
         self._machine = machine
-        self._latest = not_before.timestamp() if not_before else 0.0
+        self._latest = 0.0
         self._trusted = _Reading(wall(), machine())
         self._jumped_to: _Reading | None = None
         self._doubt = ""
         self._lock = Lock()
+
+    def not_before(self, instant: datetime | None) -> Self:
+        """Tell it of the newest record, or that there is none; returns itself."""
+        if instant is not None:
+            with self._lock:
+                self._latest = max(self._latest, instant.timestamp())
+        return self
 
     def __call__(self) -> datetime:
         """The instant.

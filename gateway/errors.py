@@ -29,6 +29,13 @@ class KeyFileError(ConfigurationError):
     reason = "key-file"
 
 
+class ReleaseError(ConfigurationError):
+    """What is to be decided with is not what a trusted author signed, or is older than what
+    was in force before. What is in force stays."""
+
+    reason = "release"
+
+
 class KeyMalformedError(GatewayError):
     """A public key is malformed, of the wrong kind, or one that nobody should trust."""
 
@@ -36,6 +43,12 @@ class KeyMalformedError(GatewayError):
 
 
 # --- asking --------------------------------------------------------------------------
+
+
+class ReloadError(GatewayError):
+    """Other rules and facts cannot come into force; those before them stay."""
+
+    reason = "reload-refused"
 
 
 class RequestError(GatewayError):

@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 
 from gateway.bundle import Bundle
 from gateway.pdp.catalogue import Catalogue
-from gateway.pdp.combine import DEFAULT_TIMEOUT_S
 from gateway.pdp.dates import LAST_DAY, boundaries, daily_zones, day_of, midnight
 from gateway.pdp.engine import Engine
 from gateway.pdp.judge import Judge, Judged
 from gateway.pdp.lenient import Lenient
 from gateway.pdp.search import Searcher
+from gateway.release import Release
 from gateway.spelling import Speller
 
 MAX_VALIDITY = timedelta(hours=1)
@@ -32,7 +32,9 @@ class InForce:
     Args:
         engines: With the program of the bundle loaded; they belong to this value.
         remember: How many answers to keep.
-        engine_timeout_s: After how many seconds an engine has not answered.
+        engine_timeout_s: After how many seconds an engine has not answered; None for the
+            time limit of each.
+        release: By which an author signed the two, where only signed ones are loaded.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class InForce:
         engines: Sequence[Engine],
         *,
         remember: int = 10_000,
-        engine_timeout_s: float = DEFAULT_TIMEOUT_S,
+        engine_timeout_s: float | None = None,
+        release: Release | None = None,
     ) -> None:
         self.bundle = bundle
         self.catalogue = catalogue
+        self.release = release
         self.since = monotonic()
         program = bundle.program
         self.judge = Judge(

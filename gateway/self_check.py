@@ -14,7 +14,7 @@ from gateway.errors import ConfigurationError, GatewayError
 from gateway.identifiers import uuid7
 from gateway.keys import DecisionSigner
 from gateway.ledger.log import Log
-from gateway.record.canonical import load_strict
+from gateway.record.canonical import Json, load_strict
 from gateway.record.envelope import MAX_ENVELOPE, sign_envelope
 from gateway.record.statement import PAYLOAD_TYPE, Statement, digest_request, write_statement
 from gateway.verify import Trust, verify_decision
@@ -51,26 +51,37 @@ async def self_check(
         if ledger.size == 0:
             at = clock()
             record_id = uuid7(at, random)
-            body = _record(record_id, at, loaded, signer)
+            body = own_record(record_id, at, ACTION, loaded, signer)
             await asyncio.wrap_future(ledger.append(record_id, TENANT, body))
         await asyncio.to_thread(_prove_newest, ledger, Trust.from_json(json.dumps(trust).encode()))
     except GatewayError as error:
         raise ConfigurationError(f"the log gives no proof that holds: {error}") from error
 
 
-def _record(
-    record_id: str, at: datetime, loaded: Mapping[str, str], signer: DecisionSigner
+def own_record(
+    record_id: str,
+    at: datetime,
+    action: str,
+    members: Mapping[str, Json],
+    signer: DecisionSigner,
 ) -> bytes:
+    """The signed refusal of a question that no caller can put, as the body of an entry.
+
+    Args:
+        action: What the gateway did.
+        members: What its record says besides.
+    """
     stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     predicate = {
         "id": record_id,
         "tenant": TENANT,
-        "action": ACTION,
+        "action": action,
         "decision": "deny",
-        **loaded,
+        **members,
         "decided_at": stamp,
     }
-    payload = write_statement(Statement(digest_request(QUESTION), predicate))
+    question = {**QUESTION, "action": {"name": action}}
+    payload = write_statement(Statement(digest_request(question), predicate))
     return sign_envelope(payload, PAYLOAD_TYPE, signer).to_bytes()
 
 

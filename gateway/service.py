@@ -30,7 +30,7 @@ from gateway.pdp.judge import Judged
 from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.request import DecisionRequest
 from gateway.pdp.search import Searched
-from gateway.record.canonical import canonicalise, load_strict
+from gateway.record.canonical import Json, canonicalise, load_strict
 from gateway.record.envelope import MAX_ENVELOPE, read_envelope, sign_envelope
 from gateway.record.statement import (
     MAX_PAYLOAD_DEPTH,
@@ -39,7 +39,7 @@ from gateway.record.statement import (
     read_statement,
     state_predicate,
 )
-from gateway.self_check import self_check
+from gateway.self_check import TENANT, own_record, self_check
 from gateway.spelling import answer_text
 from gateway.watch import Nobody, Watch, decisions, shown
 
@@ -131,6 +131,18 @@ class Service:
             random=self._random,
         )
         self._proven = True
+
+    async def record_own(self, action: str, members: Mapping[str, Json]) -> None:
+        """Record something that the gateway did itself, as an entry of the log.
+
+        Raises:
+            LedgerUnavailableError: It could not be recorded.
+        """
+        at = self.clock()
+        record_id = uuid7(at, self._random)
+        body = own_record(record_id, at, action, members, self._signer)
+        (pending,) = self.ledger.append_all([(record_id, TENANT, body)])
+        await asyncio.wrap_future(pending)
 
     def not_ready(self) -> str | None:
         """Why the next decision will not be answered, as far as is known; None where it

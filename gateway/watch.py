@@ -30,6 +30,10 @@ class Watch(Protocol):
         """So many entries were made durable together. Called in the thread of the ledger."""
         ...
 
+    def reloaded(self, error: str | None) -> None:
+        """Other rules and facts were to come into force. `error` says why they did not."""
+        ...
+
 
 class Nobody:
     """Watches nothing."""
@@ -38,6 +42,9 @@ class Nobody:
         """Nobody listens."""
 
     def committed(self, entries: int) -> None:
+        """Nobody listens."""
+
+    def reloaded(self, error: str | None) -> None:
         """Nobody listens."""
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from dsl.compile import Compiled
 from dsl.core import Program
 from dsl.diagnostics import Severity, render_human
-from gateway import bundle
+from dsl.errors import DslError
+from gateway import bundle, release
 from gateway.clock import TrustedClock
 from gateway.errors import ConfigurationError, LedgerUnavailableError
 from gateway.in_force import InForce
@@ -22,19 +23,21 @@ from gateway.service import Service
 from gateway.state import State, open_state
 
 _SITES = "sites.toml"
+_RELEASE = "release.json"
 
 
 class Parts:
     """What a service is made of, before there are keys and a ledger."""
 
-    def __init__(self, args: Namespace) -> None:
+    def __init__(self, args: Namespace, *, warn: bool = True) -> None:
         result = bundle.compile_folder(policies(args))
         warnings = [d for d in result.diagnostics if d.severity is Severity.WARNING]
-        if warnings and result.program is not None:
+        if warn and warnings and result.program is not None:
             sys.stderr.write(render_human(warnings) + "\n")
         _, program = result.require()
         self.bundle = bundle.build(result, fixtures(args, result, program))
         self.catalogue = load_catalogue(args, result, program)
+        self.release = signed_release(args, self.bundle.digest, self.catalogue.digest)
         self.engines: Sequence[Engine] = make_engines(
             args.engines or DEFAULT, program, opa_url=args.opa_url
         )
@@ -44,20 +47,31 @@ class Parts:
     def judge(self) -> Judge:
         return Judge(self.bundle.program, self.catalogue, self.engines, remember=self.remember)
 
+    def in_force(self) -> InForce:
+        """What questions can be decided with; the engines are its own from now on."""
+        return InForce(
+            self.bundle,
+            self.catalogue,
+            self.engines,
+            remember=self.remember,
+            release=self.release,
+        )
+
     def service(self, state: State) -> Service:
         """A service with its ledger open; the caller closes it."""
+        clock = TrustedClock()  # also the log's: what is in doubt here is not logged there
         try:
-            ledger = state.open_ledger()
+            ledger = state.open_ledger(clock)
         except LedgerUnavailableError as error:
             raise ConfigurationError(
                 f"{error}: a gateway runs on this state folder; ask it with `charter decide "
                 "--url`, or give another --state"
             ) from error
         return Service(
-            in_force=InForce(self.bundle, self.catalogue, self.engines, remember=self.remember),
+            in_force=self.in_force(),
             signer=state.decision_key,
             ledger=ledger,
-            clock=TrustedClock(self._newest(ledger)),
+            clock=clock.not_before(self._newest(ledger)),
         )
 
     def _newest(self, ledger: Log) -> datetime | None:
@@ -68,6 +82,38 @@ class Parts:
         instant = datetime.fromisoformat(record.logged_at)
         excused = self.clock_was_ahead_until
         return None if excused is not None and instant <= excused else instant
+
+
+def load_again(args: Namespace) -> InForce:
+    """What is on disk now, for a gateway that runs.
+
+    Raises:
+        ConfigurationError: It cannot be used. Mistakes in charters are told as such too.
+    """
+    try:
+        return Parts(args, warn=False).in_force()
+    except DslError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def signed_release(args: Namespace, bundle: str, catalogue: str) -> release.Release | None:
+    """The release by which an author signed the two digests; None where no authors are named.
+
+    Raises:
+        ReleaseError: They are not signed, or others are.
+    """
+    trusted: Path | None = getattr(args, "authors", None)
+    if trusted is None:
+        return None
+    found = release.load(release_file(args), release.load_authors(trusted))
+    found.covers(bundle=bundle, catalogue=catalogue)
+    return found
+
+
+def release_file(args: Namespace) -> Path:
+    """The file of the command line, or `release.json` in the folder of the charters."""
+    place = policies(args)
+    return args.release or (place if place.is_dir() else place.parent) / _RELEASE
 
 
 def policies(args: Namespace) -> Path:

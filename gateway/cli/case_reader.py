@@ -26,19 +26,25 @@ MAX_TITLE = 300
 
 _EPOCH = date(1970, 1, 1)
 _HEADING = re.compile(r"^[ \t]*\[\[[ \t]*case[ \t]*\]\]", re.MULTILINE)
+_ASSUME = re.compile(r"^[ \t]*(?:\[[ \t]*)?assume\b", re.MULTILINE)
 
 
-class _Row(BaseModel):
-    """One case as it stands in the file."""
+class _Stated(BaseModel):
+    """What is so in all cases of the file, or in one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    entities: dict[str, str] = Field(default_factory=dict)
+    given: dict[str, object] = Field(default_factory=dict)
+    unknown: list[str] = Field(default_factory=list)
+
+
+class _Row(_Stated):
+    """One case as it stands in the file."""
 
     title: str = Field(min_length=1, max_length=MAX_TITLE)
     action: str | list[str] | None = None
     as_of: date | None = None
-    entities: dict[str, str] = Field(default_factory=dict)
-    given: dict[str, object] = Field(default_factory=dict)
-    unknown: list[str] = Field(default_factory=list)
     expect: Literal["permitted", "denied", "undetermined"]
     by: list[str] | None = None
     obligations: list[str] = Field(default_factory=list)
@@ -49,6 +55,7 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     format: Literal["charter-cases/v1"]
+    assume: dict[str, object] = Field(default_factory=dict)
     case: list[dict[str, object]] = Field(min_length=1, max_length=MAX_CASES)
 
 
@@ -75,7 +82,7 @@ class CaseReader:
 
     def examples(self) -> Iterator[model.Example]:
         try:
-            rows = _File.model_validate(toml_text.loads(self._source.text)).case
+            file = _File.model_validate(toml_text.loads(self._source.text))
         except ValidationError as error:
             self._problems.append(f"{self._file}: {_first(error)}")
             return
@@ -83,6 +90,8 @@ class CaseReader:
             # A ValueError: tomllib lets impossible dates through as one.
             self._problems.append(f"{self._file}: this is not TOML: {_line(error)}")
             return
+        assumed = self._assumed(file.assume)
+        rows = file.case
         spans = self._spans(len(rows))
         seen: set[str] = set()
         for number, (raw, span) in enumerate(zip(rows, spans, strict=True), 1):
@@ -97,7 +106,19 @@ class CaseReader:
             if row.title in seen:
                 self._problem("`title`: another case has it already; give each its own")
             seen.add(row.title)
-            yield from self._example(row, span)
+            yield from self._example(row, span, assumed)
+
+    def _assumed(self, raw: Mapping[str, object]) -> model.Assumed:
+        """What every case takes for granted that does not say otherwise."""
+        place = _ASSUME.search(self._source.text)
+        line, _ = self._source.position(place.start() if place else 0)
+        self._where = f"{self._file}:{line}: assume"
+        try:
+            stated = _Stated.model_validate(raw)
+        except ValidationError as error:
+            self._problem(_first(error))
+            return model.Assumed()
+        return model.Assumed(self._facts(stated), stated.entities)
 
     def _spans(self, count: int) -> list[Span]:
         """Where each case begins, if the file is laid out as usual; else its beginning."""
@@ -110,12 +131,10 @@ class CaseReader:
     def _problem(self, words: str) -> None:
         self._problems.append(f"{self._where}: {printable(words)}")
 
-    def _example(self, row: _Row, span: Span) -> Iterator[model.Example]:
+    def _example(self, row: _Row, span: Span, assumed: model.Assumed) -> Iterator[model.Example]:
         """One example for each action, so that each runs on the rules it needs."""
         before = len(self._problems)
-        given = dict(self._given(row))
-        self._unknown(row, given)
-        self._entities(row)
+        given = self._facts(row)
         by = self._by(row.by)
         self._known("obligations", row.obligations, self._scope.obligations)
         self._known("advice", row.advice, self._scope.obligations)
@@ -139,6 +158,7 @@ class CaseReader:
                 day=(day - _EPOCH).days,
                 actions=(action,),
                 span=span,
+                assumed=assumed,
             )
 
     # --- fields ---
@@ -182,18 +202,19 @@ class CaseReader:
             meant += found[:1]
         return tuple(sorted(set(meant)))
 
-    def _entities(self, row: _Row) -> None:
-        places = {place.record for place in self._scope.checked.places}
-        self._known("entities", row.entities, places)
-
-    def _unknown(self, row: _Row, given: dict[str, object]) -> None:
-        self._known("unknown", row.unknown, self._scope.checked.facts)
-        for path in row.unknown:
+    def _facts(self, stated: _Stated) -> dict[str, object]:
+        """Paths and values, None for what is known to nobody."""
+        given = dict(self._given(stated))
+        self._known("unknown", stated.unknown, self._scope.checked.facts)
+        for path in stated.unknown:
             if path in given:
                 self._problem(f"`unknown`: `{path}` is given as well; leave one of them out")
             given[path] = None
+        places = {place.record for place in self._scope.checked.places}
+        self._known("entities", stated.entities, places)
+        return given
 
-    def _given(self, row: _Row) -> Iterator[tuple[str, object]]:
+    def _given(self, row: _Stated) -> Iterator[tuple[str, object]]:
         facts, lists = self._scope.checked.facts, self._scope.checked.lists
         places = {place.record for place in self._scope.checked.places}
         for path, raw in _flat(row.given, facts):

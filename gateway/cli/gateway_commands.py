@@ -119,9 +119,28 @@ def _serve_arguments(parser: ArgumentParser) -> None:
         "needs the extra `tracing`",
     )
     options.add_policies(parser)
+    _release_arguments(parser)
     options.add_service(parser)
     options.add_format(parser)
     take_over(parser)
+
+
+def _release_arguments(parser: ArgumentParser) -> None:
+    """By whom rules and catalogue must be signed."""
+    parser.add_argument(
+        "--authors",
+        type=Path,
+        metavar="FILE",
+        help="public keys of the authors, PEM, one after another: nothing is loaded that none "
+        "of them signed",
+    )
+    parser.add_argument(
+        "--release",
+        type=Path,
+        metavar="FILE",
+        help="what they signed, made by `charter release sign` (default: release.json in the "
+        "folder of the charters)",
+    )
 
 
 def _listening_arguments(parser: ArgumentParser) -> None:

@@ -7,12 +7,19 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import NoReturn
 
-from gateway.cli import exit_codes, gateway_commands, policy_commands, token_commands
+from gateway.cli import (
+    exit_codes,
+    gateway_commands,
+    policy_commands,
+    release_commands,
+    token_commands,
+)
 from gateway.cli.command import Command
 
 COMMANDS: tuple[Command, ...] = (
     *policy_commands.COMMANDS,
     *gateway_commands.COMMANDS,
+    *release_commands.COMMANDS,
     *token_commands.COMMANDS,
 )
 

@@ -163,12 +163,15 @@ permits the action, everything is permitted that they do not refuse.
 
   format = "charter-cases/v1"
 
+  [assume]                   # holds in every case that does not say otherwise
+  given       = { transfer.mechanism = "none" }   # also `entities` and `unknown`
+
   [[case]]
   title       = "patient records to Virginia"
   action      = "place"              # one, or a list
   as_of       = 2026-11-22           # default: the day in the head of the charter
   entities    = { destination = "aws/us-east-1" }     # rows of the fixture catalogue
-  given       = { data.labels = ["health"], transfer.mechanism = "none" }
+  given       = { data.labels = ["health"] }
   unknown     = ["transfer.impact_assessment"]        # known to nobody, also no catalogue
   expect      = "denied"             # or "permitted", "undetermined"
   by          = ["protected-destination"]    # exactly these rules are the reason

@@ -64,23 +64,34 @@ def ask(url: str, token: str, body: bytes) -> Mapping[str, object]:
         RequestError: The gateway refused the question; the error repeats why.
         ConfigurationError: There is no gateway, or no answer of one.
     """
+    answer = post(url, "/v1/decisions", token, body)
+    try:
+        return _with_evidence(read_answer(answer))
+    except GatewayError as error:
+        raise _no_gateway(url, error) from error
+
+
+def post(url: str, path: str, token: str, body: bytes, *, timeout_s: float = TIMEOUT_S) -> bytes:
+    """What the gateway at an address answers to a body; raises as `ask`."""
     request = urllib.request.Request(  # noqa: S310 - the scheme was checked
-        _address(url) + "/v1/decisions",
+        _address(url) + path,
         data=body,
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
     try:
-        with _OPENER.open(request, timeout=TIMEOUT_S) as response:
-            return _with_evidence(read_answer(response.read(MAX_ANSWER + 1)))
+        with _OPENER.open(request, timeout=timeout_s) as response:
+            return response.read(MAX_ANSWER + 1)
     except urllib.error.HTTPError as error:
         with error:
             raise _problem(error.read(MAX_ANSWER), error.code, url) from None
-    except GatewayError as error:
-        raise ConfigurationError(f"{url}: this is not the answer of a gateway: {error}") from error
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         words = getattr(reason, "strerror", None) or str(reason) or type(error).__name__
         raise ConfigurationError(f"no answer from {url}: {words}") from error
+
+
+def _no_gateway(url: str, error: GatewayError) -> ConfigurationError:
+    return ConfigurationError(f"{url}: this is not the answer of a gateway: {error}")
 
 
 def _address(url: str) -> str:

@@ -10,6 +10,7 @@ import ssl
 import sys
 from argparse import Namespace
 from contextlib import suppress
+from functools import partial
 
 import uvicorn
 import uvloop
@@ -17,7 +18,7 @@ import uvloop
 from dsl.core import Program
 from gateway.callers import Known
 from gateway.cli import exit_codes
-from gateway.cli.assemble import Parts, local_state
+from gateway.cli.assemble import Parts, load_again, local_state
 from gateway.cli.callers import Others, always, check_address
 from gateway.cli.logs import log_as_json
 from gateway.cli.memory import leave_no_core
@@ -25,6 +26,7 @@ from gateway.cli.settings import resolve
 from gateway.errors import ClockError, ConfigurationError
 from gateway.pdp.engines import DEFAULT
 from gateway.pdp.profiles import Profiles
+from gateway.reload import Reloader, reload_at_signal
 from gateway.service import Service
 from gateway.state import State
 from gateway.web.app import Gateway, create_app
@@ -80,8 +82,15 @@ async def _run(
         with suppress(ClockError):  # it has said so; the time may get certain by itself
             service.clock()
         public_url = args.public_url or _url(args, listener)
+        reloader = Reloader(service, partial(load_again, args), state.folder)
+        await reloader.start()
         app = create_app(
-            service, callers, state.trust(), public_url=public_url, tracing=_tracing(args.traces)
+            service,
+            callers,
+            state.trust(),
+            public_url=public_url,
+            tracing=_tracing(args.traces),
+            reloader=reloader,
         )
         config = _config(args, app, bounds)
         if tls is not None:
@@ -93,6 +102,7 @@ async def _run(
     listener.listen(BACKLOG)  # who is greeted may connect at once, and is answered in a moment
     _greet(args, listener, state, service.in_force.bundle.digest)
     server = uvicorn.Server(config)
+    reload_at_signal(reloader)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn takes the signal, stops in order, and then raises it again, for us.
         signal.signal(number, _stopped)

@@ -103,6 +103,8 @@ SETTINGS = (
     Setting("policies", "charters", "policies", File(Path)),
     Setting("policies", "catalogue", "catalogue", File(Path)),
     Setting("policies", "fixtures", "fixtures", File(Path)),
+    Setting("policies", "authors", "authors", File(Path)),
+    Setting("policies", "release", "release", File(Path)),
     Setting("engines", "names", "engines", Names(options.engine_names)),
     Setting("engines", "opa_url", "opa_url", Text()),
     Setting("engines", "memo", "memo", Number(options.count)),

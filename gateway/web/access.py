@@ -5,7 +5,7 @@ what goes wrong in the gate never reaches the handler.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import cast
 
@@ -24,7 +24,6 @@ log = logging.getLogger("charter")
 _CALLER = "charter.caller"
 TENANT_HEADER = "charter-tenant"
 # What is refused before its body was read leaves bytes behind that are no next request.
-_TENANT = TENANT_HEADER.lower().encode()
 _CLOSE = {"Connection": "close"}
 
 ANYBODY: frozenset[Role] | None = None
@@ -32,6 +31,7 @@ _ASKING = frozenset({Role.SCHEDULER})
 _READING = frozenset({Role.SCHEDULER, Role.AUDITOR})
 _RULES = frozenset(Role)
 _WATCHING = frozenset({Role.OPERATOR, Role.AUDITOR})
+_RUNNING = frozenset({Role.OPERATOR})
 
 # The roles of which one is needed. ANYBODY is for what holds nothing of a tenant and is
 # needed before, or without, being a caller: keys, checkpoints, health, descriptions.
@@ -57,6 +57,7 @@ ACCESS: Mapping[str, frozenset[Role] | None] = {
     "GET /readyz": ANYBODY,
     "GET /openapi.json": ANYBODY,
     "GET /metrics": _WATCHING,
+    "POST /v1/reload": _RUNNING,
 }
 # Whole folders of the above: every place below needs the same.
 BELOW: Mapping[str, frozenset[Role] | None] = {
@@ -83,9 +84,6 @@ def roles_for(method: str, path: str) -> frozenset[Role] | None:
 def caller_of(request: Request) -> Caller:
     """The caller that the gate let through. A place for anybody has none."""
     return cast("Caller", request.scope[_CALLER])
-
-
-CallerFor = Callable[[Scope, Mapping[bytes, bytes]], Awaitable[Caller]]
 
 
 class Gate:
@@ -123,30 +121,6 @@ class Gate:
             await app(scope, receive, send)
 
         return guarded
-
-    def caller_for(self, method: str, path: str) -> CallerFor:
-        """Finds the caller of a request to a place that needs one, as the gate before the
-        place does: from the scope, and headers of which each stands once.
-
-        Raises:
-            ConfigurationError: No row names the place, or anybody may use it.
-        """
-        roles = roles_for(method, path)
-        if roles is None:
-            raise ConfigurationError(f"{method} {path} needs no caller")
-
-        async def find(scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
-            credentials = Credentials(
-                (headers[b"authorization"].decode("latin-1"),),
-                cast("Peer | None", scope.get(PEER)),
-            )
-            identity = await self._known.identify(credentials, now=self._clock())
-            tenant = headers.get(_TENANT)
-            caller = identity.caller(None if tenant is None else tenant.decode("latin-1"))
-            caller.act_as(roles)
-            return caller
-
-        return find
 
     async def _caller(self, request: Request) -> Caller:
         peer = cast("Peer | None", request.scope.get(PEER))

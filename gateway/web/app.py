@@ -15,8 +15,8 @@ from starlette.types import ASGIApp
 
 from gateway.callers import Callers, Known
 from gateway.errors import GatewayError
+from gateway.reload import Reloader
 from gateway.service import Service
-from gateway.web import straight
 from gateway.web.access import Gate
 from gateway.web.decisions import DecisionDoor
 from gateway.web.entrance import Entrance
@@ -27,8 +27,8 @@ from gateway.web.openapi import VOCABULARY, Described
 from gateway.web.places import decision_places, public_places
 from gateway.web.problem import INTERNAL, NO_METHOD, NOT_FOUND, of_error
 from gateway.web.public import PublicDoor
+from gateway.web.reloading import ReloadDoor
 from gateway.web.routes import routes
-from gateway.web.straight import Straight
 from gateway.web.watched import Tracing, Watched
 from gateway.web.watching import WatchingDoor
 
@@ -38,21 +38,13 @@ log = logging.getLogger("charter")
 class Gateway(Starlette):
     """The application, watched from outside of all that it does."""
 
-    def __init__(
-        self,
-        metrics: Metrics,
-        tracing: Tracing | None,
-        before: Callable[[ASGIApp], ASGIApp],
-        **settings: Any,
-    ) -> None:
+    def __init__(self, metrics: Metrics, tracing: Tracing | None, **settings: Any) -> None:
         super().__init__(**settings)
         self.metrics = metrics
         self._tracing = tracing
-        self._before = before
 
     def build_middleware_stack(self) -> ASGIApp:
-        app = self._before(super().build_middleware_stack())
-        return Watched(app, self.metrics, self._tracing)
+        return Watched(super().build_middleware_stack(), self.metrics, self._tracing)
 
 
 def create_app(
@@ -63,12 +55,14 @@ def create_app(
     clock: Callable[[], datetime] | None = None,
     tracing: Tracing | None = None,
     public_url: str | None = None,
+    reloader: Reloader | None = None,
 ) -> Gateway:
     """The gateway as an ASGI application. It closes the service when it stops.
 
     Args:
         clock: By which credentials run out; that of the service where none is given.
         public_url: Where callers reach it; without it, no metadata can be served.
+        reloader: Of the service, where it was loaded from a disk.
     """
     entrance = Entrance()
     repeats = Repeats(service)
@@ -90,22 +84,13 @@ def create_app(
         *decision_places(decisions),
         *public_places(public),
         *watching.operations(),
+        *ReloadDoor(reloader).operations(),
     ]
     described = Described(operations, lambda: service.in_force.bundle.files[VOCABULARY])
-    gate = Gate(callers, clock or service.clock)
-    served = gate.guard(routes(described.operations))
-    route = next(route for route in served if route.path == straight.PATH)
-
-    def before(app: ASGIApp) -> ASGIApp:
-        return Straight(
-            app, route, service, gate, entrance, refused=_gateway_error, failed=_unforeseen
-        )
-
     app = Gateway(
         metrics,
         tracing,
-        before,
-        routes=served,
+        routes=Gate(callers, clock or service.clock).guard(routes(described.operations)),
         lifespan=lifespan,
         exception_handlers={
             GatewayError: _gateway_error,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from gateway.web.limits import BODY_TIMEOUT_S
 
 HEAD_TIMEOUT_S = 10.0
+MIN_BODY_RATE = 500
+BODY_LOOK_S = 2.0
 MAX_CONNECTIONS = 512
 MAX_CONNECTIONS_OF_CLIENT = 100
 
@@ -18,6 +20,9 @@ class Bounds:
     head_timeout_s: float = HEAD_TIMEOUT_S
     # Whoever reads a body has a limit of its own, and a better answer.
     body_timeout_s: float = BODY_TIMEOUT_S + 1
+    # Bytes a second, looked at each so many seconds: a burst does not pay for a rest.
+    body_rate: int = MIN_BODY_RATE
+    body_look_s: float = BODY_LOOK_S
     connections: int = MAX_CONNECTIONS
     of_client: int = MAX_CONNECTIONS_OF_CLIENT
 
@@ -32,11 +37,14 @@ class Connections:
     def enter(self, address: str) -> bool:
         """Count one more from an address; False, and not counted, where there are too many."""
         client = client_of(address)
-        full = self._of_client.total() >= self._bounds.connections
-        if full or self._of_client[client] >= self._bounds.of_client:
+        if self.is_full() or self._of_client[client] >= self._bounds.of_client:
             return False
         self._of_client[client] += 1
         return True
+
+    def is_full(self) -> bool:
+        """Whether there is no room for anybody."""
+        return self._of_client.total() >= self._bounds.connections
 
     def leave(self, address: str) -> None:
         client = client_of(address)

@@ -61,6 +61,10 @@ class Metrics:
             "charter_http_requests", "Requests answered", ("method", "route", "status"),
             registry=own,
         )  # fmt: skip
+        self._reloads = Counter(
+            "charter_reloads", "Reloads of rules and facts", ("result",), registry=own
+        )
+        self.reload_failed = False
         own.register(_Now(self))
         ProcessCollector(registry=own)
 
@@ -77,6 +81,10 @@ class Metrics:
 
     def committed(self, entries: int) -> None:
         self._groups.observe(entries)
+
+    def reloaded(self, error: str | None) -> None:
+        self.reload_failed = error is not None
+        self._reloads.labels("refused" if self.reload_failed else "done").inc()
 
     def refused(self, reason: str) -> None:
         """A request got a problem of that slug, or another refusal."""
@@ -121,6 +129,17 @@ class Metrics:
         )
         yield GaugeMetricFamily(
             "charter_ready", "Whether /readyz says so", self._service.not_ready() is None
+        )
+        yield GaugeMetricFamily(
+            "charter_reload_failed",
+            "Whether the last reload was refused, so that older rules are in force",
+            self.reload_failed,
+        )
+        release = in_force.release
+        yield GaugeMetricFamily(
+            "charter_policy_release",
+            "Number of the signed release in force; 0 without one",
+            0 if release is None else release.sequence,
         )
         yield InfoMetricFamily(
             "charter_policy",

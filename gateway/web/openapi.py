@@ -23,6 +23,7 @@ EVERYWHERE = (
     problem.HEAD_TOO_LARGE,
     problem.INTERNAL,
     problem.TOO_MANY_CONNECTIONS,
+    problem.NO_CONNECTIONS_LEFT,
 )
 # What any place may say that needs a token. Those are all by their slug: callers can come to
 # be known in more ways.

@@ -137,7 +137,13 @@ OVERLOADED = Problem(
 )
 TOO_MANY_CONNECTIONS = Problem(
     "too-many-connections",
-    "Too many connections are open at once",
+    "Too many connections of this client are open at once",
+    HTTPStatus.TOO_MANY_REQUESTS,
+    headers=(("Retry-After", "1"),),
+)
+NO_CONNECTIONS_LEFT = Problem(
+    "no-connections-left",
+    "As many connections are open as this gateway can have",
     HTTPStatus.SERVICE_UNAVAILABLE,
     headers=(("Retry-After", "1"),),
 )
@@ -165,6 +171,11 @@ KEYS_EXHAUSTED = Problem(
 )
 # What a question with a key may be refused with besides.
 OF_A_KEY = (KEY_MALFORMED, KEY_IN_USE, KEY_REUSED, KEYS_EXHAUSTED)
+RELOAD_REFUSED = Problem(
+    "reload-refused",
+    "Other rules and facts cannot come into force; those before them stay",
+    HTTPStatus.CONFLICT,
+)
 NOT_READY = Problem(
     "not-ready",
     "The gateway does not answer questions at present",
@@ -221,6 +232,7 @@ PROBLEMS = (
     LEDGER_UNAVAILABLE,
     OVERLOADED,
     TOO_MANY_CONNECTIONS,
+    NO_CONNECTIONS_LEFT,
     NOT_READY,
     INTERNAL,
     NOT_FOUND,
@@ -233,6 +245,7 @@ PROBLEMS = (
     HEAD_TOO_LARGE,
     MALFORMED_HTTP,
     *OF_A_KEY,
+    RELOAD_REFUSED,
 )
 
 

@@ -6,7 +6,11 @@ what it cannot read with plain text. Here each of these has a bound, and ends th
 connection with a problem document, after the answers that are still due on it.
 
 At every moment one of these runs: the time of a head, the time of a body, the time that an
-answer may take, or uvicorn's time for a connection at rest.
+answer may take, or uvicorn's time for a connection at rest. A body that comes too slowly ends
+before its time.
+
+The parser is given what belongs to one request, and `gateway.web.framing` says how much that
+is: where the two do not agree, the request is refused.
 """
 
 from asyncio import BaseTransport, TimerHandle, Transport
@@ -18,10 +22,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.callers import Peer
 from gateway.web.connections import Bounds, Connections
+from gateway.web.framing import Body, Chunked, FramingError, Head, Sized
 from gateway.web.peer import PEER, peer_of
 from gateway.web.problem import (
     HEAD_TOO_LARGE,
     MALFORMED_HTTP,
+    NO_CONNECTIONS_LEFT,
     TOO_MANY_CONNECTIONS,
     TOO_SLOW,
     Problem,
@@ -29,8 +35,6 @@ from gateway.web.problem import (
 
 MAX_HEAD_BYTES = 16 * 1024  # request line and headers
 MAX_HEADERS = 100
-# What is parsed at a time. The parser does not say where in it a request ended.
-_PIECE = 4 * 1024
 
 
 def _told_to_nobody(_: str) -> None:
@@ -81,7 +85,9 @@ class BoundedProtocol(HttpToolsProtocol):
     _stopping = False
     _keep_alive = True  # after the answer to the request that is being received
     _head_bytes = 0  # of a head whose end has not come yet
-    _request_ended = False
+    _body: Body = Sized(0)  # of the request that is being received
+    _body_bytes = 0  # that came since somebody looked
+    _body_until = 0.0
     _due = 0  # requests with a complete head and without a complete answer
     _unread = b""  # received and not parsed yet
     _timer: TimerHandle | None = None
@@ -91,11 +97,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # pyright: ignore[reportArgumentType]
+        self._head = Head()
         self.flow = self._held_flow = HeldFlow(self.transport)
         self._peer = peer_of(self.transport)
         self._entered = self.connections_open.enter(self._address())
         if self._entered:
             self._wait_for_head()
+        elif self.connections_open.is_full():
+            self._refuse(NO_CONNECTIONS_LEFT)
         else:
             self._refuse(TOO_MANY_CONNECTIONS)
 
@@ -130,21 +139,45 @@ class BoundedProtocol(HttpToolsProtocol):
         unread, at = self._unread, 0
         self._unread = b""
         while at < len(unread) and not self.pipeline and not self._is_over():
-            self._parse_piece(unread[at : at + _PIECE])
-            at += _PIECE
+            if self._phase is _Phase.BODY:
+                at = self._parse_body(unread, at)
+            elif self._phase is _Phase.ANYTHING and at and unread[at:] == b"\r\n":
+                at = len(unread)  # RFC 9112 section 2.2: some clients end a request so
+            else:
+                at = self._parse_head(unread, at)
         if not self._is_over():
             self._unread = unread[at:]
             self._held_flow.hold(bool(self._unread or self.pipeline))
 
-    def _parse_piece(self, piece: bytes) -> None:
+    def _parse_head(self, data: bytes, at: int) -> int:
         if self._phase is _Phase.ANYTHING:
             self._wait_for_head()
-        self._request_ended = False
-        super().data_received(piece)
-        if self._phase is _Phase.HEAD:
-            self._head_bytes = 0 if self._request_ended else self._head_bytes + len(piece)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(HEAD_TOO_LARGE)
+        end, is_whole = self._head.part(data, at)
+        if self._head_bytes + end - at > MAX_HEAD_BYTES and not is_whole:
+            # Whatever stands first in it is wrong with it first.
+            end = min(end, at + MAX_HEAD_BYTES)
+        super().data_received(data[at:end])
+        if self._is_over():
+            return end
+        if self._phase is not _Phase.HEAD:
+            if not is_whole:
+                self._refuse(MALFORMED_HTTP)
+            return end
+        self._head_bytes += end - at
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(HEAD_TOO_LARGE)
+        return end
+
+    def _parse_body(self, data: bytes, at: int) -> int:
+        try:
+            end = self._body.part(data, at)
+        except FramingError:
+            self._refuse(MALFORMED_HTTP)
+            return len(data)
+        super().data_received(data[at:end])
+        if end < len(data) and self._phase is _Phase.BODY:
+            self._refuse(MALFORMED_HTTP)
+        return end
 
     # --- called by the parser ---
 
@@ -169,18 +202,27 @@ class BoundedProtocol(HttpToolsProtocol):
         # RFC 9112 section 6.1: what another reader could take for another length.
         if codings and (version == "1.0" or [c.lower() for c in codings] != [b"chunked"]):
             raise HeadRefusedError
+        self._body = Chunked() if codings else Sized(self._length())
         super().on_headers_complete()
         self._due += 1
         self._phase = _Phase.BODY
-        self._wait(self.bounds.body_timeout_s)
+        self._wait_for_body()
         # An answer that comes before the whole request is the last one: nobody has to wait
         # for the rest, and the rest is no next request. Nor is what follows an upgrade.
         self._keep_alive = self.cycle.keep_alive and not self.parser.should_upgrade()
         self.cycle.keep_alive = False
 
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def _length(self) -> int:
+        """What the head says; the parser has refused what is no number, and two of them."""
+        said = [value for name, value in self.headers if name == b"content-length"]
+        return int(said[0]) if said and said[0].isdigit() and len(said[0]) < 20 else 0
+
     def on_message_complete(self) -> None:
         self._phase = _Phase.ANYTHING
-        self._request_ended = True
         self._stop_waiting()
         if not self.cycle.response_started:
             self.cycle.keep_alive = self._keep_alive and not self._stopping
@@ -198,9 +240,9 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             # What was being received could not be read on until now.
             if self._phase is _Phase.BODY:
-                self._wait(self.bounds.body_timeout_s)
+                self._wait_for_body()
             elif self._phase is _Phase.HEAD:
-                self._wait(self.bounds.head_timeout_s)
+                self._wait(self.bounds.head_timeout_s, self._time_is_over)
             self._parse()
 
     # --- refusing ---
@@ -244,11 +286,31 @@ class BoundedProtocol(HttpToolsProtocol):
     def _wait_for_head(self) -> None:
         self._phase = _Phase.HEAD
         self._head_bytes = 0
-        self._wait(self.bounds.head_timeout_s)
+        self._wait(self.bounds.head_timeout_s, self._time_is_over)
 
-    def _wait(self, seconds: float) -> None:
+    def _wait_for_body(self) -> None:
+        self._body_bytes = 0
+        self._body_until = self.loop.time() + self.bounds.body_timeout_s
+        self._wait(min(self.bounds.body_look_s, self.bounds.body_timeout_s), self._look_at_body)
+
+    def _look_at_body(self) -> None:
+        """Refuse a body that has come too slowly since the last look. What this side does
+        not read is not slow."""
+        left = self._body_until - self.loop.time()
+        least = self.bounds.body_rate * self.bounds.body_look_s
+        is_slow = self._body_bytes < least and not self.flow.read_paused
+        if left <= 0 or is_slow:
+            self._refuse(TOO_SLOW)
+            return
+        self._body_bytes = 0
+        self._wait(min(left, self.bounds.body_look_s), self._look_at_body)
+
+    def _time_is_over(self) -> None:
+        self._refuse(TOO_SLOW)
+
+    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
         self._stop_waiting()
-        self._timer = self.loop.call_later(seconds, self._refuse, TOO_SLOW)
+        self._timer = self.loop.call_later(seconds, then)
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:

@@ -26,7 +26,8 @@ class WatchingDoor:
 
     def operations(self) -> tuple[Operation, ...]:
         alive = {200: Answer("It does", {JSON: closed({"status": {"const": "ok"}})})}
-        ready = {200: Answer("It can", {JSON: closed({"status": {"const": "ready"}})})}
+        said = closed({"status": {"const": "ready"}, "reload": {"const": "failed"}}, "reload")
+        ready = {200: Answer("It can; whether by older rules than it should", {JSON: said})}
         numbers = {200: Answer("The text format of Prometheus", {MEDIA_TYPE: STRING})}
         words = "Learn whether the process answers at all"
         return (
@@ -60,7 +61,9 @@ class WatchingDoor:
         why = self._service.not_ready()
         if why is not None:
             return replace(problem.NOT_READY, detail=why).response()
-        return JSONResponse({"status": "ready"}, headers=_FRESH)
+        # Not why: anybody may read this.
+        reload = {"reload": "failed"} if self._metrics.reload_failed else {}
+        return JSONResponse({"status": "ready", **reload}, headers=_FRESH)
 
     async def metrics(self, _: Request) -> Response:
         return Response(self._metrics.text(), headers=_FRESH, media_type=MEDIA_TYPE)

@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.callers import TokenFile
 from gateway.verify import Trust
 from tests.gateway.serving import prepare
 from tests.gateway_process import CHARTER, Reply
@@ -50,6 +52,15 @@ class Project:
     @property
     def policies(self) -> Path:
         return self.folder / "policies"
+
+    def expire(self, name: str, at: datetime) -> None:
+        """Have one of the tokens end at an instant."""
+        path = self.state / "tokens.json"
+        file = TokenFile.model_validate_json(path.read_bytes())
+        mine = self.tokens[name].split("_")[1]
+        rows = [r.model_copy(update={"expires": at}) if r.id == mine else r for r in file.tokens]
+        assert any(row.id == mine for row in rows)
+        path.write_text(TokenFile(tokens=tuple(rows)).model_dump_json(), encoding="utf-8")
 
     def trust(self) -> Trust:
         return Trust.from_json((self.state / "trust.json").read_bytes())
@@ -130,6 +141,13 @@ class Running:
     def size(self) -> int:
         return int(self.checkpoint().split(b"\n")[1])
 
+    def inner(self) -> list[int]:
+        """The processes of a command that waits for the gateway; none where it became it."""
+        if Path(f"/proc/{self.process.pid}/comm").read_text().strip() != "unshare":
+            return []
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(one) for one in listed.split()]
+
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
@@ -138,8 +156,9 @@ class Running:
     def stop(self) -> int:
         """SIGTERM; its exit code."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.terminate()
+            for pid in self.inner() or [self.process.pid]:
+                os.kill(pid, signal.SIGCONT)
+                os.kill(pid, signal.SIGTERM)
         try:
             return self.process.wait(20)
         except subprocess.TimeoutExpired:

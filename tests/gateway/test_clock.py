@@ -25,7 +25,8 @@ class Machine:
         self.wall += seconds
 
     def clock(self, not_before: datetime | None = None) -> TrustedClock:
-        return TrustedClock(not_before, wall=lambda: self.wall, machine=lambda: self.machine)
+        clock = TrustedClock(wall=lambda: self.wall, machine=lambda: self.machine)
+        return clock.not_before(not_before)
 
 
 @pytest.fixture

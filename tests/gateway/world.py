@@ -306,6 +306,7 @@ class World:
         known: catalogue.Catalogue | None = None,
         connect: Any = None,
         engine_timeout_s: float = 5.0,
+        in_force: InForce | None = None,
     ) -> None:
         self.clock = Clock(now)
         self.decision_key = DecisionKey.generate()
@@ -315,7 +316,8 @@ class World:
             folder / "ledger", origin=ORIGIN, signer=self.checkpoint_key, clock=self.clock, **more
         )
         self.service = Service(
-            in_force=InForce(
+            in_force=in_force
+            or InForce(
                 law or made(),
                 known or sites(),
                 engines or [ReferenceEngine((law or made()).program)],

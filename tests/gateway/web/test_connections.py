@@ -85,6 +85,62 @@ def test_a_body_that_trickles_without_end_is_cut_off(server: Served) -> None:
     assert SHORT.body_timeout_s - 0.1 < time.monotonic() - before < 3
 
 
+SLOW = Bounds(head_timeout_s=5, body_timeout_s=5, body_rate=500, body_look_s=0.3)
+
+
+@pytest.fixture(scope="module")
+def patient() -> Generator[Served]:
+    """A server whose time is long, so that only the pace of a body counts."""
+    with serving(SLOW) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("first", "every", "pause"),
+    [
+        (b"", b"x", 0.01),  # 100 bytes a second
+        (b"", b"x" * 10, 0.05),  # 200
+        (b"x" * 20_000, b"x", 0.01),  # a burst does not pay for what follows
+        (b"", b"", 0.1),
+    ],
+)
+@pytest.mark.parametrize("coding", [ENDLESS, CHUNKED])
+def test_a_body_slower_than_500_bytes_a_second_is_408_and_closes(
+    patient: Served, coding: bytes, first: bytes, every: bytes, pause: float
+) -> None:
+    def sent(data: bytes) -> bytes:
+        return data if coding is ENDLESS or not data else b"%x\r\n%b\r\n" % (len(data), data)
+
+    before = time.monotonic()
+    with patient.connect() as connection:
+        connection.sendall(get(coding, path=b"/echo") + sent(first))
+        with suppress(ConnectionError):
+            while every and time.monotonic() - before < 1.2:
+                connection.sendall(sent(every))
+                time.sleep(pause)
+        answer = receive(connection)
+    assert time.monotonic() - before < 3
+    assert statuses(answer) in ([408], [])  # a reset can overtake it
+    assert patient.answered == []
+
+
+def test_a_body_of_500_bytes_a_second_is_read_to_its_end(patient: Served) -> None:
+    body = b"x" * 1500
+    parts = [body[at : at + 50] for at in range(0, len(body), 50)]
+    head = post(b"", b"Connection: close").replace(b"Length: 0", b"Length: 1500")
+    assert statuses(patient.talk(head, *parts, pause=0.03)) == [200]  # 1,600 a second
+    patient.answered.clear()
+
+
+def test_a_body_that_waits_for_this_side_is_not_slow(patient: Served) -> None:
+    """The answers ahead of it take longer than a look; its bytes lie here unread."""
+    ahead = b"".join(post(b"%03d" % number) for number in range(60))
+    with patient.connect() as connection:
+        connection.sendall(ahead + post(b"last", b"Connection: close"))
+        assert statuses(receive(connection)) == [200] * 61
+    patient.answered.clear()
+
+
 def test_a_body_that_comes_in_time_keeps_its_connection(server: Served) -> None:
     one = post(b"question")
     parts = [one[:20], one[20:-3], one[-3:], post(b"again", b"Connection: close")]
@@ -130,7 +186,7 @@ def test_one_client_has_a_number_of_connections_and_others_are_served(server: Se
             time.sleep(0.01)
         with server.connect() as refused:
             answer = receive(refused)
-        assert statuses(answer) == [503]
+        assert statuses(answer) == [429]
         assert b"too-many-connections" in answer
         assert b"retry-after: 1\r\n" in answer
         with server.connect("127.0.0.2") as other:
@@ -149,8 +205,9 @@ def test_all_clients_together_have_a_number_of_connections(server: Served) -> No
         while server.open < SHORT.connections:
             time.sleep(0.01)
         with server.connect("127.0.1.1") as refused:
-            refused.sendall(get())
-            assert statuses(receive(refused)) in ([503], [])  # a reset can overtake it
+            answer = receive(refused)
+        assert statuses(answer) == [503]
+        assert b"no-connections-left" in answer
 
 
 def test_refused_and_left_connections_leave_no_count() -> None:

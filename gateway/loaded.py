@@ -1,0 +1,122 @@
+"""What was in force last, kept across restarts, and what an operator allowed besides.
+
+in_force.json   digests, and the number of the newest release that was in force
+rollback.json   the leave to load one older release, once; see `charter release allow`
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import cast
+
+from gateway.errors import ConfigurationError, JsonError
+from gateway.record.canonical import load_strict
+
+_IN_FORCE = "in_force.json"
+_ROLLBACK = "rollback.json"
+_MAX_BYTES = 64 * 1024
+MAX_REASON = 1_000
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """`sequence` is the newest number that was in force, None where none had one; it stays
+    while rules without a number are loaded."""
+
+    bundle: str
+    catalogue: str
+    sequence: int | None
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """An operator's leave to go back to release `to`."""
+
+    to: int
+    reason: str
+
+
+def read_loaded(folder: Path) -> Loaded | None:
+    """What was in force last; None at first start.
+
+    Raises:
+        ConfigurationError: The file cannot be read. To begin anew would allow any release.
+    """
+    found = _read(folder / _IN_FORCE)
+    match found:
+        case None:
+            return None
+        case {"bundle": str(bundle), "catalogue": str(catalogue), "sequence": int() | None}:
+            return Loaded(bundle, catalogue, cast("int | None", found["sequence"]))
+        case _:
+            raise ConfigurationError(f"{folder / _IN_FORCE} does not say what was in force")
+
+
+def write_loaded(folder: Path, loaded: Loaded) -> None:
+    """Keep it; on disk when this returns."""
+    _write(folder / _IN_FORCE, asdict(loaded))
+
+
+def read_rollback(folder: Path) -> Rollback | None:
+    """The leave that was given and not used; raises as `read_loaded`."""
+    match _read(folder / _ROLLBACK):
+        case None:
+            return None
+        case {"to": int(to), "reason": str(reason)}:
+            return Rollback(to, reason)
+        case _:
+            raise ConfigurationError(f"{folder / _ROLLBACK} gives no leave; remove it")
+
+
+def write_rollback(folder: Path, leave: Rollback) -> None:
+    """Give leave.
+
+    Raises:
+        ConfigurationError: There is no reason, or it cannot be shown.
+    """
+    reason = leave.reason
+    if not reason.strip() or not reason.isprintable() or len(reason) > MAX_REASON:
+        raise ConfigurationError(f"say why, in 1 to {MAX_REASON:,} printable characters")
+    if leave.to < 1:
+        raise ConfigurationError("releases are numbered from 1")
+    _write(folder / _ROLLBACK, asdict(leave))
+
+
+def forget_rollback(folder: Path) -> None:
+    """The leave was for once."""
+    (folder / _ROLLBACK).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Mapping[str, object] | None:
+    try:
+        with path.open("rb") as file:
+            value = load_strict(file.read(_MAX_BYTES + 1), max_bytes=_MAX_BYTES)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot read it: {error.strerror}") from error
+    except JsonError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _write(path: Path, value: Mapping[str, object]) -> None:
+    """In one step: whoever reads it finds the old text or the new."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ConfigurationError(f"{path}: cannot write it: {error.strerror}") from error

@@ -1,0 +1,256 @@
+"""Other rules come into force whole, in order and recorded, or not at all."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import ConfigurationError, ReleaseError, ReloadError
+from gateway.in_force import InForce
+from gateway.loaded import (
+    Loaded,
+    Rollback,
+    read_loaded,
+    read_rollback,
+    write_loaded,
+    write_rollback,
+)
+from gateway.pdp.engine_reference import ReferenceEngine
+from gateway.release import Release
+from gateway.reload import Reloader
+from gateway.watch import Nobody
+
+from .test_in_force import other_law
+from .world import CALLER, World, body, made, run, sites
+
+
+def old(number: int | None = None) -> InForce:
+    return _in_force(made(), number)
+
+
+def new(number: int | None = None) -> InForce:
+    return _in_force(other_law(), number)
+
+
+def _in_force(law: Any, number: int | None) -> InForce:
+    known = sites(law.program)
+    release = None if number is None else Release(number, law.digest, known.digest, ("author",))
+    return InForce(law, known, [ReferenceEngine(law.program)], release=release)
+
+
+class Told(Nobody):
+    def __init__(self) -> None:
+        self.errors: list[str | None] = []
+
+    def reloaded(self, error: str | None) -> None:
+        self.errors.append(error)
+
+
+class Bench:
+    """A service, what it would load next, and its state folder."""
+
+    def __init__(self, folder: Path, first: InForce) -> None:
+        self.folder = folder
+        self.world = World(folder, in_force=first)
+        self.service = self.world.service
+        self.service.watch = self.told = Told()
+        self.next: Callable[[], InForce] = lambda: first
+        self.reloader = Reloader(self.service, lambda: self.next(), folder)
+
+    def reload(self, then: InForce) -> Any:
+        self.next = lambda: then
+        return self.reloader.reload("an operator")
+
+    async def decided(self) -> tuple[object, object]:
+        answer = await self.service.decide(body(), CALLER)
+        return answer["decision"], answer["bundle"]
+
+    def own_entries(self) -> list[dict[str, Any]]:
+        """The predicates of what the gateway recorded of itself."""
+        found: list[dict[str, Any]] = []
+        for index in range(self.world.ledger.size):
+            entry = self.world.ledger.get_at(index)
+            assert entry is not None
+            answer = {"record": json.loads(entry.body), "proof": self.world.ledger.proof(entry.id)}
+            predicate: Any = self.world.verify(answer)
+            found += [predicate] if predicate["action"] == "reload" else []
+        return found
+
+
+OLD, NEW = ("permit", made().digest), ("deny", other_law().digest)
+
+
+def test_what_is_reloaded_decides_and_the_log_says_who_wanted_it(tmp_path: Path) -> None:
+    async def reload() -> None:
+        bench = Bench(tmp_path, old())
+        await bench.reloader.start()
+        assert await bench.decided() == OLD
+        await bench.reload(new())
+        assert await bench.decided() == NEW
+        (entry,) = bench.own_entries()
+        assert entry["decision"] == "deny"  # nobody was permitted anything
+        assert (entry["by"], entry["bundle"]) == ("an operator", other_law().digest)
+        assert entry["before"]["bundle"] == made().digest
+        assert bench.told.errors == [None]
+        assert read_loaded(tmp_path) == Loaded(**bench.service.in_force.named(), sequence=None)
+
+    run(reload())
+
+
+def test_the_same_again_is_no_change_and_no_entry(tmp_path: Path) -> None:
+    async def reload() -> None:
+        bench = Bench(tmp_path, old())
+        await bench.reloader.start()
+        done = await bench.reload(old())
+        assert not done.changed
+        assert bench.own_entries() == []
+
+    run(reload())
+
+
+def _wrong_engine() -> InForce:
+    law = other_law()
+    return InForce(law, sites(law.program), [ReferenceEngine(made().program)])
+
+
+def _fails() -> InForce:
+    raise ConfigurationError("sites.toml: the catalogue is not TOML")
+
+
+def _breaks() -> InForce:
+    raise KeyError("a secret")
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (_wrong_engine, "engines: reference"),
+        (_fails, "not TOML"),
+        (_breaks, "^KeyError$"),
+        (lambda: new(3), "older than release 5"),
+        (lambda: new(5), "with other contents"),
+    ],
+)
+def test_what_is_wrong_changes_nothing_and_is_told(
+    tmp_path: Path, load: Callable[[], InForce], words: str
+) -> None:
+    async def reload() -> None:
+        bench = Bench(tmp_path, old(5))
+        await bench.reloader.start()
+        before = (tmp_path / "in_force.json").read_bytes()
+        bench.next = load
+        with pytest.raises(ReloadError, match=words):
+            await bench.reloader.reload("an operator")
+        assert await bench.decided() == OLD
+        assert bench.own_entries() == []
+        assert (tmp_path / "in_force.json").read_bytes() == before
+        (told,) = bench.told.errors
+        assert told is not None
+        # And it is no dead end.
+        await bench.reload(new(6))
+        assert await bench.decided() == NEW
+
+    run(reload())
+
+
+def test_what_cannot_be_recorded_does_not_come_into_force(tmp_path: Path) -> None:
+    async def reload() -> None:
+        bench = Bench(tmp_path, old(1))
+        await bench.reloader.start()
+
+        bench.world.ledger.close()
+        with pytest.raises(ReloadError, match="closed"):
+            await bench.reload(new(2))
+        assert bench.service.in_force.named() == old().named()
+        kept = read_loaded(tmp_path)
+        assert kept is not None
+        assert kept.sequence == 1
+
+    run(reload())
+
+
+def test_two_at_once_are_one_after_the_other(tmp_path: Path) -> None:
+    async def reload() -> None:
+        bench = Bench(tmp_path, old(1))
+        await bench.reloader.start()
+        following = iter([new(2), old(3)])
+        bench.next = lambda: next(following)
+        await asyncio.gather(*(bench.reloader.reload(str(n)) for n in range(2)))
+        assert await bench.decided() == OLD
+        assert [entry["sequence"] for entry in bench.own_entries()] == [2, 3]
+
+    run(reload())
+
+
+# --- numbers -------------------------------------------------------------------------
+
+
+def test_a_restart_does_not_forget_the_newest_number(tmp_path: Path) -> None:
+    write_loaded(tmp_path, Loaded(**new().named(), sequence=9))
+
+    async def start() -> None:
+        bench = Bench(tmp_path, old(8))
+        with pytest.raises(ReleaseError, match="charter release allow 8"):
+            await bench.reloader.start()
+        assert bench.own_entries() == []
+
+    run(start())
+
+
+def test_rules_without_a_number_do_not_lower_it(tmp_path: Path) -> None:
+    write_loaded(tmp_path, Loaded(**new().named(), sequence=9))
+    run(Bench(tmp_path, old()).reloader.start())
+    kept = read_loaded(tmp_path)
+    assert kept is not None
+    assert kept.sequence == 9
+
+
+def test_a_leave_is_for_one_release_once_and_recorded(tmp_path: Path) -> None:
+    async def reload() -> None:
+        bench = Bench(tmp_path, new(9))
+        await bench.reloader.start()
+        write_rollback(tmp_path, Rollback(7, "release 9 refuses the hospital"))
+        with pytest.raises(ReloadError, match="release 8 is older"):
+            await bench.reload(old(8))
+        await bench.reload(old(7))
+        assert await bench.decided() == OLD
+        assert read_rollback(tmp_path) is None
+        (entry,) = bench.own_entries()
+        assert entry["rollback"] == "release 9 refuses the hospital"
+        assert (entry["sequence"], entry["before"]["sequence"]) == (7, 9)
+        await bench.reload(new(9))
+        with pytest.raises(ReloadError, match="older"):
+            await bench.reload(old(7))
+
+    run(reload())
+
+
+def test_a_change_between_two_starts_is_recorded(tmp_path: Path) -> None:
+    write_loaded(tmp_path, Loaded(**new(1).named(), sequence=1))
+
+    async def start() -> None:
+        bench = Bench(tmp_path, old(2))
+        await bench.reloader.start()
+        (entry,) = bench.own_entries()
+        assert (entry["by"], entry["before"]["sequence"]) == ("start", 1)
+
+    run(start())
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"bundle": 1}', '{"bundle":"","catalogue":"","sequence":"1"}', "\0"]
+)
+def test_a_damaged_memory_allows_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "in_force.json").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"in_force\.json"):
+        run(Bench(tmp_path, old(1)).reloader.start())
+
+
+@pytest.mark.parametrize("leave", [Rollback(1, ""), Rollback(1, "a\nb"), Rollback(0, "why")])
+def test_a_leave_without_a_reason_is_none(tmp_path: Path, leave: Rollback) -> None:
+    with pytest.raises(ConfigurationError):
+        write_rollback(tmp_path, leave)
+    assert read_rollback(tmp_path) is None
