@@ -5,7 +5,7 @@ what goes wrong in the gate never reaches the handler.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import cast
 
@@ -24,6 +24,7 @@ log = logging.getLogger("charter")
 _CALLER = "charter.caller"
 TENANT_HEADER = "charter-tenant"
 # What is refused before its body was read leaves bytes behind that are no next request.
+_TENANT = TENANT_HEADER.lower().encode()
 _CLOSE = {"Connection": "close"}
 
 ANYBODY: frozenset[Role] | None = None
@@ -86,6 +87,9 @@ def caller_of(request: Request) -> Caller:
     return cast("Caller", request.scope[_CALLER])
 
 
+CallerFor = Callable[[Scope, Mapping[bytes, bytes]], Awaitable[Caller]]
+
+
 class Gate:
     """Lets callers through to the places that their role is for."""
 
@@ -121,6 +125,30 @@ class Gate:
             await app(scope, receive, send)
 
         return guarded
+
+    def caller_for(self, method: str, path: str) -> CallerFor:
+        """Finds the caller of a request to a place that needs one, as the gate before the
+        place does: from the scope, and headers of which each stands once.
+
+        Raises:
+            ConfigurationError: No row names the place, or anybody may use it.
+        """
+        roles = roles_for(method, path)
+        if roles is None:
+            raise ConfigurationError(f"{method} {path} needs no caller")
+
+        async def find(scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
+            credentials = Credentials(
+                (headers[b"authorization"].decode("latin-1"),),
+                cast("Peer | None", scope.get(PEER)),
+            )
+            identity = await self._known.identify(credentials, now=self._clock())
+            tenant = headers.get(_TENANT)
+            caller = identity.caller(None if tenant is None else tenant.decode("latin-1"))
+            caller.act_as(roles)
+            return caller
+
+        return find
 
     async def _caller(self, request: Request) -> Caller:
         peer = cast("Peer | None", request.scope.get(PEER))

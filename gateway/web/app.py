@@ -17,6 +17,7 @@ from gateway.callers import Callers, Known
 from gateway.errors import GatewayError
 from gateway.reload import Reloader
 from gateway.service import Service
+from gateway.web import straight
 from gateway.web.access import Gate
 from gateway.web.decisions import DecisionDoor
 from gateway.web.entrance import Entrance
@@ -29,6 +30,7 @@ from gateway.web.problem import INTERNAL, NO_METHOD, NOT_FOUND, of_error
 from gateway.web.public import PublicDoor
 from gateway.web.reloading import ReloadDoor
 from gateway.web.routes import routes
+from gateway.web.straight import Straight
 from gateway.web.watched import Tracing, Watched
 from gateway.web.watching import WatchingDoor
 
@@ -38,13 +40,21 @@ log = logging.getLogger("charter")
 class Gateway(Starlette):
     """The application, watched from outside of all that it does."""
 
-    def __init__(self, metrics: Metrics, tracing: Tracing | None, **settings: Any) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        tracing: Tracing | None,
+        before: Callable[[ASGIApp], ASGIApp],
+        **settings: Any,
+    ) -> None:
         super().__init__(**settings)
         self.metrics = metrics
         self._tracing = tracing
+        self._before = before
 
     def build_middleware_stack(self) -> ASGIApp:
-        return Watched(super().build_middleware_stack(), self.metrics, self._tracing)
+        app = self._before(super().build_middleware_stack())
+        return Watched(app, self.metrics, self._tracing)
 
 
 def create_app(
@@ -87,10 +97,20 @@ def create_app(
         *ReloadDoor(reloader).operations(),
     ]
     described = Described(operations, lambda: service.in_force.bundle.files[VOCABULARY])
+    gate = Gate(callers, clock or service.clock)
+    served = gate.guard(routes(described.operations))
+    route = next(route for route in served if route.path == straight.PATH)
+
+    def before(app: ASGIApp) -> ASGIApp:
+        return Straight(
+            app, route, service, gate, entrance, refused=_gateway_error, failed=_unforeseen
+        )
+
     app = Gateway(
         metrics,
         tracing,
-        routes=Gate(callers, clock or service.clock).guard(routes(described.operations)),
+        before,
+        routes=served,
         lifespan=lifespan,
         exception_handlers={
             GatewayError: _gateway_error,

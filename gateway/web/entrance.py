@@ -11,6 +11,7 @@ from gateway.service import MAX_BODY_BYTES
 from gateway.web.limits import (
     BodyTooLargeError,
     InFlight,
+    Place,
     TooBusyError,
     Turns,
     expected_size,
@@ -44,7 +45,15 @@ class Entrance:
 
     def __init__(self) -> None:
         self._in_flight = InFlight()
-        self._turns = Turns()
+        self.turns = Turns()
+
+    def enter(self, caller: Caller, size: int) -> Place:
+        """Take room for a question of that size, to be given back with `leave`; raises
+        `TooBusyError` where there is none."""
+        return self._in_flight.enter(caller.tenant, size)
+
+    def leave(self, caller: Caller, place: Place) -> None:
+        self._in_flight.leave(caller.tenant, place)
 
     @asynccontextmanager
     async def body(
@@ -71,7 +80,7 @@ class Entrance:
     def turn(self, caller: Caller, size: int) -> AbstractAsyncContextManager[None]:
         """Wait until something of that many bytes may be decided, and have the turn for the
         length of the block; raises `OverloadedError` where it does not come."""
-        return self._turns.one(caller.tenant, size)
+        return self.turns.one(caller.tenant, size)
 
 
 async def _read(request: Request, most: int) -> bytes:

@@ -4,12 +4,13 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from gateway.errors import OverloadedError
 from gateway.service import MAX_BODY_BYTES
+from gateway.web.waits import Deadlines, within
 
 BODY_TIMEOUT_S = 10.0
 MAX_BATCH_BYTES = 4 * 1024 * 1024
@@ -54,22 +55,44 @@ async def read_body(request: Request, most: int = MAX_BODY_BYTES) -> bytes:
         TimeoutError: It did not come within `BODY_TIMEOUT_S`.
         ClientDisconnect: It never came.
     """
-    chunks: list[bytes] = []
-    size = 0
-    async with asyncio.timeout(BODY_TIMEOUT_S):
+
+    async def read() -> bytes:
+        chunks: list[bytes] = []
+        size = 0
         async for chunk in request.stream():
             size += len(chunk)
             if size > most:
                 raise BodyTooLargeError
             chunks.append(chunk)
-    return b"".join(chunks)
+        return b"".join(chunks)
+
+    return await within(BODY_TIMEOUT_S, read)
 
 
-@dataclass
+@dataclass(eq=False)
+class _Taken:
+    """What a tenant has open."""
+
+    questions: int = 0
+    size: int = 0
+
+
 class Place:
     """Room that an open question takes."""
 
-    size: int
+    def __init__(self, taken: _Taken, size: int) -> None:
+        self._taken = taken
+        self._size = size
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._size
+
+    @size.setter
+    def size(self, size: int) -> None:
+        self._taken.size += size - self._size
+        self._size = size
 
 
 class InFlight:
@@ -79,37 +102,48 @@ class InFlight:
     def __init__(self, limit: int = MAX_IN_FLIGHT, limit_bytes: int = MAX_BYTES_IN_FLIGHT) -> None:
         self._limit = limit
         self._limit_bytes = limit_bytes
-        self._open: dict[str, list[Place]] = {}
+        self._open: dict[str, _Taken] = {}
 
-    @contextmanager
-    def one(self, tenant: str, size: int) -> Generator[Place]:
-        """Hold a place for the length of the block. Whoever learns the true size inside
-        writes it there.
+    def enter(self, tenant: str, size: int) -> Place:
+        """Take a place, which must be left again. Whoever learns the true size writes it there.
 
         Raises:
             TooBusyError: All places or bytes of the tenant are taken.
         """
-        places = self._open.setdefault(tenant, [])
-        taken = sum(place.size for place in places)
-        if len(places) >= self._limit or (places and taken + size > self._limit_bytes):
+        taken = self._open.get(tenant)
+        if taken is None:
+            taken = self._open[tenant] = _Taken()
+        elif taken.questions >= self._limit or taken.size + size > self._limit_bytes:
             raise TooBusyError
-        mine = Place(size)
-        places.append(mine)
+        taken.questions += 1
+        taken.size += size
+        return Place(taken, size)
+
+    def leave(self, tenant: str, place: Place) -> None:
+        """Give a place back."""
+        place.size = 0
+        taken = self._open[tenant]
+        taken.questions -= 1
+        if not taken.questions:
+            del self._open[tenant]
+
+    @contextmanager
+    def one(self, tenant: str, size: int) -> Generator[Place]:
+        """Hold a place for the length of the block; raises as `enter`."""
+        mine = self.enter(tenant, size)
         try:
             yield mine
         finally:
-            # By identity: places of one size are equal.
-            places[:] = [place for place in places if place is not mine]
-            if not places:
-                self._open.pop(tenant, None)
+            self.leave(tenant, mine)
 
 
-@dataclass(eq=False)
-class _Waiting:
-    """A question that waits for its turn."""
+@dataclass(eq=False, slots=True)
+class Turn:
+    """The turn of a question, which has come once it is `called`."""
 
     size: int
-    called: asyncio.Event = field(default_factory=asyncio.Event)
+    called: bool = False
+    wait: "asyncio.Future[None] | None" = None
 
 
 class Turns:
@@ -133,43 +167,68 @@ class Turns:
         self._limit = limit
         self._limit_bytes = limit_bytes
         self._timeout_s = timeout_s
+        self._deadlines = Deadlines(timeout_s)
         self._taken = 0
         self._taken_bytes = 0
-        self._waiting: OrderedDict[str, deque[_Waiting]] = OrderedDict()
+        self._waiting: OrderedDict[str, deque[Turn]] = OrderedDict()
 
     @asynccontextmanager
     async def one(self, tenant: str, size: int) -> AsyncGenerator[None]:
-        """Wait for a turn, and have it for the length of the block.
+        """Wait for a turn, and have it for the length of the block; raises as `come`."""
+        mine = self.enter(tenant, size)
+        try:
+            await self.come(mine)
+            yield
+        finally:
+            self.leave(tenant, mine)
+
+    def enter(self, tenant: str, size: int) -> Turn:
+        """Ask for a turn, which must be left again, whether or not it has come."""
+        mine = Turn(min(size, self._limit_bytes))
+        if not self._waiting and self._has_room_for(mine):
+            self._call(mine)
+        else:
+            self._waiting.setdefault(tenant, deque()).append(mine)
+            self._call_next()
+        return mine
+
+    async def come(self, mine: Turn) -> None:
+        """Wait until a turn comes.
 
         Raises:
             OverloadedError: It did not come in time.
         """
-        mine = _Waiting(min(size, self._limit_bytes))
-        self._waiting.setdefault(tenant, deque()).append(mine)
-        self._call_next()
+        if mine.called:
+            return
+        mine.wait = asyncio.get_running_loop().create_future()
+        self._deadlines.add(mine.wait)
         try:
-            await self._called(mine)
-            yield
-        finally:
-            self._leave(tenant, mine)
-            self._call_next()
-
-    async def _called(self, mine: _Waiting) -> None:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await mine.called.wait()
+            await mine.wait
         except TimeoutError as error:
-            if not mine.called.is_set():
-                words = f"a question waited {self._timeout_s:g} s for its turn"
-                raise OverloadedError(words) from error
+            words = f"a question waited {self._timeout_s:g} s for its turn"
+            raise OverloadedError(words) from error
 
-    def _leave(self, tenant: str, mine: _Waiting) -> None:
-        if mine.called.is_set():
+    def leave(self, tenant: str, mine: Turn) -> None:
+        """Give a turn back, or wait for it no longer."""
+        if mine.called:
             self._taken -= 1
             self._taken_bytes -= mine.size
         else:
             self._waiting[tenant].remove(mine)
             self._forget_if_idle(tenant)
+        if self._waiting:
+            self._call_next()
+
+    def _has_room_for(self, turn: Turn) -> bool:
+        is_full = self._taken >= self._limit
+        return not is_full and self._taken_bytes + turn.size <= self._limit_bytes
+
+    def _call(self, turn: Turn) -> None:
+        self._taken += 1
+        self._taken_bytes += turn.size
+        turn.called = True
+        if turn.wait is not None and not turn.wait.done():
+            turn.wait.set_result(None)
 
     def _call_next(self) -> None:
         """Call whoever is first as long as there is room. The first is never passed over for
@@ -177,13 +236,10 @@ class Turns:
         while self._waiting:
             tenant, queue = next(iter(self._waiting.items()))
             first = queue[0]
-            full = self._taken >= self._limit
-            if full or self._taken_bytes + first.size > self._limit_bytes:
+            if not self._has_room_for(first):
                 return
             queue.popleft()
-            self._taken += 1
-            self._taken_bytes += first.size
-            first.called.set()
+            self._call(first)
             self._waiting.move_to_end(tenant)
             self._forget_if_idle(tenant)
 
