@@ -10,6 +10,7 @@ from dsl.check_together import check_itself
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Label, Severity, quoted
 from dsl.found import Found
+from dsl.lookalikes import check_looks
 from dsl.near import nearest
 from dsl.polarity import Place, check_known
 from dsl.scope import Scope, each
@@ -66,6 +67,8 @@ class _ProfileChecker:
         declared = self._declared
         self._found.twice("charter", declared.charters, verb="listed")
         self._found.twice("tenant", declared.tenants, verb="listed")
+        for word in declared.tenants:
+            check_looks(word, self._found)
         own = self._scope.charter
         seen = {own.name.text, *(word.text for word in own.imports)}
         for word in declared.charters:

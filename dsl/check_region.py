@@ -6,7 +6,7 @@ from itertools import islice
 from dsl import model, tree
 from dsl.codes import Code
 from dsl.core import FactType, InForce, Kind
-from dsl.diagnostics import Fix, quoted
+from dsl.diagnostics import Fix, Severity, quoted
 from dsl.found import Found, spelling
 from dsl.periods import Members, Periods, join
 from dsl.scope import Scope, Vocabulary
@@ -31,6 +31,7 @@ class RegionChecker:
         """The value a literal names in the vocabulary of a TERM or TERMS fact."""
         known = self._vocabulary(fact)
         if isinstance(literal, tree.Word) and known is None:
+            self._check_no_zone(literal, fact)
             return literal.text if check_value(literal, self._found) else None
         if isinstance(literal, tree.Word) and known is not None and literal.text in known.known:
             return literal.text
@@ -78,6 +79,20 @@ class RegionChecker:
             f"{quoted(word.text)} is a zone, and one value goes here",
             word.span,
             f"use {words} with a zone",
+        )
+
+    def _check_no_zone(self, word: tree.Word, fact: FactType) -> None:
+        """Any name will do as an identifier, also that of a zone, which is then one value."""
+        if word.quoted or word.text not in self._scope.zones:
+            return
+        self._found.report(
+            Code.ZONE_AS_VALUE,
+            f"{quoted(word.text)} is a zone, but {quoted(fact.path)} is compared with the name",
+            word.span,
+            f'write `"{word.text}"` if that name is meant, else compare an attribute that holds '
+            "what the zone has as members",
+            fix=Fix(word.span, f'"{word.text}"'),
+            severity=Severity.WARNING,
         )
 
     def _vocabulary(self, fact: FactType) -> Vocabulary | None:

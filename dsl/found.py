@@ -25,6 +25,14 @@ class Found:
         self._blind: set[str] = set()
         self._doubtful_in: set[tuple[str, str]] = set()
         self._elsewhere = Elsewhere(())
+        self._warned: set[tuple[str, str]] = set()
+
+    def first_time(self, code: str, what: str) -> bool:
+        """Whether this is asked the first time: for what is warned of once, not wherever it
+        stands."""
+        new = (code, what) not in self._warned
+        self._warned.add((code, what))
+        return new
 
     def know(self, charters: Sequence[Charter]) -> None:
         """From now on an unknown name may be one that another of these charters declares."""

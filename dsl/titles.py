@@ -47,6 +47,8 @@ TITLES = {
     "CH0231": "days of two clocks",
     "CH0232": "a profile of a charter that is not imported",
     "CH0233": "levels the other way round",
+    "CH0234": "a value that looks like another",
+    "CH0235": "the name of a zone as a value",
     "CH0301": "a rule without an effect",
     "CH0302": "a rule with two effects",
     "CH0303": "no citation",

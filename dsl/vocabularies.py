@@ -12,6 +12,7 @@ from dsl.diagnostics import Fix, Label, Severity, quoted
 from dsl.facts import MAX_TERM_LENGTH, MAX_TERMS
 from dsl.found import Found, spelling
 from dsl.imports import shown_circle, turned
+from dsl.lookalikes import check_looks
 from dsl.scope import Vocabulary
 from dsl.tree import Word
 
@@ -149,7 +150,7 @@ def check_value(word: Word, found: Found) -> bool:
             word.span,
             f"write between 1 and {MAX_TERM_LENGTH} letters, digits, signs and spaces",
         )
-    return fit
+    return fit and check_looks(word, found)
 
 
 def _parents(declared: tree.Taxonomy, found: Found) -> dict[str, set[str]]:
