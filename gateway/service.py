@@ -26,6 +26,7 @@ from gateway.ledger.log import Log, Receipt
 from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
 from gateway.pdp.decision import Outcome
+from gateway.pdp.health import EngineState, first_down, states
 from gateway.pdp.judge import Judged
 from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.request import DecisionRequest
@@ -153,7 +154,13 @@ class Service:
             self.clock()
         except ClockError:
             return "the clock is in doubt"
-        return "the log takes no entries" if self.ledger.refusal() else None
+        if self.ledger.refusal():
+            return "the log takes no entries"
+        return first_down(self._in_force.judge.engines)
+
+    def engines(self) -> list[EngineState]:
+        """How each engine is, of what is in force."""
+        return states(self._in_force.judge.engines)
 
     async def decide(self, body: bytes, caller: Caller) -> dict[str, object]:
         """The signed, recorded and proven answer to a question.

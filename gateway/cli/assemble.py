@@ -17,7 +17,7 @@ from gateway.in_force import InForce
 from gateway.ledger.log import Log
 from gateway.pdp import catalogue
 from gateway.pdp.engine import Engine
-from gateway.pdp.engines import DEFAULT, make_engines
+from gateway.pdp.engines import DEFAULT, Arrangement, arrange_engines, make_engines
 from gateway.pdp.judge import Judge
 from gateway.service import Service
 from gateway.state import State, open_state
@@ -38,11 +38,17 @@ class Parts:
         self.bundle = bundle.build(result, fixtures(args, result, program))
         self.catalogue = load_catalogue(args, result, program)
         self.release = signed_release(args, self.bundle.digest, self.catalogue.digest)
-        self.engines: Sequence[Engine] = make_engines(
-            args.engines or DEFAULT, program, opa_url=args.opa_url
-        )
+        self.engines = self._engines(args, program)
         self.remember: int = args.memo
         self.clock_was_ahead_until: datetime | None = getattr(args, "clock_was_ahead_until", None)
+
+    def _engines(self, args: Namespace, program: Program) -> Sequence[Engine]:
+        """Guarded, for a gateway that stays; for one question they are made here."""
+        names = args.engines or DEFAULT
+        how: Arrangement | None = getattr(args, "arranged", None)
+        if how is None:
+            return make_engines(names, program, opa_url=args.opa_url)
+        return arrange_engines(names, program, self.bundle.vectors, how)
 
     def judge(self) -> Judge:
         return Judge(self.bundle.program, self.catalogue, self.engines, remember=self.remember)

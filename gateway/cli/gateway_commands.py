@@ -75,6 +75,7 @@ stated only if it is true. With --format json the output is then
 
 
 def _serve_arguments(parser: ArgumentParser) -> None:
+    from gateway.cli.engine_options import add_engine_options
     from gateway.cli.settings import collector, take_over
 
     parser.add_argument(
@@ -121,6 +122,7 @@ def _serve_arguments(parser: ArgumentParser) -> None:
     options.add_policies(parser)
     _release_arguments(parser)
     options.add_service(parser)
+    add_engine_options(parser)
     options.add_format(parser)
     take_over(parser)
 

@@ -20,6 +20,7 @@ from gateway.callers import Known
 from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, load_again, local_state
 from gateway.cli.callers import Others, always, check_address
+from gateway.cli.engine_options import arrangement
 from gateway.cli.logs import log_as_json
 from gateway.cli.memory import leave_no_core
 from gateway.cli.settings import resolve
@@ -50,6 +51,7 @@ def serve(args: Namespace) -> int:
     leave_no_core()
     resolve(args)
     check_address(args)
+    args.arranged = arrangement(args)
     others = Others(args)
     bounds = Bounds(connections=_room_for(args.connections), of_client=args.connections_of_client)
     # Whatever else can be wrong is tried before the state folder is touched.

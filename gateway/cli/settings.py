@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from dsl.near import nearest
-from gateway.cli import options
+from gateway.cli import engine_options, options
 from gateway.errors import ConfigurationError
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -106,7 +106,13 @@ SETTINGS = (
     Setting("policies", "authors", "authors", File(Path)),
     Setting("policies", "release", "release", File(Path)),
     Setting("engines", "names", "engines", Names(options.engine_names)),
+    Setting("engines", "timeouts", "engine_timeouts", Names(engine_options.timeouts)),
+    Setting("engines", "isolate", "isolate", Names(engine_options.isolated)),
+    Setting("engines", "memory", "engine_memory", Number(engine_options.memory)),
+    Setting("engines", "questions", "engine_questions", Number(engine_options.questions)),
+    Setting("engines", "stop_after", "stop_after", Number(options.count)),
     Setting("engines", "opa_url", "opa_url", Text()),
+    Setting("engines", "opa_start", "opa_start", File(Path)),
     Setting("engines", "memo", "memo", Number(options.count)),
     Setting("callers", "file", "callers", File(Path)),
     Setting("state", "folder", "state", File(Path), "CHARTER_STATE"),

@@ -39,6 +39,18 @@ class OneAtATime(Protocol):
     def turn(self) -> AbstractAsyncContextManager[None]: ...
 
 
+@runtime_checkable
+class Watched(Protocol):
+    """An engine with a time limit of its own, that is told what came of a question."""
+
+    timeout_s: float
+
+    def heard(self, said: Answer | EngineError | OverloadedError, *, is_disputed: bool) -> None:
+        """What came of a question: its answer, and whether another engine gave another, or
+        why there is none. It must be quick and must not fail."""
+        ...
+
+
 class IncidentKind(Enum):
     ERROR = "engine-error"
     DISAGREEMENT = "engine-disagreement"
@@ -62,9 +74,10 @@ class Combined:
 
 
 async def ask_all(
-    engines: Sequence[Engine], question: Question, *, timeout_s: float = DEFAULT_TIMEOUT_S
+    engines: Sequence[Engine], question: Question, *, timeout_s: float | None = None
 ) -> Combined:
-    """Ask all engines at once; each has `timeout_s` seconds from its turn.
+    """Ask all engines at once; each has `timeout_s` seconds from its turn, or where that is
+    None as many as are its own.
 
     Raises:
         OverloadedError: An engine has too many questions to answer before this one.
@@ -75,7 +88,12 @@ async def ask_all(
         raise ConfigurationError("no policy engine is configured; name at least one")
     if len(set(names)) != len(names):
         raise ConfigurationError("two policy engines have the same name")
-    said = await asyncio.gather(*(_ask(engine, question, timeout_s) for engine in engines))
+    asked = (ask_one(engine, question, timeout_s=timeout_s) for engine in engines)
+    said = await asyncio.gather(*asked)
+    disputed = len({answer for answer in said if isinstance(answer, Answer)}) > 1
+    for engine, answer in zip(engines, said, strict=True):
+        if isinstance(engine, Watched):
+            engine.heard(answer, is_disputed=disputed and isinstance(answer, Answer))
     answers: dict[str, Answer | EngineError] = {}
     for name, answer in zip(names, said, strict=True):
         if isinstance(answer, OverloadedError):
@@ -88,9 +106,13 @@ async def ask_all(
     return Combined(answers, first, None)
 
 
-async def _ask(
-    engine: Engine, question: Question, timeout_s: float
+async def ask_one(
+    engine: Engine, question: Question, *, timeout_s: float | None = None
 ) -> Answer | EngineError | OverloadedError:
+    """What one engine says within its time limit, or why it does not. Nothing escapes but a
+    cancellation."""
+    if timeout_s is None:
+        timeout_s = engine.timeout_s if isinstance(engine, Watched) else DEFAULT_TIMEOUT_S
     turn = engine.turn() if isinstance(engine, OneAtATime) else nullcontext()
     try:
         async with turn, asyncio.timeout(timeout_s):
@@ -99,7 +121,11 @@ async def _ask(
         return error
     except TimeoutError:
         return EngineUnavailableError(engine.name, f"no answer within {timeout_s:g} s")
-    except Exception as error:  # a fault of ours in an engine must still refuse
+    except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # A fault of ours in an engine must still refuse, and so must a panic of one in Rust,
+        # which pyo3 makes no Exception.
         return EngineAnswerError(engine.name, f"it failed with {type(error).__name__}")
 
 

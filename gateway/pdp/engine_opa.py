@@ -4,26 +4,51 @@ The server has the bundle of the program loaded already, from `opa_bundle`; we o
 Its answer carries the digest of the program, so a server that still holds an older
 bundle is found out. One request a question, over kept connections, and no second try:
 whoever asked has a time limit, and a late permit is no permit.
+
+The server is somebody's, at an address, or our own, which is started, loaded and proved here
+and started again when it ends.
 """
 
-# opa_client annotates only in part.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
-
-import asyncio
-from typing import cast
-
-from opa_client.opa_async import AsyncOpaClient
+from pathlib import Path
 
 from dsl.core import Program
 from dsl.core_json import program_digest
 from dsl.evaluate import Answer
 from dsl.facts import Question
-from gateway.errors import EngineAnswerError, EngineUnavailableError
+from dsl.to_rego import opa_bundle, tarball
+from gateway.errors import EngineAnswerError, EngineError, EngineUnavailableError
 from gateway.pdp.engine import AnswerCheck, rego_answer
+from gateway.pdp.keeper import Keeper
+from gateway.pdp.opa_client import OpaClient, ReplyError
+from gateway.pdp.opa_server import OpaServer
+from gateway.pdp.proving import PATIENT_S, Prove
 
 DEFAULT_PACKAGE = "charter"
 DEFAULT_TIMEOUT_S = 0.5
+
+
+class _Asking:
+    """Puts questions to a server that has the program loaded."""
+
+    def __init__(self, name: str, program: Program, package: str = DEFAULT_PACKAGE) -> None:
+        self._name = name
+        self._check = AnswerCheck(name, program)
+        self._digest = program_digest(program)
+        self._package = package
+
+    async def ask(self, client: OpaClient, question: Question) -> Answer:
+        try:
+            result = await client.result(self._package, "answer", question.document())
+        except (ReplyError, ValueError, TypeError) as error:
+            detail = str(error) if isinstance(error, ReplyError) else "the question is no JSON"
+            raise EngineAnswerError(self._name, detail) from error
+        except EngineError:
+            raise
+        except Exception as error:
+            # The library lets the errors of its HTTP client through, whichever that is.
+            detail = str(error) or "no answer in time"
+            raise EngineUnavailableError(self._name, detail) from error
+        return self._check.answer(rego_answer(self._name, result, self._digest))
 
 
 class OpaEngine:
@@ -52,41 +77,64 @@ class OpaEngine:
         token: str | None = None,
         package: str = DEFAULT_PACKAGE,
     ) -> None:
-        self._check = AnswerCheck(self.name, program)
-        self._digest = program_digest(program)
-        self._package = package
-        self._client = AsyncOpaClient(
-            host=host, port=port, ssl=tls, token=token, timeout=timeout_s, retries=0
-        )
-        self._opening = asyncio.Lock()
-        self._open = False
+        self._asking = _Asking(self.name, program, package)
+        self._client = OpaClient(host=host, port=port, timeout_s=timeout_s, tls=tls, token=token)
 
     async def ask(self, question: Question) -> Answer:
-        try:
-            await self._connect()
-            reply = await self._client.query_rule(question.document(), self._package, "answer")
-        except (ValueError, TypeError) as error:
-            raise EngineAnswerError(self.name, "the reply is no JSON") from error
-        except Exception as error:
-            # The library lets the errors of its HTTP client through, whichever that is.
-            detail = str(error) or "no answer in time"
-            raise EngineUnavailableError(self.name, detail) from error
-        # The library promises an object and passes on whatever the server sent.
-        body = cast("object", reply)
-        if not isinstance(body, dict) or "result" not in body:
-            raise EngineAnswerError(self.name, "the answer is undefined: is the bundle loaded?")
-        result = cast("dict[str, object]", body)["result"]
-        return self._check.answer(rego_answer(self.name, result, self._digest))
+        return await self._asking.ask(self._client, question)
 
     async def close(self) -> None:
-        async with self._opening:
-            self._open = False
-            await self._client.close_connection()
+        await self._client.close()
 
-    async def _connect(self) -> None:
-        if self._open:
-            return
-        async with self._opening:
-            if not self._open:
-                await self._client.__aenter__()
-                self._open = True
+
+class OwnOpaEngine:
+    """An OPA server of our own, with the program loaded.
+
+    Args:
+        program: What it loads.
+        binary: A stock OPA; see `gateway.pdp.opa_server.check_binary`.
+        prove: Puts known questions to a server that has just started; raises an
+            `EngineError` where it is not to be believed.
+    """
+
+    name = "opa"
+
+    def __init__(self, program: Program, *, binary: Path, prove: Prove | None = None) -> None:
+        self._asking = _Asking(self.name, program)
+        self._bundle = tarball(opa_bundle(program, program_digest(program)))
+        self._binary = binary
+        self._prove = prove
+        self._keeper = Keeper(self.name, self._start)
+
+    @property
+    def restarts(self) -> int:
+        return self._keeper.restarts
+
+    @property
+    def is_running(self) -> bool:
+        return self._keeper.is_running
+
+    async def open(self) -> None:
+        """Start the server; raises an `EngineError` where it cannot be used."""
+        await self._keeper.open()
+
+    async def _start(self) -> OpaServer:
+        server = await OpaServer.launch(self._binary, self._bundle, timeout_s=PATIENT_S)
+        if self._prove is not None:
+            try:
+                await self._prove(lambda question: self._asking.ask(server.client, question))
+            except BaseException:
+                await server.close()
+                raise
+        return server
+
+    async def ask(self, question: Question) -> Answer:
+        await self.open()
+        return await self._asking.ask(self._keeper.running().client, question)
+
+    def restart(self) -> None:
+        """End the server; another is started."""
+        self._keeper.condemn()
+
+    async def close(self) -> None:
+        await self._keeper.close()

@@ -14,11 +14,12 @@ from dsl.evaluate import Answer, verdict
 from dsl.facts import Question, Value
 from gateway.errors import ConfigurationError
 from gateway.pdp.catalogue import Catalogue
-from gateway.pdp.combine import DEFAULT_TIMEOUT_S, Combined, ask_all
+from gateway.pdp.combine import Combined, ask_all
 from gateway.pdp.dates import day_of, midnight
 from gateway.pdp.decider import Decider
 from gateway.pdp.decision import OUTCOMES, UNANSWERED, Decision, Fact
 from gateway.pdp.engine import Engine
+from gateway.pdp.health import all_stand
 from gateway.pdp.memo import Bounded, Memo
 from gateway.pdp.normalise import NO_CLAIMS, Claims, Days, Joined, Normaliser
 from gateway.pdp.profiles import Profiles
@@ -93,9 +94,9 @@ class Judge:
         engines: Sequence[Engine],
         *,
         remember: int = 10_000,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> None:
-        self._engines = tuple(engines)
+        self.engines = tuple(engines)
         self._normaliser = Normaliser(program, catalogue)
         self._profiles = Profiles(program)
         self._decider = Decider(program)
@@ -111,7 +112,7 @@ class Judge:
             ConfigurationError: An engine fails, or does not answer as it must.
         """
         for question, expected in vectors:
-            combined = await ask_all(self._engines, question, timeout_s=CHECK_TIMEOUT_S)
+            combined = await ask_all(self.engines, question, timeout_s=CHECK_TIMEOUT_S)
             if combined.incident is not None:
                 raise ConfigurationError(f"engines: {combined.incident.description}")
             if combined.answer != expected:
@@ -170,9 +171,10 @@ class Judge:
                 time of an answer would tell what others asked.
         """
         key = self._memo.key(joined.question, tenant)
-        combined = self._memo.get(key)
+        # What they said before is as good as they are: whether it is remembered must not show.
+        combined = self._memo.get(key) if all_stand(self.engines) else None
         if combined is None:
-            combined = await ask_all(self._engines, joined.question, timeout_s=self._timeout_s)
+            combined = await ask_all(self.engines, joined.question, timeout_s=self._timeout_s)
             self._memo.put(key, combined)
         if combined.answer is None:
             return Judged(joined, combined, UNANSWERED)
@@ -203,7 +205,7 @@ class Judge:
 
     async def close(self) -> None:
         """Let go of the engines."""
-        for engine in self._engines:
+        for engine in self.engines:
             await engine.close()
 
 

@@ -3,15 +3,15 @@
 Base units, and labels of few values: no id of a request, a decision, a caller or a workload.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from time import monotonic
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 
-from gateway.service import Service
+from gateway.service import EngineState, Service
 
 MEDIA_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 MAX_TENANTS = 200  # with a name of their own; the rest are told together
@@ -127,6 +127,7 @@ class Metrics:
         yield GaugeMetricFamily(
             "charter_requests_in_flight", "Requests being answered", self.in_flight
         )
+        yield from _engines(self._service.engines())
         yield GaugeMetricFamily(
             "charter_ready", "Whether /readyz says so", self._service.not_ready() is None
         )
@@ -146,6 +147,23 @@ class Metrics:
             "What is in force",
             in_force.named(),
         )
+
+
+def _engines(states: Iterable[EngineState]) -> Iterator[Metric]:
+    up = GaugeMetricFamily(
+        "charter_engine_up", "Whether the engine is asked and believed", labels=("engine",)
+    )
+    failures = CounterMetricFamily(
+        "charter_engine_failures", "Questions the engine did not answer", labels=("engine",)
+    )
+    restarts = CounterMetricFamily(
+        "charter_engine_restarts", "Unasked ends of a process of the engine", labels=("engine",)
+    )
+    for state in states:
+        up.add_metric((state.name,), state.is_up)
+        failures.add_metric((state.name,), state.failures)
+        restarts.add_metric((state.name,), state.restarts)
+    yield from (up, failures, restarts)
 
 
 class _Now:

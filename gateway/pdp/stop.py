@@ -1,0 +1,64 @@
+"""Stop: after so many disagreements of the engines, answer nothing more until a person says so.
+
+The word is a file, so that it outlives the process: a restart is no person. While the file is
+there, no engine is asked and nothing that they said before is repeated; when it is taken away,
+the gateway answers again.
+"""
+
+import json
+import logging
+from pathlib import Path
+
+from gateway.errors import ConfigurationError
+
+WHY = "the engines disagreed, and the gateway has stopped until an operator resumes it"
+
+log = logging.getLogger("charter")
+
+
+class Stop:
+    """Counts disagreements, and says stop.
+
+    Args:
+        file: Is there while it is stopped.
+        after: How many disagreements it takes; 0 for never.
+    """
+
+    def __init__(self, file: Path, after: int) -> None:
+        self._file = file
+        self._after = after
+        self._counted: dict[str, int] = {}
+        self._is_written = file.exists()
+        self.why: str | None = WHY if self._is_written else None
+
+    def refuse_to_start(self) -> None:
+        """Raise `ConfigurationError` where it was stopped before and nobody has resumed it."""
+        if self.why is not None:
+            raise ConfigurationError(self._words())
+
+    def disputed(self, engine: str) -> None:
+        """The answer of an engine differs from another's; each of those says so once."""
+        self._counted[engine] = self._counted.get(engine, 0) + 1
+        if self._after and self.why is None and self._counted[engine] >= self._after:
+            self.why = WHY
+            self._write()
+            log.critical(self._words())
+
+    def _write(self) -> None:
+        try:
+            words = {"stopped": WHY, "disagreements": self._after}
+            self._file.write_text(json.dumps(words) + "\n", encoding="utf-8")
+            self._is_written = True
+        except OSError:
+            self._is_written = False
+
+    def _words(self) -> str:
+        how = f"run: rm {self._file}" if self._is_written else "start it again"
+        return f"{WHY}: find out why, then {how}"
+
+    def look(self) -> None:
+        """Go on, if a person has taken the file away."""
+        if self._is_written and not self._file.exists():
+            self.why, self._is_written = None, False
+            self._counted.clear()
+            log.warning("the gateway answers again: %s is gone", self._file)
