@@ -147,6 +147,10 @@ class Log:
         """Why the next append will fail, as far as is known; None where it should not."""
         return self._writer.refusal()
 
+    def is_broken(self) -> bool:
+        """Whether it has stopped for good, so that only opening it again can help."""
+        return self._writer.is_broken()
+
     def on_commit(self, told: Callable[[int], None]) -> None:
         """Have somebody told how many entries each commit makes durable. It is called in
         the thread that writes, and must be quick and not fail."""

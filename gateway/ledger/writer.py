@@ -111,6 +111,10 @@ class Writer:
         recently = failed_at is not None and monotonic() - failed_at < DOUBT_S
         return "the last append failed" if recently else None
 
+    def is_broken(self) -> bool:
+        """Whether it has stopped for good, so that only opening the ledger again can help."""
+        return self._broken is not None
+
     def close(self) -> None:
         """Finish what is queued and stop."""
         with self._gate:

@@ -1,0 +1,60 @@
+"""What a gateway needs of a ledger, wherever it is: in this process or in another."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Protocol
+
+from gateway.ledger.head import Receipt
+from gateway.ledger.once import Once
+from gateway.ledger.storage import StoredRecord
+
+
+class Ledger(Protocol):
+    """`gateway.ledger.log.Log` keeps to it, and `gateway.workers.client.LedgerClient`."""
+
+    @property
+    def size(self) -> int:
+        """The number of entries, as far as is known here."""
+        ...
+
+    def append(self, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
+        """As `Log.append`."""
+        ...
+
+    def append_all(
+        self, entries: Sequence[tuple[str, str, bytes]], *, once: Once | None = None
+    ) -> "list[Future[Receipt]]":
+        """As `Log.append_all`."""
+        ...
+
+    def refusal(self) -> str | None:
+        """Why the next append will fail, as far as is known; None where it should not."""
+        ...
+
+    def on_commit(self, told: Callable[[int], None]) -> None:
+        """Have somebody told how many entries each commit makes durable."""
+        ...
+
+    def latest_checkpoint(self) -> str:
+        """The latest signed checkpoint. It may block, as all that follow may."""
+        ...
+
+    def get(self, entry_id: str, *, tenant: str | None = None) -> StoredRecord | None:
+        """As `Log.get`."""
+        ...
+
+    def get_at(self, index: int) -> StoredRecord | None:
+        """As `Log.get_at`."""
+        ...
+
+    def find_once(self, key: bytes, now: int) -> Once | None:
+        """As `Log.find_once`."""
+        ...
+
+    def proof(self, entry_id: str) -> str | None:
+        """As `Log.proof`."""
+        ...
+
+    def close(self) -> None:
+        """Finish what is queued, then close. Later appends are refused."""
+        ...

@@ -1,0 +1,171 @@
+"""One connection of a worker to the writer, and what waits on it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import cast
+
+from gateway.errors import FrameError, GatewayError, LedgerError, LedgerUnavailableError
+from gateway.ledger.head import Receipt
+from gateway.workers.frames import Frame, FrameReader, Kind, write_frame
+from gateway.workers.values import Failure, Value, listed
+
+CLOSED = "the ledger is closed"
+
+
+class Appending:
+    """Appends that were asked for together."""
+
+    def __init__(self, futures: "list[Future[Receipt]]") -> None:
+        self._futures = futures
+
+    def fail(self, error: LedgerError) -> None:
+        for future in self._futures:
+            if not future.done() and future.set_running_or_notify_cancel():
+                future.set_exception(error)
+
+    def answer(self, value: object) -> None:
+        found = listed(value, len(self._futures))
+        if not all(isinstance(one, Receipt | Failure) for one in found):
+            raise FrameError("these are not the receipts of what was appended")
+        told = [one.error() if isinstance(one, Failure) else one for one in found]
+        for future, one in zip(self._futures, told, strict=True):
+            if not future.set_running_or_notify_cancel():
+                continue
+            if isinstance(one, LedgerError):
+                future.set_exception(one)
+            else:
+                future.set_result(cast("Receipt", one))
+
+
+class Reading:
+    """A question in another thread."""
+
+    def __init__(
+        self, future: "Future[object]", see: Callable[[object], None] | None = None
+    ) -> None:
+        self._future = future
+        self._see = see
+
+    def fail(self, error: LedgerError) -> None:
+        self._future.set_exception(error)
+
+    def answer(self, value: object) -> None:
+        if self._see is not None:
+            self._see(value)  # in the loop, in the order in which it was sent
+        self._future.set_result(value)
+
+
+Asked = Appending | Reading
+
+
+class Link(asyncio.Protocol):
+    """One connection to the writer. All that waits on it is refused when it ends."""
+
+    def __init__(
+        self, take_state: Callable[["Link", object], None], say: Callable[[str], None]
+    ) -> None:
+        self._take_state = take_state
+        self._say = say
+        self._loop = asyncio.get_running_loop()
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+        self._waiting: dict[int, tuple[float, Asked]] = {}
+        self._number = 0
+        self._outgoing: list[bytes] = []
+        self._why: str | None = None
+        self._lost = asyncio.Event()
+        self._opened = self._loop.time()
+        self._greeted = False
+        self._settled: asyncio.Event | None = None
+
+    async def settle(self, timeout_s: float) -> None:
+        """Wait until nothing waits any more, at most so long."""
+        if self._waiting:
+            self._settled = asyncio.Event()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._settled.wait()
+
+    def ask(self, asked: Asked, question: Value) -> None:
+        """Raises `FrameError` where it is too long for a frame."""
+        if self._lost.is_set():
+            asked.fail(LedgerUnavailableError("the writer of the log is gone"))
+            return
+        self._number += 1
+        frame = write_frame(Kind.ASK, self._number, question)
+        self._waiting[self._number] = (self._loop.time(), asked)
+        if not self._outgoing:
+            # What is asked in one turn of the loop goes out in one piece.
+            self._loop.call_soon(self._send)
+        self._outgoing.append(frame)
+
+    def _send(self) -> None:
+        data, self._outgoing = b"".join(self._outgoing), []
+        if self._transport is not None:
+            self._transport.write(data)
+
+    async def lasts(self, look_s: float, timeout_s: float) -> bool:
+        """Wait until it ends; whether the writer has said anything. One that does not answer
+        in time is ended."""
+        while not self._lost.is_set():
+            since = next(iter(self._waiting.values()), (self._loop.time(), None))[0]
+            if not self._greeted:
+                since = self._opened
+            if self._loop.time() - since > timeout_s:
+                self.end(f"it gave no answer for {timeout_s:g} s")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(look_s):
+                    await self._lost.wait()
+        return self._greeted
+
+    def end(self, why: str) -> None:
+        self._why = self._why or why
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- called by the loop ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        waiting, self._waiting = self._waiting, {}
+        words = f"the writer of the log is gone: {self._why or 'it ended'}"
+        if self._why != CLOSED:
+            self._say(words)
+        for _, asked in waiting.values():
+            asked.fail(LedgerUnavailableError(words))
+        self._lost.set()
+        if self._settled is not None:
+            self._settled.set()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for frame in self._reader.feed(data):
+                self._take(frame)
+        except GatewayError as error:
+            self.end(f"it is not believed: {error}")
+
+    def _take(self, frame: Frame) -> None:
+        if frame.kind is Kind.STATE:
+            self._take_state(self, frame.value)
+            self._greeted = True
+            return
+        _, asked = self._waiting.pop(frame.number, (0.0, None))
+        if asked is None or frame.kind not in (Kind.ANSWER, Kind.FAILED):
+            raise FrameError("an answer that nobody asked for")
+        try:
+            if frame.kind is Kind.ANSWER:
+                asked.answer(frame.value)
+            elif isinstance(frame.value, Failure):
+                asked.fail(frame.value.error())
+            else:
+                raise FrameError("a failure without words")
+        except GatewayError as error:
+            asked.fail(LedgerUnavailableError(str(error)))
+            raise
+        if self._settled is not None and not self._waiting:
+            self._settled.set()

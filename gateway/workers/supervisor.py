@@ -1,0 +1,282 @@
+"""Starts the writer and the workers of one gateway, and starts them again when they end.
+
+ 1. Each worker loads what it decides with.
+ 2. Once the first has, the writer opens the ledger; nothing was touched before.
+ 3. Once the writer is there, the workers connect to it and serve.
+ 4. Who ends is started again, later each time. The first worker and the writer are not where
+    they never were ready: then the gateway cannot start, and they have said why.
+ 5. To stop, the workers answer what is in flight; then the writer ends.
+
+The supervisor itself loads nothing, holds no key and has one thread, so that it can fork.
+"""
+
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from gateway.workers.channel import Channel, heard, pair
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 10.0
+# Who was ready for so long begins again with the shortest pause.
+STEADY_S = 30.0
+
+log = logging.getLogger("charter")
+
+Run = Callable[[Channel], int]
+
+
+class Phase(Enum):
+    """How far a process is."""
+
+    ENDED = auto()
+    LOADING = auto()
+    LOADED = auto()  # waits for the writer
+    GOING = auto()
+    READY = auto()
+
+
+@dataclass(eq=False)
+class Child:
+    """A process that is to run; `pause_s` is how long it waits before its next start."""
+
+    name: str
+    run: Run
+    pid: int = 0
+    connection: socket.socket | None = None
+    phase: Phase = Phase.ENDED
+    starts: int = 0
+    was_ready: bool = False
+    words: str = ""
+    ready_at: float = 0.0
+    due_at: float | None = None
+    pause_s: float = FIRST_PAUSE_S
+
+
+class Supervisor:
+    """Runs one writer and several workers.
+
+    Args:
+        writer: What the writer does, in a process of its own; returns its exit code.
+        workers: The same for each worker.
+        explain: Says what went wrong in a process, and gives its exit code.
+        greet: Told once, when the workers are ready, what the first of them said.
+        grace_s: How long workers may take to answer what is in flight.
+    """
+
+    def __init__(
+        self,
+        writer: Run,
+        workers: Sequence[Run],
+        *,
+        explain: Callable[[Exception], int],
+        greet: Callable[[str], None],
+        grace_s: float,
+    ) -> None:
+        self._writer = Child("writer", writer)
+        self._workers = [Child(f"worker {n}", run) for n, run in enumerate(workers, 1)]
+        self._explain = explain
+        self._greet = greet
+        self._greeted = False
+        self._grace_s = grace_s
+        self._code: int | None = None  # set once it is to stop
+        self._kill_at: float | None = None
+        self._signals: list[int] = []
+        self._wake, self._woken = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def run(self) -> int:
+        """Until it is told to stop by SIGTERM or SIGINT, or cannot start; an exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, self._signalled)
+        signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
+        for worker in self._workers:
+            self._start(worker)
+        while not self._is_over():
+            self._wait()
+            self._take_signals()
+            self._reap()
+            self._go_on()
+        return self._code or 0
+
+    @property
+    def _children(self) -> list[Child]:
+        return [self._writer, *self._workers]
+
+    # --- waiting ---------------------------------------------------------------------
+
+    def _signalled(self, number: int, _frame: object) -> None:
+        self._signals.append(number)
+
+    def _wait(self) -> None:
+        """For a word of a process, a signal, or the next moment at which something is due."""
+        connections = {c.connection.fileno(): c for c in self._children if c.connection}
+        moments = [c.due_at for c in self._children if c.due_at is not None]
+        moments += [] if self._kill_at is None else [self._kill_at]
+        timeout = max(0.0, min(moments) - time.monotonic()) if moments else None
+        readable, _, _ = select.select([self._wake, *connections], [], [], timeout)
+        for one in readable:
+            if one == self._wake:
+                os.read(self._wake, 4096)
+            else:
+                self._hear(connections[one])
+
+    def _hear(self, child: Child) -> None:
+        assert child.connection is not None  # noqa: S101 - it is what can be read
+        match heard(child.connection):
+            case None:
+                child.connection.close()
+                child.connection = None  # it ends; the system will say so
+            case "loaded", _:
+                child.phase = Phase.LOADED
+            case "ready", words:
+                child.phase, child.was_ready, child.words = Phase.READY, True, words
+                child.ready_at = time.monotonic()
+                log.info("process ready", extra={"charter": {"process": child.name,
+                                                             "pid": child.pid}})  # fmt: skip
+            case word, _:
+                log.error("%s says %r", child.name, word)
+
+    def _take_signals(self) -> None:
+        signals, self._signals = self._signals, []
+        for number in signals:
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self._stop(0)
+            elif number == signal.SIGHUP:
+                for worker in self._workers:
+                    if worker.phase is Phase.READY:
+                        os.kill(worker.pid, signal.SIGHUP)
+
+    # --- going on --------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        now = time.monotonic()
+        if self._code is not None:
+            self._go_on_stopping(now)
+            return
+        for child in self._children:
+            if child.due_at is not None and child.due_at <= now:
+                self._start(child)
+        if self._workers[0].phase is Phase.LOADED and not self._writer.starts:
+            self._start(self._writer)
+        if self._writer.was_ready:
+            for worker in self._workers:
+                if worker.phase is Phase.LOADED and worker.connection is not None:
+                    worker.phase = Phase.GOING
+                    worker.connection.send(b"go")
+        tried = all(worker.was_ready or worker.starts > 1 for worker in self._workers)
+        if not self._greeted and tried and self._workers[0].was_ready:
+            self._greeted = True
+            self._greet(self._workers[0].words)
+
+    def _stop(self, code: int) -> None:
+        if self._code is not None:
+            return
+        self._code = code
+        self._kill_at = time.monotonic() + self._grace_s
+        for worker in self._workers:
+            worker.due_at = None
+            if worker.phase is not Phase.ENDED:
+                os.kill(worker.pid, signal.SIGTERM)
+        self._writer.due_at = None
+
+    def _go_on_stopping(self, now: float) -> None:
+        """The writer ends when its connection does, after the last worker."""
+        working = [worker for worker in self._workers if worker.phase is not Phase.ENDED]
+        if not working and self._writer.connection is not None:
+            self._writer.connection.close()
+            self._writer.connection = None
+            self._kill_at = now + self._grace_s
+        if self._kill_at is not None and now >= self._kill_at:
+            for child in working or [self._writer]:
+                if child.phase is not Phase.ENDED:
+                    log.error("%s does not end in time and is killed", child.name)
+                    os.kill(child.pid, signal.SIGKILL)
+            self._kill_at = now + self._grace_s
+            self._code = self._code or 1
+
+    def _is_over(self) -> bool:
+        ended = all(child.phase is Phase.ENDED for child in self._children)
+        return self._code is not None and ended
+
+    # --- ends ------------------------------------------------------------------------
+
+    def _reap(self) -> None:
+        for child in self._children:
+            if child.phase is Phase.ENDED:
+                continue
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if pid:
+                self._ended(child, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, child: Child, code: int) -> None:
+        was, child.phase = child.phase, Phase.ENDED
+        if child.connection is not None:
+            child.connection.close()
+            child.connection = None
+        if self._code is not None:
+            if code and child is not self._writer:
+                self._code = self._code or 1
+            return
+        if not child.was_ready and child in (self._writer, self._workers[0]):
+            if code < 0:
+                log.error("%s was ended by signal %d before it was ready", child.name, -code)
+            self._stop(code if code > 0 else 1)
+            return
+        now = time.monotonic()
+        steady = was is Phase.READY and now - child.ready_at > STEADY_S
+        pause = FIRST_PAUSE_S if steady else child.pause_s
+        child.due_at, child.pause_s = now + pause, min(2 * pause, LONGEST_PAUSE_S)
+        told = {"process": child.name, "pid": child.pid, "code": code, "again_in_s": pause}
+        log.error("process ended", extra={"charter": told})
+
+    # --- starts ----------------------------------------------------------------------
+
+    def _start(self, child: Child) -> None:
+        child.starts += 1
+        child.due_at = None
+        child.phase = Phase.LOADING
+        ours, theirs = pair()
+        is_first = child in (self._writer, self._workers[0]) or child.starts > 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child.pid = os.fork()
+        if child.pid == 0:
+            ours.close()
+            self._be(child.run, Channel(theirs, is_first=is_first))
+        theirs.close()
+        ours.setblocking(False)
+        child.connection = ours
+
+    def _be(self, run: Run, channel: Channel) -> None:
+        """In the new process; it never returns."""
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            # Not before it says otherwise: it would end by it.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            # Held open here, the end of the supervisor would not show to the others.
+            for child in self._children:
+                if child.connection is not None:
+                    child.connection.close()
+            os.close(self._wake)
+            os.close(self._woken)
+            code = run(channel)
+        except KeyboardInterrupt:
+            pass
+        except Exception as error:
+            code = self._explain(error)
+        finally:
+            try:
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                os._exit(code)

@@ -1,0 +1,56 @@
+"""The process that has the ledger: it answers for it until the workers are gone."""
+
+import asyncio
+import os
+import signal
+import socket
+
+from gateway.ledger.log import Log
+from gateway.workers.channel import Channel
+from gateway.workers.server import LedgerServer
+
+
+def ignore_signals() -> None:
+    """It is the supervisor who ends the writer, after the workers, whom the same signal may
+    have reached."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+async def answer_for(
+    ledger: Log, listener: socket.socket, channel: Channel, *, drain_s: float
+) -> bool:
+    """Until the supervisor is gone and the workers after it, at most `drain_s` seconds later.
+
+    Returns:
+        False where it ended before, since the ledger has to be opened again.
+    """
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+    loop.add_reader(channel.connection, lambda: over.set() if channel.is_over() else None)
+    server = LedgerServer(ledger)
+    listening = await loop.create_unix_server(server.connection, sock=listener)
+    telling = asyncio.create_task(server.tell_now_and_then(until=ledger.is_broken))
+    ending = asyncio.create_task(over.wait())
+    try:
+        channel.ready(str(ledger.size))
+        await asyncio.wait([telling, ending], return_when=asyncio.FIRST_COMPLETED)
+        if not over.is_set():
+            return False
+        loop.remove_reader(channel.connection)
+        await server.deserted(drain_s)
+        return True
+    finally:
+        listening.close()
+        for task in (telling, ending):
+            task.cancel()
+        for connection in list(server.connections):
+            connection.end()
+
+
+def remove(listener_path: "os.PathLike[str]") -> None:
+    """Take the socket file away; another writer makes its own."""
+    try:
+        os.unlink(listener_path)
+    except OSError:
+        return
