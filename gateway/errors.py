@@ -83,6 +83,12 @@ class ClockError(GatewayError):
     reason = "clock-in-doubt"
 
 
+class SigningError(GatewayError):
+    """A decision cannot be signed with the key that strangers were told to trust."""
+
+    reason = "signing"
+
+
 class FetchError(GatewayError):
     """Something could not be got from another host; the message names it."""
 

@@ -18,7 +18,13 @@ from time import perf_counter
 from typing import Literal, cast
 
 from gateway.callers import Caller
-from gateway.errors import AuthorisationError, ClockError, RequestError, StatementMalformedError
+from gateway.errors import (
+    AuthorisationError,
+    ClockError,
+    RequestError,
+    SigningError,
+    StatementMalformedError,
+)
 from gateway.identifiers import uuid7
 from gateway.in_force import InForce
 from gateway.keys import DecisionSigner
@@ -81,6 +87,7 @@ class Service:
         self._replaced: set[asyncio.Task[None]] = set()
         self.ledger = ledger
         self._signer = signer
+        self._key_id = signer.key_id
         self.clock = clock
         self._random = random
         # Whoever watches sets this.
@@ -220,8 +227,13 @@ class Service:
             until=in_force.valid_until(judged, now),
         )
         payload = _payload(digest_request(value), predicate)
-        record = sign_envelope(payload, PAYLOAD_TYPE, self._signer).to_bytes()
+        record = sign_envelope(payload, PAYLOAD_TYPE, self._steady_signer()).to_bytes()
         return Prepared(judged, decision_id, caller, predicate, record, started)
+
+    def _steady_signer(self) -> DecisionSigner:
+        if self._signer.key_id != self._key_id:
+            raise SigningError("the decision key is not the one of the start; restart the gateway")
+        return self._signer
 
     async def commit(self, prepared: Sequence[Prepared]) -> list[dict[str, object]]:
         """Record what was prepared, in one commit group: all of it or nothing. The answers,

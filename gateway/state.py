@@ -82,7 +82,28 @@ def open_state(folder: Path, *, origin: str | None = None) -> State:
         checkpoint = CheckpointKey.load(folder / "checkpoint.key", name=known)
     except KeyMalformedError as error:
         raise ConfigurationError(f"{folder / _MARKER} holds no name of a log: {error}") from error
-    return State(folder, decision, checkpoint, None)
+    state = State(folder, decision, checkpoint, None)
+    _check_published(state)
+    return state
+
+
+def _check_published(state: State) -> None:
+    """Whoever verifies holds what `trust.json` said: with another key no decision counts."""
+    path = state.folder / "trust.json"
+    if not path.exists():
+        return
+    ours = state.trust()
+    try:
+        named = json.loads(path.read_text(encoding="utf-8"))
+        listed = [key["keyid"] for key in named["decision_keys"]]
+        right = named["log"] == ours["log"] and state.decision_key.key_id in listed
+    except (ValueError, LookupError, TypeError):
+        right = False
+    if not right:
+        raise ConfigurationError(
+            f"{path} names other keys or another log than there are in this folder, so nobody "
+            "could verify what is decided: put back the key files that it names"
+        )
 
 
 def _origin_of(folder: Path) -> str | None:
