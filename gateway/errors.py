@@ -108,6 +108,13 @@ class OverloadedError(GatewayError):
     reason = "overloaded"
 
 
+class DecisionTimeoutError(GatewayError):
+    """No answer was ready in time. Nothing may be taken as permitted; the decision may be
+    recorded nevertheless."""
+
+    reason = "decision-timeout"
+
+
 # --- engines -------------------------------------------------------------------------
 
 

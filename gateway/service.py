@@ -10,7 +10,6 @@ import json
 import logging
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from gateway.callers import Caller
 from gateway.errors import (
     AuthorisationError,
     ClockError,
+    DecisionTimeoutError,
     RequestError,
     SigningError,
     StatementMalformedError,
@@ -28,7 +28,7 @@ from gateway.errors import (
 from gateway.identifiers import uuid7
 from gateway.in_force import InForce
 from gateway.keys import DecisionSigner
-from gateway.ledger.log import Log, Receipt
+from gateway.ledger.log import Log
 from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
 from gateway.pdp.decision import Outcome
@@ -51,6 +51,7 @@ from gateway.spelling import answer_text
 from gateway.watch import Nobody, Watch, decisions, shown
 
 MAX_BODY_BYTES = 1024 * 1024
+DECISION_TIMEOUT_S = 2.0  # from the arrival of a question to its answer
 
 log = logging.getLogger("charter")
 
@@ -65,6 +66,7 @@ class Prepared:
     predicate: bytes
     record: bytes
     started: float
+    until: float  # when it comes too late; both by the clock of `time.perf_counter`
 
     @property
     def permits(self) -> bool:
@@ -82,11 +84,13 @@ class Service:
         ledger: Log,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[int], bytes] = os.urandom,
+        timeout_s: float = DECISION_TIMEOUT_S,
     ) -> None:
         self._in_force = in_force
         self._replaced: set[asyncio.Task[None]] = set()
         self.ledger = ledger
         self._signer = signer
+        self._timeout_s = timeout_s
         self._key_id = signer.key_id
         self.clock = clock
         self._random = random
@@ -181,10 +185,18 @@ class Service:
         """
         return _read(await self.answer(body, caller))
 
-    async def answer(self, body: bytes, caller: Caller) -> bytes:
-        """As `decide`, the answer as it is sent."""
+    async def answer(self, body: bytes, caller: Caller, arrived: float | None = None) -> bytes:
+        """As `decide`, the answer as it is sent.
+
+        Args:
+            arrived: When the body was there, by the clock of `time.perf_counter`; now where
+                it is not given.
+
+        Raises:
+            DecisionTimeoutError: It took too long since.
+        """
         value = load_strict(body, max_bytes=MAX_BODY_BYTES)
-        prepared = await self.prepare(value, caller)
+        prepared = await self.prepare(value, caller, arrived=arrived)
         (answer,) = await self.commit_texts([prepared])
         return answer
 
@@ -196,6 +208,7 @@ class Service:
         claims: Claims = NO_CLAIMS,
         *,
         in_force: InForce | None = None,
+        arrived: float | None = None,
     ) -> Prepared:
         """Decide and sign, and record nothing yet: nobody may see this before `commit`.
 
@@ -204,6 +217,7 @@ class Service:
             request: What a door that reads questions in its own way made of it.
             claims: What the caller says there of facts that only others may state.
             in_force: With what that door read it, in use until this has returned.
+            arrived: As of `answer`.
 
         Raises:
             RequestError: The question is malformed; the error names the field.
@@ -212,12 +226,17 @@ class Service:
         """
         if in_force is None:
             with self.question() as in_force:
-                return await self.prepare(value, caller, request, claims, in_force=in_force)
+                return await self.prepare(
+                    value, caller, request, claims, in_force=in_force, arrived=arrived
+                )
         started = perf_counter()
+        until = (arrived or started) + self._timeout_s
         request = request or DecisionRequest.read(value)
         authorise(request, caller)
         now = self.clock()
         judged = await in_force.judge.judge(request, now=now, tenant=caller.tenant, claims=claims)
+        if perf_counter() > until:
+            raise DecisionTimeoutError(f"the engines took longer than {self._timeout_s:g} s in all")
         decision_id = uuid7(now, self._random)
         predicate = in_force.speller.predicate(
             judged,
@@ -228,7 +247,7 @@ class Service:
         )
         payload = _payload(digest_request(value), predicate)
         record = sign_envelope(payload, PAYLOAD_TYPE, self._steady_signer()).to_bytes()
-        return Prepared(judged, decision_id, caller, predicate, record, started)
+        return Prepared(judged, decision_id, caller, predicate, record, started, until)
 
     def _steady_signer(self) -> DecisionSigner:
         if self._signer.key_id != self._key_id:
@@ -255,12 +274,16 @@ class Service:
         Raises:
             KeyTakenError: The key is used up; nothing was recorded.
             KeysExhaustedError: The tenant has no room for one more.
+            DecisionTimeoutError: It took too long; it may be recorded nevertheless.
         """
         bodies = [(one.id, one.caller.tenant, one.record) for one in prepared]
         pending = self.ledger.append_all(bodies, once=once)
-        if once is not None:
-            await _all_over(pending)
-        receipts = await self._waiting.all(pending)
+        # Several share a commit, which has its own time.
+        until = prepared[0].until if len(prepared) == 1 else perf_counter() + self._timeout_s
+        try:
+            receipts = await self._waiting.all(pending, until, whole=once is not None)
+        except TimeoutError as error:
+            raise DecisionTimeoutError("the disk of the log is slow") from error
         self._proven = True
         for one in prepared:
             self._report(one.judged, one.id, one.caller, perf_counter() - one.started)
@@ -351,16 +374,6 @@ def authorise(request: DecisionRequest, caller: Caller) -> None:
     tenant = request.subject.properties.get("tenant")
     if tenant is not None and tenant != caller.tenant:
         raise AuthorisationError("this token does not speak for that tenant")
-
-
-async def _all_over(pending: "Sequence[Future[Receipt]]") -> None:
-    """Wait for entries of which none may be left out: whoever is cancelled here cancels none
-    of them. Raises what went wrong with the first."""
-    waiting = [asyncio.wrap_future(one) for one in pending]
-    await asyncio.wait(waiting)
-    for error in [one.exception() for one in waiting]:
-        if error is not None:
-            raise error
 
 
 def _read(answer: bytes) -> dict[str, object]:

@@ -66,6 +66,7 @@ class BatchDoor:
                     problem.TOO_LARGE,
                     problem.TOO_BUSY,
                     problem.OVERLOADED,
+                    problem.TOO_LATE,
                     problem.LEDGER_UNAVAILABLE,
                     *problem.OF_A_KEY,
                 ),

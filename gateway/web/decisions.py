@@ -1,5 +1,7 @@
 """The native door: put a question, read a decision again."""
 
+from time import perf_counter
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -23,24 +25,23 @@ class DecisionDoor:
     async def create(self, request: Request) -> Response:
         caller = caller_of(request)
         try:
-            async with (
-                self._entrance.body(request, caller) as body,
-                self._entrance.turn(caller, len(body)),
-            ):
-                key = key_of(request)
-                if key is None:
-                    answer = await self._service.answer(body, caller)
-                else:
-                    answer = await self._answer_once(key, body, caller)
+            async with self._entrance.body(request, caller) as body:
+                arrived = perf_counter()
+                async with self._entrance.turn(caller, len(body)):
+                    key = key_of(request)
+                    if key is None:
+                        answer = await self._service.answer(body, caller, arrived)
+                    else:
+                        answer = await self._answer_once(key, body, caller, arrived)
         except RefusedError as refused:
             return refused.response()
         return Response(answer, media_type="application/json", headers=PRIVATE)
 
-    async def _answer_once(self, key: str, body: bytes, caller: Caller) -> bytes:
+    async def _answer_once(self, key: str, body: bytes, caller: Caller, arrived: float) -> bytes:
         value = load_strict(body, max_bytes=MAX_BODY_BYTES)
 
         async def decide(asked: Asked) -> list[bytes]:
-            prepared = await self._service.prepare(value, caller)
+            prepared = await self._service.prepare(value, caller, arrived=arrived)
             return await self._service.commit_texts([prepared], once=asked.leads_to([prepared]))
 
         (answer,) = await self._repeats.answers(key, "/v1/decisions", value, caller, decide)

@@ -23,6 +23,7 @@ _REFUSES = (
     problem.TOO_LARGE,
     problem.TOO_BUSY,
     problem.OVERLOADED,
+    problem.TOO_LATE,
     problem.LEDGER_UNAVAILABLE,
 )
 _MALFORMED = Answer("The request is malformed; a message", {JSON: STRING}, _NOT_CACHED)

@@ -20,6 +20,7 @@ OF_A_QUESTION = (
     problem.TOO_LARGE,
     problem.TOO_BUSY,
     problem.OVERLOADED,
+    problem.TOO_LATE,
     problem.LEDGER_UNAVAILABLE,
 )
 

@@ -13,6 +13,7 @@ from gateway.errors import (
     AuthorisationError,
     CallersUnavailableError,
     ClockError,
+    DecisionTimeoutError,
     GatewayError,
     JsonError,
     KeysExhaustedError,
@@ -135,6 +136,12 @@ OVERLOADED = Problem(
     HTTPStatus.SERVICE_UNAVAILABLE,
     headers=(("Retry-After", "1"),),
 )
+TOO_LATE = Problem(
+    "decision-timeout",
+    "No decision could be answered in time",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    headers=(("Retry-After", "1"),),
+)
 TOO_MANY_CONNECTIONS = Problem(
     "too-many-connections",
     "Too many connections of this client are open at once",
@@ -231,6 +238,7 @@ PROBLEMS = (
     CLOCK_IN_DOUBT,
     LEDGER_UNAVAILABLE,
     OVERLOADED,
+    TOO_LATE,
     TOO_MANY_CONNECTIONS,
     NO_CONNECTIONS_LEFT,
     NOT_READY,
@@ -269,6 +277,8 @@ def of_error(error: GatewayError) -> Problem:
             return LEDGER_UNAVAILABLE
         case OverloadedError():
             return OVERLOADED
+        case DecisionTimeoutError():
+            return TOO_LATE
         case KeysExhaustedError():
             return KEYS_EXHAUSTED
         case _:

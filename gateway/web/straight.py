@@ -8,6 +8,7 @@ each other cost more than a decision.
 """
 
 from collections.abc import Callable
+from time import perf_counter
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -93,11 +94,12 @@ class Straight:
             body = await within(BODY_TIMEOUT_S, lambda: _read(receive))
         except TimeoutError:
             raise RefusedError(TOO_SLOW) from None
+        arrived = perf_counter()
         turns = self._entrance.turns
         turn = turns.enter(caller.tenant, len(body))
         try:
             await turns.come(turn)
-            return await self._service.answer(body, caller)
+            return await self._service.answer(body, caller, arrived)
         finally:
             turns.leave(caller.tenant, turn)
 

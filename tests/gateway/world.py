@@ -306,6 +306,7 @@ class World:
         known: catalogue.Catalogue | None = None,
         connect: Any = None,
         engine_timeout_s: float = 5.0,
+        timeout_s: float = 30.0,
         in_force: InForce | None = None,
     ) -> None:
         self.clock = Clock(now)
@@ -326,6 +327,7 @@ class World:
             ),
             signer=self.decision_key,
             ledger=self.ledger,
+            timeout_s=timeout_s,
             clock=self.clock,
         )
         public = self.decision_key.public
