@@ -30,11 +30,12 @@ class FactRules:
     `conditions`, `guards` and `values` hold what to emit. `needs_data` says whether
     anything looks at the data document."""
 
-    def __init__(self, program: Program, names: Names, package: str) -> None:
+    def __init__(self, program: Program, names: Names, package: str, *, lean: bool) -> None:
         self.conditions: list[str] = []
         self._facts = program.facts
         self._names = names
-        self._guards = Guards(program, names, package)
+        self._guards = Guards(program, names, package, lean=lean)
+        self._lean = lean
         self._named: dict[FactAtom | InForce, str] = {}
 
     @property
@@ -95,7 +96,11 @@ class FactRules:
         return name
 
     def _emit_fact_atom(self, atom: FactAtom) -> str:
-        known = self._known(atom)
+        # What is absent is in no set and equal to nothing; but every element of it would be
+        # within anything, and what is no number can be more than one.
+        unguarded = isinstance(atom, Holds | OneOf | Touches)
+        is_guarded = not (self._lean and unguarded)
+        known = self._known(atom) if is_guarded else []
         name = self._names.fresh(atom.path, *self._verb(atom))
         said = self._said(atom)
         block = clause(name, [*known, *self._test(atom)])

@@ -3,6 +3,10 @@
 A guard `known_*` holds where the fact is in the question and fit for use; whoever asks
 about a fact asks its guard first, and the guard alone is what `is known` asks.
 
+In a lean module, for facts that are known to be fit, a guard asks only for their type, so
+that a fact that is absent is unknown; vocabularies, ranges and taxonomies have been looked
+at before.
+
 Not guarded, for Rego has no cheap way to: that an identifier without a vocabulary is
 printable and of bounded length, and that a number is written without a fraction (`3.0`
 is 3 here). The gateway's own normaliser refuses both.
@@ -20,12 +24,22 @@ from dsl.rego_text import clause, member, quote_all
 INLINE_VALUES = 4
 
 
+_TYPE_TESTS = {
+    Kind.TRUTH: "is_boolean",
+    Kind.TERM: "is_string",
+    Kind.TERMS: "is_array",
+    Kind.INTEGER: "is_number",
+    Kind.DAY: "is_number",
+}
+
+
 class Guards:
     """The guards that conditions ask for, as they are asked for; `rules` and `values`
     hold what to emit. `needs_data` says whether anything looks at the data document."""
 
-    def __init__(self, program: Program, names: Names, package: str) -> None:
+    def __init__(self, program: Program, names: Names, package: str, *, lean: bool) -> None:
         self.rules: list[str] = []
+        self._lean = lean
         self.values: dict[str, dict[str, object]] = {}
         self.needs_data = False
         self._facts = program.facts
@@ -59,6 +73,8 @@ class Guards:
     def terms(self, path: str) -> str:
         """The set of the elements of a list; empty where the fact is absent, so only
         what asked the guard may read it."""
+        if self._lean:
+            return fact(path)  # without repeats already
         key = ("terms", path)
         if key not in self._named:
             self._named[key] = name = self._names.fresh(path)
@@ -83,6 +99,9 @@ class Guards:
 
     def _guard(self, of: FactType) -> Iterator[str]:
         value = fact(of.path)
+        if self._lean:
+            yield f"{_TYPE_TESTS[of.kind]}({value})"
+            return
         match of.kind:
             case Kind.TRUTH:
                 yield f"is_boolean({value})"

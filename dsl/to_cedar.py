@@ -79,6 +79,20 @@ class CedarPolicies:
     duties: str
 
 
+# The id of a rule or a duty, and its policy.
+Part = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CedarParts:
+    """The policies of the three sets one by one: any of them make a smaller set, which says
+    of their rules and duties what the whole does."""
+
+    decide: tuple[Part, ...]
+    why: tuple[Part, ...]
+    duties: tuple[Part, ...]
+
+
 def cedar_schema(program: Program) -> str:
     """The schema of all three sets, in Cedar's schema syntax.
 
@@ -128,25 +142,36 @@ def _measure(fact: FactType) -> str | None:
     return f"steps of {step} {fact.unit}" if fact.unit else f"steps of {step}"
 
 
-@uncollected()
 def cedar_policies(program: Program) -> CedarPolicies:
     """The three policy sets, in the layout of `cedar format`.
 
     Raises:
         CoreFormatError: The program is not well-formed.
     """
+    parts = cedar_parts(program)
+    return CedarPolicies(policy_set(parts.decide), policy_set(parts.why), policy_set(parts.duties))
+
+
+@uncollected()
+def cedar_parts(program: Program) -> CedarParts:
+    """The policies of the three sets one by one; raises as `cedar_policies`."""
     check_program(program)
     emit = _Policies(program.facts)
     rules = fold_program(program).rules
-    return CedarPolicies(
-        decide=_policy_set(emit.decide(rule) for rule in rules),
-        why=_policy_set(emit.why(rule) for rule in rules),
-        duties=_policy_set(policy for rule in rules for policy in emit.on_permit(rule)),
+    return CedarParts(
+        decide=_parts((rule.id, emit.decide(rule)) for rule in rules),
+        why=_parts((rule.id, emit.why(rule)) for rule in rules),
+        duties=_parts(part for rule in rules for part in emit.on_permit(rule)),
     )
 
 
-def _policy_set(policies: Iterable[str | None]) -> str:
-    texts = [policy for policy in policies if policy is not None]
+def _parts(policies: Iterable[tuple[str, str | None]]) -> tuple[Part, ...]:
+    return tuple((name, text) for name, text in policies if text is not None)
+
+
+def policy_set(parts: Iterable[Part]) -> str:
+    """Policies as one text, in their order."""
+    texts = [text for _, text in parts]
     return "\n\n".join(texts) + "\n" if texts else ""
 
 
@@ -177,15 +202,15 @@ class _Policies:
             case _:
                 return self._noted(rule, WHY)
 
-    def on_permit(self, rule: Rule) -> Iterator[str | None]:
-        """What the `duties` set has of a rule."""
+    def on_permit(self, rule: Rule) -> Iterator[tuple[str, str | None]]:
+        """What the `duties` set has of a rule, by the ids of the rule and of its duties."""
         if rule.level is not Level.ENFORCE:
-            yield self._noted(rule, DUTIES)
+            yield rule.id, self._noted(rule, DUTIES)
             return
         if rule.effect is Effect.PREFER:
-            yield self._policy(rule, "permit", DUTIES, _when_certainly(rule.formula))
+            yield rule.id, self._policy(rule, "permit", DUTIES, _when_certainly(rule.formula))
         for duty in rule.duties:
-            yield self._due(rule, duty)
+            yield duty.id, self._due(rule, duty)
 
     def _due(self, rule: Rule, duty: Duty) -> str | None:
         return self._policy(rule, "permit", DUTIES, _unless_certainly_not(duty.condition), duty)

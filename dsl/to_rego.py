@@ -51,6 +51,7 @@ from dsl.fold import fold, fold_program
 from dsl.names import Names
 from dsl.rego_facts import FactRules
 from dsl.rego_groups import Definition, Groups
+from dsl.rego_lean import lean_answer
 from dsl.rego_text import (
     RESERVED,
     about_duty,
@@ -115,7 +116,7 @@ permitted if {
 
 _OWN_NAMES = (
     "charter decide why duties answer permitted program denied granted broken open due preferred "
-    "noted term above values"
+    "noted term above values some_granted"
 ).split()
 
 
@@ -133,18 +134,21 @@ def rego_module(program: Program) -> str:
 
 
 @uncollected()
-def rego_policy(program: Program, *, package: str = PACKAGE) -> RegoPolicy:
+def rego_policy(program: Program, *, package: str = PACKAGE, lean: bool = False) -> RegoPolicy:
     """The module and its data document.
 
     Args:
         program: What to compile.
         package: The Rego package; one below `charter` lets programs share a server.
+        lean: Whether to leave out what a gateway has looked at before it asks: the program
+            is about one action, and every fact is fit or absent. Such a module has the one
+            entry point `answer`, whose members are lists of sets (`dsl.rego_lean`).
 
     Raises:
         CoreFormatError: The program is not well-formed.
     """
     check_program(program)
-    return _Module(program, package).policy()
+    return _Module(program, package, lean=lean).policy()
 
 
 def opa_bundle(program: Program, revision: str) -> dict[str, bytes]:
@@ -194,12 +198,13 @@ class _Entry:
 class _Module:
     """One module in the making; names and shared booleans are kept here."""
 
-    def __init__(self, program: Program, package: str) -> None:
+    def __init__(self, program: Program, package: str, *, lean: bool) -> None:
+        self._lean = lean
         self._package = package
         self._digest = program_digest(program)
         self._program = fold_program(program)
         self._names = Names(RESERVED.union(_OWN_NAMES))
-        self._facts = FactRules(self._program, self._names, package)
+        self._facts = FactRules(self._program, self._names, package, lean=lean)
         self._helpers: dict[Condition, str] = {}
         self._pending: list[str] = []
         self._never: list[str] = []
@@ -207,6 +212,8 @@ class _Module:
     def policy(self) -> RegoPolicy:
         rules = [self._rule(rule) for rule in self._program.rules]
         definitions = [d for rule in rules for entry in rule for d in entry.definitions]
+        if self._lean:
+            return self._lean_policy(definitions, [h for r in rules for e in r for h in e.helpers])
         groups = Groups(definitions, self._names)
         blocks = [block for rule in rules for entry in rule for block in entry.blocks(groups)]
         parts = [
@@ -218,6 +225,16 @@ class _Module:
             *_section("groups of rules", groups.heads),
             *_section("conditions", self._facts.conditions),
             *_section("facts", self._facts.guards),
+        ]
+        return RegoPolicy("\n\n".join(parts) + "\n", self._data())
+
+    def _lean_policy(self, definitions: Sequence[Definition], helpers: Sequence[str]) -> RegoPolicy:
+        parts = [
+            f"package {self._package}",
+            *lean_answer(definitions, self._names, self._digest),
+            *helpers,
+            *self._facts.conditions,
+            *self._facts.guards,
         ]
         return RegoPolicy("\n\n".join(parts) + "\n", self._data())
 

@@ -1,7 +1,8 @@
 """Cedar in this process, through cedarpy.
 
-Policies and schema are parsed once, one slice for each action; a question costs two
-authorisation calls, on the event loop, for cedarpy holds the interpreter's lock anyway.
+A question is put to a slice of the published policies: those of the rules and duties that
+can bear on it (`gateway.pdp.slices`), parsed once and kept. It costs two authorisation
+calls, on the event loop, for cedarpy holds the interpreter's lock anyway.
 
 The schema goes with each call: without it a mistyped attribute would be an error
 inside a policy, and Cedar skips a policy with an error, a prohibition as well. It
@@ -13,7 +14,7 @@ cannot hold a vocabulary, so facts are compared with theirs before the call.
 # pyright: reportUnknownArgumentType=false
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -23,25 +24,29 @@ from dsl.cedar_conditions import TODAY
 from dsl.core import FactType, Kind, Program
 from dsl.evaluate import Answer
 from dsl.facts import FIRST_DAY, LAST_DAY, MAX_INTEGER, MAX_TERM_LENGTH, MAX_TERMS, Question
-from dsl.to_cedar import DUTIES, WHY, cedar_policies, cedar_schema
+from dsl.fold import paths_read
+from dsl.to_cedar import DUTIES, WHY, CedarParts, Part, cedar_parts, cedar_schema, policy_set
 from gateway.errors import ConfigurationError, EngineAnswerError
 from gateway.pdp.engine import AnswerCheck, RawAnswer
-from gateway.pdp.folded import only
+from gateway.pdp.memo import Bounded
+from gateway.pdp.slices import Index, Item, read_by
 
 _PRINCIPAL = {"type": "Subject", "id": "subject"}
 _RESOURCE = {"type": "Resource", "id": "resource"}
+
+
+# Slices that are kept parsed; one of 60 policies takes a few milliseconds to parse.
+MAX_SLICES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
     """Policies, parsed. `facts` has a test of fitness for each fact read."""
 
-    schema: cedarpy.Schema
     decide: cedarpy.PolicySet
     why: cedarpy.PolicySet
     duties: cedarpy.PolicySet
     facts: Mapping[str, Callable[[object], bool]]
-    time_zones: tuple[str, ...]
 
 
 class CedarEngine:
@@ -49,8 +54,8 @@ class CedarEngine:
 
     Args:
         program: What to load.
-        sliced: Whether to load a slice for each action, which is faster, or the whole
-            program, as it is published. The answers are the same.
+        sliced: Whether to ask slices, which is faster, or the whole program. The answers
+            are the same.
 
     Raises:
         ConfigurationError: The emitted policies do not pass strict validation.
@@ -61,23 +66,62 @@ class CedarEngine:
     def __init__(self, program: Program, *, sliced: bool = True) -> None:
         self._check = AnswerCheck(self.name, program)
         self._entities = cedarpy.Entities.from_json_str("[]")
+        self._parts = cedar_parts(program)
+        self._time_zones = program.time_zones()
+        self._fitness = {path: _fitness(program.facts[path]) for path in paths_read(program)}
         try:
-            if sliced:
-                self._slices = {a: _load(only(program, a)) for a in program.actions}
-            else:
-                self._slices = dict.fromkeys(program.actions, _load(program))
+            self._schema = _checked_schema(program, self._parts)
+            self._whole = None if sliced else self._load(None)
         except ValueError as error:
             raise ConfigurationError(f"Cedar does not accept the policies: {error}") from error
+        # Cedar's slices are larger than those of other engines, of what they have in common.
+        self._indexes = {a: Index(program, a, denied=False) for a in program.actions}
+        self._slices: Bounded[tuple[str, int], _Slice] = Bounded(MAX_SLICES)
+
+    def forget(self) -> None:
+        """Let go of every slice."""
+        self._slices = Bounded(MAX_SLICES)
+        for index in self._indexes.values():
+            index.forget()
+
+    def _slice(self, question: Question) -> _Slice | None:
+        """The policies to ask; None where no rule is about the action."""
+        index = self._indexes.get(question.action)
+        if index is None or self._whole is not None:
+            return self._whole if index is not None else None
+        key = (question.action, index.select(question).items)
+        part = self._slices.get(key)
+        if part is None:
+            try:
+                part = self._load({item.id: item for item in index.chosen(key[1])})
+            except ValueError as error:
+                raise EngineAnswerError(self.name, f"it refuses a slice: {error}") from error
+            self._slices.put(key, part)
+        return part
+
+    def _load(self, chosen: Mapping[str, Item] | None) -> _Slice:
+        """The policies of some rules and duties, or of all."""
+
+        def parsed(parts: Iterable[Part]) -> cedarpy.PolicySet:
+            kept = parts if chosen is None else (part for part in parts if part[0] in chosen)
+            return cedarpy.PolicySet.from_str(policy_set(kept))
+
+        fitness = self._fitness
+        if chosen is not None:
+            read = {path for item in chosen.values() for path in read_by(item.condition)}
+            fitness = {path: self._fitness[path] for path in sorted(read)}
+        parts = self._parts
+        return _Slice(parsed(parts.decide), parsed(parts.why), parsed(parts.duties), fitness)
 
     async def ask(self, question: Question) -> Answer:
-        part = self._slices.get(question.action)
+        part = self._slice(question)
         if part is None:
             # No rule can apply to an action that no rule names.
             return self._check.answer(RawAnswer((), (), (), broken=(), open=()))
         context = self._context(part, question)
-        allowed, ids = self._authorise(part, part.decide, "", question.action, context)
+        allowed, ids = self._authorise(part.decide, "", question.action, context)
         if allowed:
-            _, named = self._authorise(part, part.duties, DUTIES, question.action, context)
+            _, named = self._authorise(part.duties, DUTIES, question.action, context)
             told = self._check.told(named)
             return self._check.answer(
                 RawAnswer(
@@ -90,7 +134,7 @@ class CedarEngine:
                 )
             )
         # Cedar names the prohibitions alone where one applies: its answer is in normal form.
-        _, named = self._authorise(part, part.why, WHY, question.action, context)
+        _, named = self._authorise(part.why, WHY, question.action, context)
         told = self._check.told(named)
         broken = [*told.prohibitions, *told.duties, *told.preferences]
         return self._check.answer(
@@ -109,7 +153,7 @@ class CedarEngine:
                 if not is_fit(value):
                     raise EngineAnswerError(self.name, f"`{path}` is not in its fit form")
                 context[path] = value
-        for zone in part.time_zones:
+        for zone in self._time_zones:
             if zone in question.today:
                 context[TODAY + zone] = question.today[zone]
         try:
@@ -118,7 +162,7 @@ class CedarEngine:
             raise EngineAnswerError(self.name, "a day is no number") from error
 
     def _authorise(
-        self, part: _Slice, policies: cedarpy.PolicySet, prefix: str, action: str, context: str
+        self, policies: cedarpy.PolicySet, prefix: str, action: str, context: str
     ) -> tuple[bool, list[str]]:
         """Whether Cedar allows, and the `@id` of every policy that determined it."""
         if len(policies) == 0:
@@ -132,7 +176,7 @@ class CedarEngine:
             },
             policies,
             self._entities,
-            part.schema,
+            self._schema,
         )
         diagnostics = result.diagnostics
         if diagnostics.errors or result.decision is cedarpy.Decision.NoDecision:
@@ -146,22 +190,15 @@ class CedarEngine:
             raise EngineAnswerError(self.name, detail) from reason
 
 
-def _load(part: Program) -> _Slice:
-    schema_text = cedar_schema(part)
-    policies = cedar_policies(part)
-    schema = cedarpy.Schema.from_str(schema_text)
-    for text in (policies.decide, policies.why, policies.duties):
-        verdict = cedarpy.validate_policies(text, schema)
+def _checked_schema(program: Program, parts: CedarParts) -> cedarpy.Schema:
+    """The schema, which all policies pass strictly, and so any of them; a ValueError where
+    they do not."""
+    schema = cedarpy.Schema.from_str(cedar_schema(program))
+    for policies in (parts.decide, parts.why, parts.duties):
+        verdict = cedarpy.validate_policies(policy_set(policies), schema)
         if not verdict.validation_passed:
             raise ValueError("; ".join(str(error) for error in verdict.errors))
-    return _Slice(
-        schema=schema,
-        decide=cedarpy.PolicySet.from_str(policies.decide),
-        why=cedarpy.PolicySet.from_str(policies.why),
-        duties=cedarpy.PolicySet.from_str(policies.duties),
-        facts={path: _fitness(fact) for path, fact in part.facts.items()},
-        time_zones=part.time_zones(),
-    )
+    return schema
 
 
 def _fitness(fact: FactType) -> Callable[[object], bool]:

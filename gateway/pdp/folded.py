@@ -8,14 +8,13 @@ look at. Its answers to the questions it is for are those of the whole program.
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from dsl.core import (
     And,
     Condition,
     Constant,
     Duty,
-    FactType,
     InForce,
     Not,
     Or,
@@ -24,12 +23,19 @@ from dsl.core import (
     Rule,
 )
 from dsl.evaluate import truth
-from dsl.facts import FIRST_DAY, LAST_DAY, Question, Value, settled
-from dsl.fold import assume, paths_read, slice_by_action
+from dsl.facts import FIRST_DAY, LAST_DAY, Question, Value
+from dsl.fold import assume, slice_by_action
 from dsl.kleene import Truth
 from gateway.pdp.dates import boundaries
+from gateway.pdp.slices import Index, only_items, read_by
 
-Key = tuple[str, tuple[int, ...], tuple[Value | None, ...]]
+# Of an action, the stretch of days and some of its items, as bits.
+Wide = tuple[str, tuple[int, ...], int]
+# The same, with the facts that the catalogue states.
+Narrow = tuple[str, tuple[int, ...], int, tuple[Value | None, ...]]
+# Nobody is answered while a module is made, and of more items than this it takes too long
+# to make one for every place.
+MAX_ITEMS_FOLDED = 64
 
 
 def only(program: Program, action: str) -> Program:
@@ -39,55 +45,79 @@ def only(program: Program, action: str) -> Program:
     return replace(part, actions=(action,), places=(), rules=rules)
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Names of programs for a question; questions of one key can be put to one.
+
+    Attributes:
+        wide: Of a program that serves every place: with all items of the action where they
+            are few, and with those that can bear on the question where they are many.
+        narrow: Of the program for the place, with those items alone; None where they are
+            too many to be worth it.
+    """
+
+    wide: Wide
+    narrow: Narrow | None
+
+
 class Folder:
     """Folds one program for the questions that are put to it."""
 
     def __init__(self, program: Program) -> None:
-        self._parts = {action: only(program, action) for action in program.actions}
+        self._program = program
+        self._indexes = {a: Index(program, a, denied=True) for a in program.actions}
         self._boundaries = sorted(boundaries(program).items())
         self._zones = frozenset(program.time_zones())
         self._stated = {
             action: tuple(
                 path
-                for path in sorted(paths_read(part))
-                if part.facts[path].origin is Origin.CATALOGUE
+                for path in sorted({p for item in index.items for p in read_by(item.condition)})
+                if program.facts[path].origin is Origin.CATALOGUE
             )
-            for action, part in self._parts.items()
+            for action, index in self._indexes.items()
         }
 
-    def key(self, question: Question) -> Key | None:
-        """Names the program for a question: questions of one key can be put to one. None
-        where there is no such program: no rule is about the action, a day is missing, or a
-        fact is not fit and closed in its taxonomy, for that is no longer looked at there.
+    def forget(self) -> None:
+        """Let go of what values settle."""
+        for index in self._indexes.values():
+            index.forget()
+
+    def keys(self, question: Question) -> Keys | None:
+        """None where there is no such program: no rule is about the action, a day is missing,
+        or a fact is not fit and closed in its taxonomy, for that is no longer looked at there.
         """
-        part = self._parts.get(question.action)
-        if part is None or not all(_is_day(question.today.get(zone)) for zone in self._zones):
+        index = self._indexes.get(question.action)
+        if index is None or not all(_is_day(question.today.get(zone)) for zone in self._zones):
             return None
-        facts = question.facts
-        for path, fact in part.facts.items():
-            value = facts.get(path)
-            if value is not None and not _is_fit(settled(fact, value), value):
-                return None
-        values = tuple(facts.get(path) for path in self._stated[question.action])
+        selection = index.select(question)
+        if not selection.fit:
+            return None
+        facts, action = question.facts, question.action
         stretch = tuple(bisect_right(days, question.today[zone]) for zone, days in self._boundaries)
-        return question.action, stretch, values
+        is_large = len(index.items) > MAX_ITEMS_FOLDED
+        wide = (action, stretch, selection.items if is_large else index.every)
+        if selection.items.bit_count() > MAX_ITEMS_FOLDED:
+            return Keys(wide, None)
+        values = tuple(facts.get(path) for path in self._stated[action])
+        return Keys(wide, (action, stretch, selection.items, values))
 
-    def program(self, question: Question) -> Program:
-        """The program for the questions that have the key of this one."""
-        part = self._parts[question.action]
-        known = {
-            path: question.facts[path]
-            for path in self._stated[question.action]
-            if path in question.facts
-        }
+    def program(self, question: Question, key: Wide | Narrow) -> Program:
+        """The program for the questions that have the key."""
+        action, _, items, *of_place = key
+        known = (
+            {path: question.facts[path] for path in self._stated[action] if path in question.facts}
+            if of_place
+            else {}
+        )
 
         def fold(condition: Condition) -> Condition:
             return assume(_on(condition, question), known)
 
+        chosen = {item.id: item for item in self._indexes[action].chosen(items)}
+        part = only_items(self._program, action, chosen)
         rules = (_fold_rule(rule, fold) for rule in part.rules)
         kept = tuple(rule for rule in rules if rule.formula != _NEVER or rule.duties)
-        read = slice_by_action(replace(part, rules=kept), question.action)
-        return replace(read, facts={path: _loose(fact) for path, fact in read.facts.items()})
+        return slice_by_action(replace(part, rules=kept), action)
 
 
 _NEVER = Constant(False)
@@ -95,17 +125,6 @@ _NEVER = Constant(False)
 
 def _is_day(day: object) -> bool:
     return type(day) is int and FIRST_DAY <= day <= LAST_DAY
-
-
-def _loose(fact: FactType) -> FactType:
-    """The fact without its vocabulary, which whoever asks has compared: to look a country up
-    among all of them is dear. Levels need theirs."""
-    return fact if fact.order else replace(fact, values=None, broader={})
-
-
-def _is_fit(fitted: Value | None, value: Value) -> bool:
-    # By type as well: 1 is not true, though Python takes them for equal.
-    return type(fitted) is type(value) and fitted == value
 
 
 def _fold_rule(rule: Rule, fold: Callable[[Condition], Condition]) -> Rule:

@@ -15,12 +15,12 @@ from dsl.facts import LAST_DAY, Question
 from dsl.fold import paths_read
 from dsl.to_rego import rego_policy
 from gateway.errors import EngineError
-from gateway.pdp import engine_rego
+from gateway.pdp import engine_rego, folded
 from gateway.pdp.combine import Combined, ask_all
 from gateway.pdp.dates import boundaries
 from gateway.pdp.engine_cedar import CedarEngine
 from gateway.pdp.engine_rego import RegoEngine
-from gateway.pdp.folded import Folder, Key, only
+from gateway.pdp.folded import Folder, Narrow, Wide, only
 from tests import corpus
 from tests.agreement import SOME_DAYS, ask, permits, permitted_when_fit
 from tests.pack import pack
@@ -43,16 +43,20 @@ def stated(program: Program, keep: int) -> Program:
 def check(program: Program, questions: list[Question]) -> int:
     """Put every question to the program of every key that it has; how many could be put."""
     folder = Folder(program)
-    folded: dict[Key, Program] = {}
+    made: dict[Wide | Narrow, Program] = {}
     put = 0
     for question in questions:
-        key = folder.key(question)
-        if key is None:
+        keys = folder.keys(question)
+        if keys is None:
             continue
-        if key not in folded:
-            folded[key] = folder.program(question)
-            assert not any(isinstance(a, InForce) for a in folded[key].atoms())
-        assert evaluate(folded[key], question) == evaluate(program, question), question.document()
+        expected = evaluate(program, question)
+        for key in (keys.wide, keys.narrow):
+            if key is None:
+                continue
+            if key not in made:
+                made[key] = folder.program(question, key)
+                assert not any(isinstance(a, InForce) for a in made[key].atoms())
+            assert evaluate(made[key], question) == expected, question.document()
         put += 1
     return put
 
@@ -112,7 +116,7 @@ def both(program: Program, questions: list[Question]) -> Iterator[list[Answer | 
 
 
 def folded_modules(engine: RegoEngine) -> int:
-    return len(engine._folded._known)  # pyright: ignore[reportPrivateUsage]
+    return sum(len(key) == 4 for key in engine._modules._known)  # pyright: ignore[reportPrivateUsage]
 
 
 @settings(generated, max_examples=15)
@@ -143,7 +147,7 @@ GOOD = next(v.question for v in pack().vectors if "destination.countries" in v.q
 
 
 def test_a_question_of_the_pack_has_a_key() -> None:
-    assert Folder(PROGRAM).key(GOOD) is not None
+    assert Folder(PROGRAM).keys(GOOD) is not None
 
 
 @pytest.mark.parametrize(
@@ -163,24 +167,24 @@ def test_a_question_of_the_pack_has_a_key() -> None:
 )
 def test_an_unfit_fact_is_left_to_the_whole_module(value: Any) -> None:
     unfit = replace(GOOD, facts={**GOOD.facts, "destination.countries": value})
-    assert Folder(PROGRAM).key(unfit) is None
+    assert Folder(PROGRAM).keys(unfit) is None
 
 
 @pytest.mark.parametrize("labels", [("health",), ("nothing-known",), ("personal", "health")])
 def test_labels_that_are_not_closed_are_left_to_the_whole_module(labels: tuple[str, ...]) -> None:
     unfit = replace(GOOD, facts={**GOOD.facts, "data.labels": labels})
-    assert Folder(PROGRAM).key(unfit) is None
+    assert Folder(PROGRAM).keys(unfit) is None
 
 
 @pytest.mark.parametrize("day", [None, "20000", 20_000.5, True, 2**63, LAST_DAY + 1])
 def test_a_day_that_is_none_is_left_to_the_whole_module(day: Any) -> None:
     (zone, *_) = PROGRAM.time_zones()
-    assert Folder(PROGRAM).key(replace(GOOD, today={**GOOD.today, zone: day})) is None
+    assert Folder(PROGRAM).keys(replace(GOOD, today={**GOOD.today, zone: day})) is None
 
 
 def test_a_missing_day_or_an_unknown_action_has_no_key() -> None:
-    assert Folder(PROGRAM).key(replace(GOOD, today={})) is None
-    assert Folder(PROGRAM).key(replace(GOOD, action="unheard-of")) is None
+    assert Folder(PROGRAM).keys(replace(GOOD, today={})) is None
+    assert Folder(PROGRAM).keys(replace(GOOD, action="unheard-of")) is None
 
 
 def test_another_action_place_or_side_of_a_date_has_another_key() -> None:
@@ -194,17 +198,24 @@ def test_another_action_place_or_side_of_a_date_has_another_key() -> None:
         ),
         *(replace(GOOD, today={**GOOD.today, zone: day}) for day in days),
     ]
-    keys = {folder.key(question) for question in others}
+    keys = {folder.keys(question) for question in others}
     assert len(keys) >= len(days)
     assert None not in keys
 
 
 def test_a_folded_program_knows_one_action_and_reads_no_settled_fact() -> None:
-    folded = Folder(PROGRAM).program(GOOD)
-    assert folded.actions == (GOOD.action,)
-    read = paths_read(folded)
+    folder = Folder(PROGRAM)
+    keys = folder.keys(GOOD)
+    assert keys is not None
+    assert keys.narrow is not None
+    part = folder.program(GOOD, keys.narrow)
+    assert part.actions == (GOOD.action,)
+    read = paths_read(part)
     assert "destination.countries" not in read
-    assert len(rego_policy(folded).module) < len(rego_policy(only(PROGRAM, "place")).module) / 2
+    assert (
+        len(rego_policy(part, lean=True).module)
+        < len(rego_policy(only(PROGRAM, "place")).module) / 2
+    )
 
 
 # --- the engine that keeps modules ---------------------------------------------------
@@ -225,7 +236,7 @@ def test_nothing_is_folded_before_a_place_was_asked_about_often() -> None:
 def test_a_program_that_would_hold_up_its_questions_is_not_folded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(engine_rego, "MAX_RULES_FOLDED", len(PROGRAM.rules) // 2)
+    monkeypatch.setattr(folded, "MAX_ITEMS_FOLDED", 2)
 
     async def asked() -> int:
         engine = RegoEngine(PROGRAM, fold_after=1)
@@ -257,10 +268,25 @@ def test_many_places_asked_about_once_fold_nothing_and_fill_no_memory(
 def test_a_fault_in_folding_is_not_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def nothing(_: Folder, question: Question) -> Program:
+    def nothing(_: Folder, question: Question, __: object) -> Program:
         return replace(only(PROGRAM, question.action), rules=())
 
     monkeypatch.setattr(Folder, "program", nothing)
+    (said,) = both(PROGRAM, [GOOD])
+    assert all(isinstance(answer, EngineError) for answer in said)
+    assert "is not used" in caplog.text
+
+
+def test_a_fault_in_folding_a_place_leaves_the_module_for_every_place(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make = Folder.program
+
+    def nothing_of_a_place(self: Folder, question: Question, key: Wide | Narrow) -> Program:
+        made = make(self, question, key)
+        return made if len(key) == 3 else replace(made, rules=())
+
+    monkeypatch.setattr(Folder, "program", nothing_of_a_place)
     (said,) = both(PROGRAM, [GOOD])
     assert said == [evaluate(PROGRAM, GOOD)] * 2
     assert "is not used" in caplog.text
@@ -272,8 +298,12 @@ def test_a_fault_in_folding_that_shows_later_is_a_difference_to_cedar(
     # The fault is right for the question it was folded for, and wrong for the next.
     allowed = next(v.question for v in pack().vectors if evaluate(PROGRAM, v.question).permits)
 
-    def forbids_nothing(_: Folder, question: Question) -> Program:
-        part = only(PROGRAM, question.action)
+    make = Folder.program
+
+    def forbids_nothing(self: Folder, question: Question, key: Wide | Narrow) -> Program:
+        part = make(self, question, key)
+        if len(key) == 3:
+            return part
         granted = evaluate(PROGRAM, allowed).granted
         return replace(part, rules=tuple(r for r in part.rules if r.id in granted))
 

@@ -256,20 +256,20 @@ def every_level_decides(self: Any, rule: Rule) -> str | None:
     return _decide(self, replace(rule, level=Level.ENFORCE))
 
 
-def every_level_owes(self: Any, rule: Rule) -> Iterator[str | None]:
+def every_level_owes(self: Any, rule: Rule) -> Iterator[tuple[str, str | None]]:
     yield from _on_permit(self, rule)
     if rule.level is not Level.ENFORCE:
-        yield from (self._due(rule, duty) for duty in rule.duties)
+        yield from ((duty.id, self._due(rule, duty)) for duty in rule.duties)
 
 
-def noted_of_refusals_alone(self: Any, rule: Rule) -> Iterator[str | None]:
+def noted_of_refusals_alone(self: Any, rule: Rule) -> Iterator[tuple[str, str | None]]:
     return _on_permit(self, rule) if rule.level is Level.ENFORCE else iter(())
 
 
-def possibly_preferred(self: Any, rule: Rule) -> Iterator[str | None]:
+def possibly_preferred(self: Any, rule: Rule) -> Iterator[tuple[str, str | None]]:
     if rule.effect is Effect.PREFER:
         conditions = _unless_certainly_not(rule.formula)
-        yield self._policy(rule, "permit", dsl.to_cedar.DUTIES, conditions)
+        yield rule.id, self._policy(rule, "permit", dsl.to_cedar.DUTIES, conditions)
     else:
         yield from _on_permit(self, rule)
 
