@@ -39,6 +39,12 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.verify",
     ),
     "gateway.callers": ("gateway.errors", "gateway.callers"),
+    "gateway.workers": (
+        "gateway.errors",
+        "gateway.keys",
+        "gateway.ledger",
+        "gateway.workers",
+    ),
     "gateway.attestation": ("gateway.errors", "gateway.keys", "gateway.attestation"),
     "gateway.ledger": ("gateway.errors", "gateway.keys", "gateway.ledger"),
     "gateway.pdp": (
