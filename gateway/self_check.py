@@ -13,7 +13,7 @@ from datetime import datetime
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.identifiers import uuid7
 from gateway.keys import DecisionSigner
-from gateway.ledger.log import Log
+from gateway.ledger.interface import Ledger
 from gateway.record.canonical import Json, load_strict
 from gateway.record.envelope import MAX_ENVELOPE, sign_envelope
 from gateway.record.statement import PAYLOAD_TYPE, Statement, digest_request, write_statement
@@ -30,7 +30,7 @@ QUESTION = {
 
 
 async def self_check(
-    ledger: Log,
+    ledger: Ledger,
     signer: DecisionSigner,
     trust: Mapping[str, object],
     *,
@@ -85,7 +85,7 @@ def own_record(
     return sign_envelope(payload, PAYLOAD_TYPE, signer).to_bytes()
 
 
-def _prove_newest(ledger: Log, trust: Trust) -> None:
+def _prove_newest(ledger: Ledger, trust: Trust) -> None:
     newest = ledger.get_at(ledger.size - 1)
     if newest is None:
         raise ConfigurationError("the newest entry is missing")

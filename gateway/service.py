@@ -28,7 +28,7 @@ from gateway.errors import (
 from gateway.identifiers import uuid7
 from gateway.in_force import InForce
 from gateway.keys import DecisionSigner
-from gateway.ledger.log import Log
+from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
 from gateway.pdp.decision import Outcome
@@ -81,7 +81,7 @@ class Service:
         *,
         in_force: InForce,
         signer: DecisionSigner,
-        ledger: Log,
+        ledger: Ledger,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[int], bytes] = os.urandom,
         timeout_s: float = DECISION_TIMEOUT_S,

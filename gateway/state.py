@@ -11,14 +11,14 @@ ledger/          the log
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.callers import Callers, issue
 from gateway.errors import ConfigurationError, KeyMalformedError
-from gateway.keys import CheckpointKey, DecisionKey
+from gateway.keys import CheckpointKey, CheckpointPublicKey, DecisionKey
 from gateway.ledger.log import Log
 
 DEFAULT_ORIGIN = "charter.example/local"
@@ -59,6 +59,24 @@ class State:
         }
 
 
+@dataclass(frozen=True)
+class WorkerState:
+    """What a worker has of a state folder: neither the log nor the key that signs it."""
+
+    folder: Path
+    decision_key: DecisionKey
+    log_key: CheckpointPublicKey
+    published: Mapping[str, object]
+
+    def callers(self, *, others: bool = False) -> Callers:
+        """As `State.callers`."""
+        return Callers.load(self.folder / "tokens.json", others=others)
+
+    def trust(self) -> dict[str, object]:
+        """What a stranger needs to verify decisions of this gateway."""
+        return dict(self.published)
+
+
 def open_state(folder: Path, *, origin: str | None = None) -> State:
     """The state in a folder; an empty or missing folder is set up.
 
@@ -85,6 +103,25 @@ def open_state(folder: Path, *, origin: str | None = None) -> State:
     state = State(folder, decision, checkpoint, None)
     _check_published(state)
     return state
+
+
+def open_worker_state(folder: Path) -> WorkerState:
+    """The state in a folder that the writer of its log has opened before.
+
+    Raises:
+        ConfigurationError: A key is missing or unsafe, or `trust.json` does not name it.
+    """
+    path = folder / "trust.json"
+    key = DecisionKey.load(folder / "decision.key")
+    try:
+        published = json.loads(path.read_text(encoding="utf-8"))
+        listed = [one["keyid"] for one in published["decision_keys"]]
+        log_key = CheckpointPublicKey.from_vkey(published["log"]["vkey"])
+    except (OSError, ValueError, LookupError, TypeError, KeyMalformedError) as error:
+        raise ConfigurationError(f"{path} does not tell the keys of this gateway") from error
+    if key.public.key_id not in listed:
+        raise ConfigurationError(f"{path} does not name the key in {folder / 'decision.key'}")
+    return WorkerState(folder, key, log_key, published)
 
 
 def _check_published(state: State) -> None:

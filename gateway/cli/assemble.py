@@ -14,6 +14,8 @@ from gateway import bundle, release
 from gateway.clock import TrustedClock
 from gateway.errors import ConfigurationError, LedgerUnavailableError
 from gateway.in_force import InForce
+from gateway.keys import DecisionSigner
+from gateway.ledger.interface import Ledger
 from gateway.ledger.log import Log
 from gateway.pdp import catalogue
 from gateway.pdp.engine import Engine
@@ -40,6 +42,7 @@ class Parts:
         self.release = signed_release(args, self.bundle.digest, self.catalogue.digest)
         self.engines = self._engines(args, program)
         self.remember: int = args.memo
+        self.timeout_s: float = getattr(args, "decision_ms", 2_000) / 1000
         self.clock_was_ahead_until: datetime | None = getattr(args, "clock_was_ahead_until", None)
 
     def _engines(self, args: Namespace, program: Program) -> Sequence[Engine]:
@@ -66,28 +69,41 @@ class Parts:
     def service(self, state: State) -> Service:
         """A service with its ledger open; the caller closes it."""
         clock = TrustedClock()  # also the log's: what is in doubt here is not logged there
-        try:
-            ledger = state.open_ledger(clock)
-        except LedgerUnavailableError as error:
-            raise ConfigurationError(
-                f"{error}: a gateway runs on this state folder; ask it with `charter decide "
-                "--url`, or give another --state"
-            ) from error
-        return Service(
-            in_force=self.in_force(),
-            signer=state.decision_key,
-            ledger=ledger,
-            clock=clock.not_before(self._newest(ledger)),
-        )
+        ledger = open_ledger(state, clock)
+        clock.not_before(newest_instant(ledger, self.clock_was_ahead_until))
+        return self.service_with(ledger, state.decision_key, clock)
 
-    def _newest(self, ledger: Log) -> datetime | None:
-        """The instant of the newest record, behind which no clock can be."""
-        record = ledger.get_at(ledger.size - 1)
-        if record is None:
-            return None
-        instant = datetime.fromisoformat(record.logged_at)
-        excused = self.clock_was_ahead_until
-        return None if excused is not None and instant <= excused else instant
+    def service_with(self, ledger: Ledger, signer: DecisionSigner, clock: TrustedClock) -> Service:
+        """A service with a ledger that is open somewhere."""
+        return Service(in_force=self.in_force(), signer=signer, ledger=ledger, clock=clock)
+
+
+def open_ledger(state: State, clock: TrustedClock) -> Log:
+    """The ledger of a state folder; the caller closes it.
+
+    Raises:
+        ConfigurationError: Somebody has it open.
+    """
+    try:
+        return state.open_ledger(clock)
+    except LedgerUnavailableError as error:
+        raise ConfigurationError(
+            f"{error}: a gateway runs on this state folder; ask it with `charter decide "
+            "--url`, or give another --state"
+        ) from error
+
+
+def newest_instant(ledger: Ledger, excused: datetime | None) -> datetime | None:
+    """The instant of the newest record, behind which no clock can be.
+
+    Args:
+        excused: Up to it, records were made with a clock that was ahead.
+    """
+    record = ledger.get_at(ledger.size - 1)
+    if record is None:
+        return None
+    instant = datetime.fromisoformat(record.logged_at)
+    return None if excused is not None and instant <= excused else instant
 
 
 def load_again(args: Namespace) -> InForce:

@@ -12,7 +12,7 @@ from gateway.callers.known import NO_DOMAINS, NO_ISSUERS, Known
 from gateway.callers.oidc import Issuers
 from gateway.callers.spiffe import TrustDomains
 from gateway.errors import ConfigurationError
-from gateway.state import State
+from gateway.state import State, WorkerState
 
 
 class Others:
@@ -30,7 +30,7 @@ class Others:
             )
         self.tls = None if args.tls_cert is None else _server_context(args, self._domains)
 
-    def known(self, state: State) -> Known:
+    def known(self, state: State | WorkerState) -> Known:
         """Them, and those with a token of the state folder.
 
         Raises:
