@@ -85,7 +85,12 @@ class _ProfileChecker:
         if word.text not in self._scope.charters:
             guess = nearest(word.text, seen) or nearest(word.text, self._scope.charters)
             self._found.unknown(
-                Code.UNKNOWN_IMPORT, "charter", word, [guess] if guess else self._scope.charters
+                Code.UNKNOWN_IMPORT,
+                "charter",
+                word,
+                [guess] if guess else self._scope.charters,
+                # A charter that is not among those given may be found by its import.
+                help_=f"write `import {word.text}` at the end of the head",
             )
             return
         self._found.add(

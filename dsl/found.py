@@ -155,6 +155,8 @@ def _declare(code: str, what: str) -> str:
         return f"choose one of the declared values of {what}"
     if code in (Code.UNIT_MISMATCH, Code.UNKNOWN_ORIGIN):
         return f"{what}s are a closed list; docs/language.md has it"
+    if code == Code.UNKNOWN_IMPORT:
+        return "write the name of a charter, or give its file as well"
     if code == Code.UNKNOWN_LAW:
         return "declare it with `law` in the head of this charter"
     return f"declare the {what}, or import the charter that does"

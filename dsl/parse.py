@@ -15,6 +15,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from lark.lexer import Token
 
 from dsl import syntax_errors
+from dsl.after_mistake import without_mistake
 from dsl.build_condition import MAX_DEPTH
 from dsl.build_tree import build
 from dsl.codes import Code
@@ -25,7 +26,7 @@ from dsl.source import SourceText
 from dsl.syntax_errors import Unexpected
 from dsl.tree import Charter
 from dsl.uncollected import uncollected
-from dsl.words import DECLARATIONS, SOFT
+from dsl.words import SOFT
 
 # Some six hundred rules of ordinary size.
 MAX_SOURCE_CHARACTERS = 768 * 1024
@@ -35,13 +36,6 @@ MAX_REREAD_CHARACTERS = 1024 * 1024
 # A tree takes some twenty times the room of its text.
 MAX_REMEMBERED_CHARACTERS = 4 * 1024 * 1024
 
-_DECLARATION = re.compile(rf"^[ \t]*({'|'.join(DECLARATIONS)})\b", re.MULTILINE)
-# A line that begins with one of these begins a clause of a rule, whatever stands before it.
-_CLAUSE = re.compile(
-    r"^[ \t]*(cites|in[ \t]+force|on(?![ \t]+or\b)|when|require|permit|forbid|prefer|oblige"
-    r"|advise|level|except|because|remedy|example)(?![\w.-])",
-    re.MULTILINE,
-)
 _SOFT = frozenset(word.upper() for word in SOFT)
 # Control characters, halves of surrogate pairs and non-characters cannot be shown or
 # written to a file; bidirectional controls show a rule as another than it is (CVE-2021-42574).
@@ -144,9 +138,8 @@ def _parse_whole(source: SourceText, text: str) -> Parsed:
         except UnexpectedInput as error:
             unexpected = _unexpected(error, len(text))
             found.append(syntax_errors.explain(source, unexpected))
-            rest = _without_mistake(text, unexpected.start)
-            # Without a head the first declaration is no declaration to leave out.
-            if rest is None or "CHARTER" in unexpected.expected:
+            rest = without_mistake(text, unexpected)
+            if rest is None:
                 break
             text = rest
             continue
@@ -211,24 +204,3 @@ def _unexpected(error: UnexpectedInput, end: int) -> Unexpected:
         at = cast("int", raw.pos_in_stream)
         return Unexpected(None, at, at + 1, frozenset())
     return Unexpected("$END", end, end, frozenset())
-
-
-def _without_mistake(text: str, offset: int) -> str | None:
-    """The text with what is around `offset` blanked, so that the next parse finds the next
-    independent mistake: a clause of a rule, for a rule can be read without any of them, else
-    a declaration. None when the mistake is in no declaration."""
-    starts = [match.start(1) for match in _DECLARATION.finditer(text)]
-    # What is missing before a declaration is missing from the one before.
-    before = [start for start in starts if start < offset]
-    if not before:
-        return None
-    start = before[-1]
-    end = min((other for other in starts if other > offset), default=len(text))
-    if text.startswith("rule", start):
-        clauses = [match.start(1) for match in _CLAUSE.finditer(text, start, end)]
-        within = [clause for clause in clauses if clause < offset]
-        if within:
-            start = within[-1]
-            end = min((clause for clause in clauses if clause >= offset), default=end)
-    blank = re.sub(r"[^\n]", " ", text[start:end])
-    return text[:start] + blank + text[end:]

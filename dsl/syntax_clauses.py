@@ -10,7 +10,10 @@ from dsl.syntax_signs import habit, no_word
 from dsl.unexpected import Unexpected, previous_word
 
 _LEVELS = ("enforce", "warn", "shadow")
-_LEVEL = re.compile(r"level[ \t]*([:=])?[ \t]*([a-z]+)?")
+_LEVEL = re.compile(
+    r"level\b[ \t]*(?P<sign>[:=])?[ \t]*(?:(?P<quote>\")?(?P<level>[a-z]+)(?(quote)\"))?",
+    re.IGNORECASE,
+)
 _NAME = r"[a-z][a-z0-9_-]{0,99}"
 _AGGREGATE = re.compile(
     r"(?:the\s+)?(?:sum|total|count|number|size|length|max|maximum|largest|min|minimum|smallest|"
@@ -33,33 +36,28 @@ def _before(source: SourceText, met: Unexpected) -> str:
 
 
 def _level(source: SourceText, met: Unexpected) -> Diagnostic | None:
-    """`level: warn`, `level shadw`, and `shadow` alone."""
+    """`level: warn`, `level Warn`, `level shadw`, and `shadow` alone."""
     word = met.span(source)
     if "LEVEL" not in met.expected:
         return None
-    if word.text in _LEVELS:
+    if word.text.lower() in _LEVELS:
         return Diagnostic(
             Code.UNEXPECTED,
-            f"`level` is missing before `{word.text}`",
+            f"`level` is missing before {quoted(word.text)}",
             (Label(word),),
-            help=f"write `level {word.text}`",
-            fix=Fix(source.span(word.start, word.start), "level "),
+            help=f"write `level {word.text.lower()}`",
+            fix=Fix(word, f"level {word.text.lower()}"),
         )
     match = _LEVEL.match(source.text, met.start)
-    if word.text != "level" or match is None:
+    if match is None:
         return None
-    if match[1] and match[2] in _LEVELS:
-        sign = source.span(word.end, match.start(2))
-        mended = f"level {match[2]}"
-        return Diagnostic(
-            Code.FOREIGN_HABIT,
-            f"`{match[1]}` has no meaning here",
-            (Label(source.span(match.start(1), match.end(1))),),
-            help=f"write `{mended}`",
-            fix=Fix(sign, " "),
-        )
-    near = difflib.get_close_matches(match[2] or "", _LEVELS, n=1, cutoff=0.6)
-    place = source.span(*match.span(2)) if match[2] else word
+    name = match["level"].lower() if match["level"] else ""
+    if name in _LEVELS:
+        return _spelt_otherwise(source, match, name)
+    if word.text != "level":
+        return None
+    near = difflib.get_close_matches(name, _LEVELS, n=1, cutoff=0.6)
+    place = source.span(*match.span("level")) if name else word
     return Diagnostic(
         Code.MISSPELT_WORD,
         f"{quoted(place.text)} is not a level of a rule",
@@ -68,6 +66,26 @@ def _level(source: SourceText, met: Unexpected) -> Diagnostic | None:
         if near
         else "write `level enforce`, `level warn` or `level shadow`",
         fix=Fix(place, near[0]) if near else None,
+    )
+
+
+def _spelt_otherwise(source: SourceText, match: re.Match[str], name: str) -> Diagnostic:
+    """A level with a sign before it, with capitals or in quotes."""
+    whole = source.span(*match.span())
+    if match["sign"]:
+        return Diagnostic(
+            Code.FOREIGN_HABIT,
+            f"`{match['sign']}` has no meaning here",
+            (Label(source.span(*match.span("sign"))),),
+            help=f"write `level {name}`",
+            fix=Fix(whole, f"level {name}"),
+        )
+    return Diagnostic(
+        Code.MISSPELT_WORD,
+        f"{quoted(whole.text)} is written in small letters and without quotes",
+        (Label(whole),),
+        help=f"write `level {name}`",
+        fix=Fix(whole, f"level {name}"),
     )
 
 

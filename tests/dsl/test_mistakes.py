@@ -66,6 +66,7 @@ SEVERAL = {
     "two-words-misspelt-in-two-rules": 2,
     "value-where-zone-goes": 2,
     "example-without-day": 2,
+    "mistakes-all-over-the-head": 6,
 }
 
 

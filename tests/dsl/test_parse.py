@@ -747,3 +747,62 @@ def test_a_mended_clause_takes_one_message_along(line: int) -> None:
     lines: list[str] = [*MANY_IN_ONE_RULE.splitlines()]
     lines[line - 1] = MENDED[line]
     assert len(parse(SourceText("a.charter", "\n".join(lines))).diagnostics) == len(MENDED) - 1
+
+
+MANY_IN_THE_HEAD = """charter Test.head
+  titel "Title"
+  law gdpr "Regulation"
+  law ACT An act
+  timezone Europe/Brussels
+  as of tomorrow
+imports base
+import "base"
+zone EU "EU" membr AT
+rule one "One"
+  cites GDPR
+"""
+MENDED_HEAD = {
+    1: "charter test.head",
+    2: 'title "Title"',
+    3: 'law GDPR "Regulation"',
+    4: 'law ACT "An act"',
+    5: "time zone Europe/Brussels",
+    6: "as of 2026-11-22",
+    7: "import more",
+    8: "import base",
+    9: 'zone EU "EU" member AT',
+    11: "cites GDPR art 1",
+}
+
+
+def test_every_mistake_in_a_head_is_told_at_once_and_those_below() -> None:
+    diagnostics = parse(SourceText("a.charter", MANY_IN_THE_HEAD)).diagnostics
+    assert [d.span.position[0] for d in diagnostics] == list(MENDED_HEAD)
+    assert len({d.message for d in diagnostics}) == len(diagnostics)
+
+
+@pytest.mark.parametrize("line", MENDED_HEAD)
+def test_a_mended_line_of_a_head_takes_one_message_along(line: int) -> None:
+    lines: list[str] = [*MANY_IN_THE_HEAD.splitlines()]
+    lines[line - 1] = MENDED_HEAD[line]
+    diagnostics = parse(SourceText("a.charter", "\n".join(lines))).diagnostics
+    assert len(diagnostics) == len(MENDED_HEAD) - 1
+    assert line not in [d.span.position[0] for d in diagnostics]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # The first declaration misspelt: what is in it is none of the head's.
+        'charter a\nruel r "R"\n  cites ACT art 1\n  example "x" is denied\n    as of 2026-01-01\n',
+        "charter",
+        "charter\n",
+        "charter \n\n",
+        "charter\ntitle",
+        "chartre a\ntitle T\nimport b c\n",
+        'title "T"\nlaw A\n',
+        "",
+    ],
+)
+def test_what_is_no_head_at_all_is_told_once(text: str) -> None:
+    assert len(parse(SourceText("a.charter", text)).diagnostics) == 1
