@@ -347,20 +347,19 @@ class Service:
         self.watch.decided(outcome, caller.tenant, seconds, kind)
         if (told := decisions.get()) is not None:
             told.append((decision_id, outcome))
-        log.log(
-            logging.ERROR if incident else logging.INFO,
-            "decision",
-            extra={
-                "charter": {
-                    "decision_id": decision_id,
-                    "decision": outcome,
-                    "caller": shown(caller.id),
-                    "tenant": caller.tenant,
-                    "incident": incident.description if incident else None,
-                    "milliseconds": round(seconds * 1000, 3),
-                }
-            },
-        )
+        level = logging.ERROR if incident else logging.INFO
+        if log.isEnabledFor(level):
+            # Not by `log.log`, which looks for the line of the program it was called from.
+            record = logging.LogRecord(log.name, level, __file__, 0, "decision", None, None)
+            record.charter = {  # pyright: ignore[reportAttributeAccessIssue]
+                "decision_id": decision_id,
+                "decision": outcome,
+                "caller": shown(caller.id),
+                "tenant": caller.tenant,
+                "incident": incident.description if incident else None,
+                "milliseconds": round(seconds * 1000, 3),
+            }
+            log.handle(record)
 
     async def close(self) -> None:
         """Finish what is queued, then let go of the engines and the ledger."""

@@ -9,7 +9,6 @@ import os
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -81,25 +80,20 @@ class TokenFile(BaseModel):
         return self.model_dump_json(indent=2).encode() + b"\n"
 
 
-@dataclass(frozen=True)
-class _Stamp:
-    """Tells whether a file is still the one that was read."""
+# Tells whether a file is still the one that was read: its inode, when it and what is known of
+# it were changed, and its size.
+_Stamp = tuple[int, int, int, int]
 
-    inode: int
-    modified_ns: int
-    changed_ns: int
-    size: int
 
-    @staticmethod
-    def of(found: os.stat_result) -> "_Stamp":
-        return _Stamp(found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
+def _stamp(found: os.stat_result) -> _Stamp:
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
 class Callers:
     """The tokens that count: those of a file as it stands at each question, or a fixed list."""
 
     def __init__(self, rows: Sequence[TokenRow], path: Path | None = None) -> None:
-        self._rows: Mapping[str, TokenRow] = {row.id: row for row in rows}
+        self._take(rows)
         self._path = path
         self._stamp: _Stamp | None = None
 
@@ -155,7 +149,7 @@ class Callers:
             raise AuthenticationError("this token is not known here")
         if not row.counts(now):
             raise AuthenticationError("this token has expired")
-        return Identity(row.id, row.tenants, row.actions, row.roles)
+        return self._identities[row.id]
 
     def _look_again(self) -> None:
         """Read the file again where it has changed. What was read before does not count
@@ -163,14 +157,21 @@ class Callers:
         if self._path is None:
             return
         try:
-            if _Stamp.of(os.stat(self._path)) == self._stamp:
+            if _stamp(os.stat(self._path)) == self._stamp:
                 return
             file, stamp = _read(self._path)
         except OSError as error:
             raise CallersUnavailableError(f"{self._path}: {error.strerror}") from error
         except ConfigurationError as error:
             raise CallersUnavailableError(str(error)) from error
-        self._rows, self._stamp = {row.id: row for row in file.tokens}, stamp
+        self._take(file.tokens)
+        self._stamp = stamp
+
+    def _take(self, rows: Sequence[TokenRow]) -> None:
+        self._rows: Mapping[str, TokenRow] = {row.id: row for row in rows}
+        self._identities = {
+            row.id: Identity(row.id, row.tenants, row.actions, row.roles) for row in rows
+        }
 
 
 def _read(path: Path) -> tuple[TokenFile, _Stamp]:
@@ -182,7 +183,7 @@ def _read(path: Path) -> tuple[TokenFile, _Stamp]:
             file = parse(opened.read(MAX_FILE_BYTES), str(path))
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot read the tokens: {error.strerror}") from error
-    return file, _Stamp.of(found)
+    return file, _stamp(found)
 
 
 def parse(data: bytes, name: str) -> TokenFile:

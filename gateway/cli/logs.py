@@ -1,15 +1,24 @@
 """Events on standard error, one line of JSON each, for a log collector."""
 
+import asyncio
 import json
 import logging
 import sys
 import traceback
+from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import cast
+from typing import TextIO, cast
 
 from gateway.watch import request_id, trace_id
 
 OURS = "charter"
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=_kind).encode
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,7 +44,7 @@ class JsonFormatter(logging.Formatter):
         line.update(cast("dict[str, object]", getattr(record, "charter", {})))
         if record.exc_info and record.exc_info[1]:
             line["trace"] = _places(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False, default=lambda value: type(value).__name__)
+        return _ENCODE(line)
 
 
 def _places(error: BaseException) -> list[str]:
@@ -48,9 +57,49 @@ def _places(error: BaseException) -> list[str]:
     return [type(error).__name__, *places, *(["after", *_places(cause)] if cause else [])]
 
 
+class TogetherHandler(logging.StreamHandler[TextIO]):
+    """Writes the lines of one turn of the event loop in one go, when the turn has ended: a
+    commit group of decisions is one write and not one each. Whatever is worse than usual, and
+    whatever is told where no event loop runs, is written at once, after what came before."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: list[str] = []
+        self._later: asyncio.AbstractEventLoop | None = None  # where `flush` is due
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.append(self.format(record) + self.terminator)
+            if record.levelno > logging.INFO or not self._is_later():
+                self.flush()
+        except Exception:
+            self.handleError(record)
+
+    def _is_later(self) -> bool:
+        """Whether what waits will be written without further ado."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        if self._later is not loop:
+            self._later = loop
+            loop.call_soon(self.flush)
+        return True
+
+    def flush(self) -> None:
+        """Write what waits. It is called at the end of the process as well."""
+        with self.lock or nullcontext():
+            text, self._lines, self._later = "".join(self._lines), [], None
+            if text:
+                self.stream.write(text)
+            super().flush()
+
+
 def log_as_json() -> None:
     """Warnings of libraries, and every event of our own."""
-    handler = logging.StreamHandler(sys.stderr)
+    # No line says so, and finding it out costs as much as the line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    handler = TogetherHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers = [handler]

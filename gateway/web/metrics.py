@@ -65,6 +65,9 @@ class Metrics:
             "charter_reloads", "Reloads of rules and facts", ("result",), registry=own
         )
         self.reload_failed = False
+        # The library finds them by their labels, under a lock.
+        self._of_decisions: dict[tuple[str, str], Counter] = {}
+        self._of_requests: dict[tuple[str, str, int], Counter] = {}
         own.register(_Now(self))
         ProcessCollector(registry=own)
 
@@ -72,7 +75,11 @@ class Metrics:
 
     def decided(self, outcome: str, tenant: str, seconds: float, incident: str | None) -> None:
         self._decided += 1
-        self._decisions.labels(outcome, self._label(tenant)).inc()
+        label = self._label(tenant)
+        of_these = self._of_decisions.get((outcome, label))
+        if of_these is None:
+            of_these = self._of_decisions[outcome, label] = self._decisions.labels(outcome, label)
+        of_these.inc()
         self._durations.observe(seconds)
         if incident is not None:
             self._incidents.labels(incident).inc()
@@ -93,7 +100,11 @@ class Metrics:
     def answered(self, method: str, route: str, status: int) -> None:
         """`route` is the path as it is registered, never as it was asked for."""
         known = method if method in _METHODS else "other"
-        self._requests.labels(known, route, str(status)).inc()
+        of_these = self._of_requests.get((known, route, status))
+        if of_these is None:
+            of_these = self._requests.labels(known, route, str(status))
+            self._of_requests[known, route, status] = of_these
+        of_these.inc()
 
     def _label(self, tenant: str) -> str:
         if tenant not in self._tenants:

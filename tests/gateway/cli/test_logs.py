@@ -1,5 +1,7 @@
 """A line of the log is JSON, and repeats nothing that somebody else wrote."""
 
+import asyncio
+import io
 import json
 import logging
 import sys
@@ -7,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.logs import JsonFormatter
+from gateway.cli.logs import JsonFormatter, TogetherHandler
 from gateway.watch import request_id, shown, trace_id
 
 
@@ -81,3 +83,109 @@ def test_a_caller_that_we_did_not_name_is_told_by_a_digest(caller: str) -> None:
 
 def test_a_token_of_ours_is_told_by_its_id() -> None:
     assert shown("0123456789ab") == "0123456789ab"
+
+
+# --- when it is written ----------------------------------------------------------------
+
+
+class Writes(io.StringIO):
+    """A stream that notes each write, in events."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[list[str]] = []
+
+    def write(self, text: str) -> int:
+        self.seen.append([json.loads(line)["event"] for line in text.splitlines()])
+        return len(text)
+
+
+def told(words: str, level: int = logging.INFO) -> logging.LogRecord:
+    return logging.LogRecord("charter", level, "p", 1, words, None, None)
+
+
+def handler() -> tuple[TogetherHandler, list[list[str]]]:
+    stream = Writes()
+    made = TogetherHandler(stream)
+    made.setFormatter(JsonFormatter())
+    return made, stream.seen
+
+
+def test_the_lines_of_one_turn_of_the_loop_are_one_write_in_their_order() -> None:
+    made, seen = handler()
+
+    async def turns() -> None:
+        for turn in range(2):
+            for number in range(3):
+                made.handle(told(f"{turn}-{number}"))
+            assert len(seen) == turn
+            await asyncio.sleep(0)
+
+    asyncio.run(turns())
+    assert seen == [["0-0", "0-1", "0-2"], ["1-0", "1-1", "1-2"]]
+
+
+@pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR])
+def test_what_is_worse_than_usual_is_written_at_once_behind_what_waits(level: int) -> None:
+    made, seen = handler()
+
+    async def turn() -> None:
+        made.handle(told("usual"))
+        made.handle(told("worse", level))
+        assert seen == [["usual", "worse"]]
+        made.handle(told("usual again"))
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
+    assert seen == [["usual", "worse"], ["usual again"]]
+
+
+def test_without_an_event_loop_each_line_is_written_at_once() -> None:
+    made, seen = handler()
+    made.handle(told("one"))
+    made.handle(told("two"))
+    assert seen == [["one"], ["two"]]
+
+
+def test_nothing_is_lost_where_a_loop_ends_before_its_turn_does() -> None:
+    made, seen = handler()
+
+    async def left() -> None:
+        made.handle(told("left"))
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(left())
+    task.add_done_callback(lambda _: loop.stop())
+    loop.run_forever()
+    loop.close()
+    made.handle(told("outside"))
+    assert [event for events in seen for event in events] == ["left", "outside"]
+
+    seen.clear()
+
+    async def ended() -> None:
+        made.handle(told("last"))
+        made.close()  # as at the end of the process
+        assert seen == []
+
+    asyncio.run(ended())
+    made.flush()
+    assert [event for events in seen for event in events] == ["last"]
+
+
+def test_a_line_that_cannot_be_told_takes_no_other_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, seen = handler()
+    failed: list[logging.LogRecord] = []
+    monkeypatch.setattr(made, "handleError", failed.append)
+    broken = logging.LogRecord("charter", logging.INFO, "p", 1, "%d things", ("x",), None)
+
+    async def turn() -> None:
+        for one in (told("before"), broken, told("after")):
+            made.handle(one)
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
+    assert failed == [broken]
+    assert seen == [["before", "after"]]
