@@ -74,6 +74,8 @@ class Reloader:
         self._load = load
         self._folder = folder
         self._one = asyncio.Lock()
+        # Told what is in force after each reload.
+        self.on_reload: Callable[[Reloaded], None] = lambda _: None
 
     async def start(self) -> Reloaded:
         """Take what the service begins with for what is in force.
@@ -107,6 +109,7 @@ class Reloader:
                 raise ReloadError(words) from error
         self._service.watch.reloaded(None)
         log.info("reloaded", extra={"charter": {"by": by, **done.body()}})
+        self.on_reload(done)
         return done
 
     async def _reload(self, by: str) -> Reloaded:

@@ -159,6 +159,14 @@ def _listening_arguments(parser: ArgumentParser) -> None:
         help=f"port to listen on (default: {DEFAULT_PORT}); 0 for any that is free",
     )
     parser.add_argument(
+        "--workers",
+        type=options.workers,
+        default=1,
+        metavar="N",
+        help="processes that answer behind the address; with more than one, another holds the "
+        "log for all of them (default: 1)",
+    )
+    parser.add_argument(
         "--public-url",
         type=options.public_url,
         metavar="URL",

@@ -7,16 +7,12 @@ that says what to do. Exit codes are in `gateway.cli.exit_codes`.
 import io
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import cast
 
-from dsl.errors import CompilationFailedError, DslError
-from dsl.printable import printable
-from dsl.source import Span
 from gateway.cli import exit_codes
+from gateway.cli.failures import explain
 from gateway.cli.parser import build_parser
-from gateway.errors import GatewayError, JsonError, RequestError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,30 +37,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return exit_codes.FAILED
     except Exception as error:
-        return _explain(error)
+        return explain(error)
     return code
-
-
-def _explain(error: Exception) -> int:
-    if isinstance(error, CompilationFailedError):
-        from dsl.diagnostics import render_human
-
-        sys.stderr.write(render_human(error.diagnostics) + "\n")
-        return exit_codes.POLICY_ERRORS
-    if isinstance(error, (RequestError, JsonError)):
-        _line(f"{error.pointer}: {error.detail}" if error.pointer else error.detail)
-    elif isinstance(error, (GatewayError, DslError)):
-        span = cast("Span | None", getattr(error, "span", None))
-        where = f"{span.source.shown}:{span.position[0]}: " if span else ""
-        _line(f"{where}{error}")
-    else:
-        _line(f"this is a fault of Charter, not yours: {type(error).__name__}: {error}")
-        if "CHARTER_TRACE" in os.environ:
-            traceback.print_exception(error)
-        else:
-            _line("set CHARTER_TRACE=1 to see where it happened, and report it")
-    return exit_codes.FAILED
-
-
-def _line(text: str) -> None:
-    sys.stderr.write(f"charter: {printable(' '.join(text.split()))}\n")

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+MAX_WORKERS = 64
 FORMATS = ("human", "plain", "json")
 
 _POLICIES = (
@@ -178,6 +179,13 @@ def port(text: str) -> int:
 
 def count(text: str) -> int:
     return _number(text, 10_000_000, "number")
+
+
+def workers(text: str) -> int:
+    number = _number(text, MAX_WORKERS, "number of processes")
+    if number == 0:
+        raise ArgumentTypeError("no workers: nobody would answer")
+    return number
 
 
 def connections(text: str) -> int:

@@ -11,6 +11,7 @@ import sys
 from argparse import Namespace
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import uvicorn
 import uvloop
@@ -24,16 +25,19 @@ from gateway.cli.engine_options import arrangement
 from gateway.cli.logs import log_as_json
 from gateway.cli.memory import leave_no_core
 from gateway.cli.settings import resolve
+from gateway.cli.workers import serve_with_workers
 from gateway.errors import ClockError, ConfigurationError
+from gateway.loaded import Loaded
 from gateway.pdp.engines import DEFAULT
 from gateway.pdp.profiles import Profiles
 from gateway.reload import Reloader, reload_at_signal
 from gateway.service import Service
-from gateway.state import State
+from gateway.state import State, WorkerState
 from gateway.web.app import Gateway, create_app
 from gateway.web.connections import Bounds
 from gateway.web.protocol import bounded
 from gateway.web.watched import Tracing
+from gateway.workers.channel import Channel
 
 GRACE_S = 10
 # After this long, the system ends a connection whose other side takes no bytes of an answer.
@@ -56,6 +60,8 @@ def serve(args: Namespace) -> int:
     bounds = Bounds(connections=_room_for(args.connections), of_client=args.connections_of_client)
     # Whatever else can be wrong is tried before the state folder is touched.
     with _listener(args.host, args.port) as listener:
+        if args.workers > 1:
+            return _serve_with_workers(args, listener, others, bounds)
         parts = Parts(args)
         state = local_state(args)
         callers = others.known(state)
@@ -67,14 +73,34 @@ def serve(args: Namespace) -> int:
             return runner.run(_run(args, listener, service, state, callers, bounds, others.tls))
 
 
+def _serve_with_workers(
+    args: Namespace, listener: socket.socket, others: Others, bounds: Bounds
+) -> int:
+    async def serve_one(
+        service: Service, state: WorkerState, parts: Parts, channel: Channel
+    ) -> int:
+        callers = others.known(state)
+        if channel.is_first and not channel.is_again:
+            _say_if_less(args.connections, bounds)
+            _say_who_is_left_out(parts.bundle.program, callers)
+        return await _run(args, listener, service, state, callers, bounds, others.tls, channel)
+
+    def greet(words: str) -> None:
+        _greet(args, listener, args.state, words.partition(" ")[0])
+
+    log_as_json()
+    return serve_with_workers(args, others, serve_one, greet=greet, grace_s=GRACE_S + 5)
+
+
 async def _run(
     args: Namespace,
     listener: socket.socket,
     service: Service,
-    state: State,
+    state: State | WorkerState,
     callers: Known,
     bounds: Bounds,
     tls: ssl.SSLContext | None,
+    channel: Channel | None = None,
 ) -> int:
     """Check and serve in one event loop: a client of an engine belongs to the loop in which
     it was opened."""
@@ -85,7 +111,7 @@ async def _run(
             service.clock()
         public_url = args.public_url or _url(args, listener)
         reloader = Reloader(service, partial(load_again, args), state.folder)
-        await reloader.start()
+        started = await reloader.start()
         app = create_app(
             service,
             callers,
@@ -102,14 +128,23 @@ async def _run(
         await service.close()
         raise
     listener.listen(BACKLOG)  # who is greeted may connect at once, and is answered in a moment
-    _greet(args, listener, state, service.in_force.bundle.digest)
     server = uvicorn.Server(config)
     reload_at_signal(reloader)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn takes the signal, stops in order, and then raises it again, for us.
         signal.signal(number, _stopped)
+    if channel is None:
+        _greet(args, listener, state.folder, service.in_force.bundle.digest)
+    else:
+        reloader.on_reload = lambda done: channel.reloaded(_words(done.now))
+        channel.ready(_words(started.now))
     await server.serve(sockets=[listener])
     return exit_codes.OK if server.started else exit_codes.FAILED
+
+
+def _words(loaded: Loaded) -> str:
+    """What a worker works with; the digest of its bundle first."""
+    return f"{loaded.bundle} {loaded.catalogue} {loaded.sequence}"
 
 
 def _tracing(collector: str | None) -> Tracing | None:
@@ -213,10 +248,10 @@ def _url(args: Namespace, listener: socket.socket) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def _greet(args: Namespace, listener: socket.socket, state: State, digest: str) -> None:
+def _greet(args: Namespace, listener: socket.socket, state: Path, digest: str) -> None:
     url = _url(args, listener)
     engines = list(args.engines or DEFAULT)
-    trust = str(state.folder / "trust.json")
+    trust = str(state / "trust.json")
     if args.format == "json":
         line = {"event": "listening", "url": url, "bundle": digest, "engines": engines}
         sys.stderr.write(json.dumps({**line, "trust": trust}) + "\n")

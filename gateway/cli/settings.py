@@ -99,6 +99,7 @@ SETTINGS = (
     Setting(
         "listen", "connections_of_client", "connections_of_client", Number(options.connections)
     ),
+    Setting("listen", "workers", "workers", Number(options.workers)),
     Setting("listen", "public_url", "public_url", Text(options.public_url)),
     Setting("policies", "charters", "policies", File(Path)),
     Setting("policies", "catalogue", "catalogue", File(Path)),

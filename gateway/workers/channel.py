@@ -11,10 +11,13 @@ _LONGEST = 1024
 class Channel:
     """The end that the started process has."""
 
-    def __init__(self, connection: socket.socket, *, is_first: bool) -> None:
+    def __init__(
+        self, connection: socket.socket, *, is_first: bool = True, is_again: bool = False
+    ) -> None:
         self.connection = connection
         # Others of the same kind load the same: one of them says what is wrong with it.
         self.is_first = is_first
+        self.is_again = is_again
 
     def loaded(self) -> None:
         """Say that all is loaded, and wait until the writer is there.
@@ -33,6 +36,11 @@ class Channel:
     def ready(self, words: str = "") -> None:
         """Say that it does its work now; raises as `loaded`."""
         self._say(b"ready " + words.encode())
+
+    def reloaded(self, words: str) -> None:
+        """Say that it works with something else now, so that the others load it too; raises
+        as `loaded`."""
+        self._say(b"reloaded " + words.encode())
 
     def is_over(self) -> bool:
         """Whether the supervisor is gone or wants this process to end; asked when the

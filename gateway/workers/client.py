@@ -103,7 +103,9 @@ class LedgerClient:
     ) -> "list[Future[Receipt]]":
         futures: list[Future[Receipt]] = [Future() for _ in entries]
         if futures:
-            self._in_loop(self._ask, Appending(futures), ("append_all", list(entries), once))
+            self._in_loop(
+                self._ask, Appending(futures, self._grow), ("append_all", list(entries), once)
+            )
         return futures
 
     # --- what is known here ----------------------------------------------------------
@@ -230,6 +232,9 @@ class LedgerClient:
             self._up.set()
         for entries in listed(commits):
             self._told(_count(entries))
+
+    def _grow(self, size: int) -> None:
+        self._size = max(self._size, size)
 
     def _see(self, note: object) -> None:
         """Keep the size of a checkpoint that is signed.

@@ -17,8 +17,9 @@ CLOSED = "the ledger is closed"
 class Appending:
     """Appends that were asked for together."""
 
-    def __init__(self, futures: "list[Future[Receipt]]") -> None:
+    def __init__(self, futures: "list[Future[Receipt]]", grown: Callable[[int], None]) -> None:
         self._futures = futures
+        self._grown = grown
 
     def fail(self, error: LedgerError) -> None:
         for future in self._futures:
@@ -26,17 +27,23 @@ class Appending:
                 future.set_exception(error)
 
     def answer(self, value: object) -> None:
-        found = listed(value, len(self._futures))
-        if not all(isinstance(one, Receipt | Failure) for one in found):
-            raise FrameError("these are not the receipts of what was appended")
-        told = [one.error() if isinstance(one, Failure) else one for one in found]
+        told = [_receipt(one) for one in listed(value, len(self._futures))]
+        self._grown(max((one.tree_size for one in told if isinstance(one, Receipt)), default=0))
         for future, one in zip(self._futures, told, strict=True):
             if not future.set_running_or_notify_cancel():
                 continue
             if isinstance(one, LedgerError):
                 future.set_exception(one)
             else:
-                future.set_result(cast("Receipt", one))
+                future.set_result(one)
+
+
+def _receipt(value: object) -> Receipt | LedgerError:
+    if isinstance(value, Receipt):
+        return value
+    if isinstance(value, Failure):
+        return value.error()
+    raise FrameError("this is no receipt of what was appended")
 
 
 class Reading:

@@ -68,6 +68,11 @@ def _remove_stale(path: Path) -> None:
     path.unlink()
 
 
+def remove(state: Path) -> None:
+    """Take the socket away. A writer that was killed leaves it, and the next replaces it."""
+    (state / FOLDER / NAME).unlink(missing_ok=True)
+
+
 def connected(state: Path) -> socket.socket:
     """A connection to the writer of a state folder, who is of our own user.
 

@@ -2,7 +2,7 @@
 
  1. Each worker loads what it decides with.
  2. Once the first has, the writer opens the ledger; nothing was touched before.
- 3. Once the writer is there, the workers connect to it and serve.
+ 3. Once the writer is there, the first worker connects to it and serves; then the others.
  4. Who ends is started again, later each time. The first worker and the writer are not where
     they never were ready: then the gateway cannot start, and they have said why.
  5. To stop, the workers answer what is in flight; then the writer ends.
@@ -18,6 +18,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -54,7 +55,8 @@ class Child:
     phase: Phase = Phase.ENDED
     starts: int = 0
     was_ready: bool = False
-    words: str = ""
+    words: str = ""  # what it works with
+    asked: str = ""  # what it was asked to load last
     ready_at: float = 0.0
     due_at: float | None = None
     pause_s: float = FIRST_PAUSE_S
@@ -140,6 +142,9 @@ class Supervisor:
                 child.ready_at = time.monotonic()
                 log.info("process ready", extra={"charter": {"process": child.name,
                                                              "pid": child.pid}})  # fmt: skip
+            case "reloaded", words:
+                child.words = words
+                self._spread(words)
             case word, _:
                 log.error("%s says %r", child.name, word)
 
@@ -149,9 +154,23 @@ class Supervisor:
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._stop(0)
             elif number == signal.SIGHUP:
-                for worker in self._workers:
-                    if worker.phase is Phase.READY:
-                        os.kill(worker.pid, signal.SIGHUP)
+                self._reload()
+
+    # --- loading again ---------------------------------------------------------------
+
+    def _reload(self) -> None:
+        """One worker tries; what it takes, the others are asked to load as well."""
+        for worker in self._workers:
+            worker.asked = ""
+        ready = [worker for worker in self._workers if worker.phase is Phase.READY]
+        for worker in ready[:1]:
+            os.kill(worker.pid, signal.SIGHUP)
+
+    def _spread(self, words: str) -> None:
+        for worker in self._workers:
+            if worker.phase is Phase.READY and words not in (worker.words, worker.asked):
+                worker.asked = words
+                os.kill(worker.pid, signal.SIGHUP)
 
     # --- going on --------------------------------------------------------------------
 
@@ -165,15 +184,21 @@ class Supervisor:
                 self._start(child)
         if self._workers[0].phase is Phase.LOADED and not self._writer.starts:
             self._start(self._writer)
-        if self._writer.was_ready:
-            for worker in self._workers:
-                if worker.phase is Phase.LOADED and worker.connection is not None:
-                    worker.phase = Phase.GOING
-                    worker.connection.send(b"go")
+        for worker in self._workers:
+            self._let_go(worker)
         tried = all(worker.was_ready or worker.starts > 1 for worker in self._workers)
         if not self._greeted and tried and self._workers[0].was_ready:
             self._greeted = True
             self._greet(self._workers[0].words)
+
+    def _let_go(self, worker: Child) -> None:
+        """The first worker begins alone: what has to be written once, it writes."""
+        first = self._workers[0]
+        may = self._writer.was_ready and (worker is first or first.was_ready)
+        if may and worker.phase is Phase.LOADED and worker.connection is not None:
+            worker.phase = Phase.GOING
+            with suppress(OSError):  # its end will be heard of
+                worker.connection.send(b"go")
 
     def _stop(self, code: int) -> None:
         if self._code is not None:
@@ -221,7 +246,7 @@ class Supervisor:
             child.connection.close()
             child.connection = None
         if self._code is not None:
-            if code and child is not self._writer:
+            if code and was is Phase.READY and child is not self._writer:
                 self._code = self._code or 1
             return
         if not child.was_ready and child in (self._writer, self._workers[0]):
@@ -243,13 +268,14 @@ class Supervisor:
         child.due_at = None
         child.phase = Phase.LOADING
         ours, theirs = pair()
-        is_first = child in (self._writer, self._workers[0]) or child.starts > 1
+        is_again = child.starts > 1
+        is_first = is_again or child in (self._writer, self._workers[0])
         sys.stdout.flush()
         sys.stderr.flush()
         child.pid = os.fork()
         if child.pid == 0:
             ours.close()
-            self._be(child.run, Channel(theirs, is_first=is_first))
+            self._be(child.run, Channel(theirs, is_first=is_first, is_again=is_again))
         theirs.close()
         ours.setblocking(False)
         child.connection = ours
@@ -273,7 +299,8 @@ class Supervisor:
         except KeyboardInterrupt:
             pass
         except Exception as error:
-            code = self._explain(error)
+            if channel.is_first:
+                code = self._explain(error)
         finally:
             try:
                 sys.stdout.flush()

@@ -1,7 +1,6 @@
 """The process that has the ledger: it answers for it until the workers are gone."""
 
 import asyncio
-import os
 import signal
 import socket
 
@@ -46,11 +45,3 @@ async def answer_for(
             task.cancel()
         for connection in list(server.connections):
             connection.end()
-
-
-def remove(listener_path: "os.PathLike[str]") -> None:
-    """Take the socket file away; another writer makes its own."""
-    try:
-        os.unlink(listener_path)
-    except OSError:
-        return

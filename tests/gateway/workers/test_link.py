@@ -56,6 +56,7 @@ def test_whatever_the_gateway_asks_of_a_log_is_answered_alike(tmp_path: Path) ->
         log = open_log(tmp_path / "ledger")
         async with writer(tmp_path, log), worker(tmp_path) as ledger:
             await append(ledger, "a", "b")
+            assert ledger.size == 2  # at once
 
             def both(of: Ledger) -> list[object]:
                 return [

@@ -1,0 +1,105 @@
+"""`charter serve --workers`: what the writer and each worker do in their processes."""
+
+import asyncio
+import os
+import signal
+import socket
+from argparse import Namespace
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import uvloop
+
+from gateway.cli import exit_codes
+from gateway.cli.assemble import Parts, local_state, newest_instant, open_ledger
+from gateway.cli.callers import Others
+from gateway.cli.failures import explain
+from gateway.clock import TrustedClock
+from gateway.errors import ConfigurationError
+from gateway.service import Service
+from gateway.state import WorkerState, open_worker_state
+from gateway.workers.channel import Channel
+from gateway.workers.client import LedgerClient
+from gateway.workers.socket_file import listen, remove
+from gateway.workers.supervisor import Supervisor
+from gateway.workers.writer import answer_for, ignore_signals
+
+# The writer opens the ledger before it answers.
+WRITER_S = 30.0
+
+Serve = Callable[[Service, WorkerState, Parts, Channel], Awaitable[int]]
+
+
+def serve_with_workers(
+    args: Namespace,
+    others: Others,
+    serve: Serve,
+    *,
+    greet: Callable[[str], None],
+    grace_s: float,
+) -> int:
+    """Run a writer and workers until told to stop.
+
+    Args:
+        serve: What a worker does with its service, until it is told to stop.
+        greet: Told once what the first worker said when it was ready.
+        grace_s: How long workers may take to answer what is in flight.
+    """
+    workers = [partial(_work, args, others, serve)] * args.workers
+    writer = partial(_write, args, grace_s)
+    return Supervisor(writer, workers, explain=explain, greet=greet, grace_s=grace_s).run()
+
+
+# --- the writer ----------------------------------------------------------------------
+
+
+def _write(args: Namespace, grace_s: float, channel: Channel) -> int:
+    ignore_signals()
+    if channel.is_again and not (args.state / "origin").exists():
+        raise ConfigurationError(f"{args.state} is no state folder any more: put it back")
+    state = local_state(args)
+    clock = TrustedClock()
+    ledger = open_ledger(state, clock)
+    try:
+        clock.not_before(newest_instant(ledger, args.clock_was_ahead_until))
+        listener = listen(args.state)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            is_over = runner.run(answer_for(ledger, listener, channel, drain_s=grace_s))
+        remove(args.state)
+    finally:
+        ledger.close()
+    return exit_codes.OK if is_over else exit_codes.FAILED
+
+
+# --- a worker ------------------------------------------------------------------------
+
+
+def _work(args: Namespace, others: Others, serve: Serve, channel: Channel) -> int:
+    parts = Parts(args, warn=channel.is_first)
+    channel.loaded()
+    state = open_worker_state(args.state)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(args, parts, state, serve, channel))
+
+
+async def _serve(
+    args: Namespace, parts: Parts, state: WorkerState, serve: Serve, channel: Channel
+) -> int:
+    ledger = await LedgerClient.open(args.state, state.log_key, within_s=WRITER_S)
+    clock = TrustedClock()
+    newest = await asyncio.to_thread(newest_instant, ledger, args.clock_was_ahead_until)
+    service = parts.service_with(ledger, state.decision_key, clock.not_before(newest))
+    _end_with(channel.connection, channel.is_over)
+    return await serve(service, state, parts, channel)
+
+
+def _end_with(connection: socket.socket, is_over: Callable[[], bool]) -> None:
+    """Stop in order once the supervisor is gone."""
+    loop = asyncio.get_running_loop()
+
+    def look() -> None:
+        if is_over():
+            loop.remove_reader(connection)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(connection, look)
