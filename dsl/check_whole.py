@@ -2,15 +2,15 @@
 say beside each other."""
 
 from collections.abc import Sequence
-from itertools import combinations
 
 from dsl import model, tree
+from dsl.check_clash import Asking, check_clashes
 from dsl.check_together import Conjunct, check_itself, clash, follows
 from dsl.claims import Numbers, excludes, implies
 from dsl.claims_of import days
 from dsl.codes import Code
 from dsl.core import InForce
-from dsl.diagnostics import Diagnostic, Label, quoted
+from dsl.diagnostics import Label, quoted
 from dsl.found import Found
 from dsl.source import Span
 
@@ -32,8 +32,8 @@ def check_whole(rule: tree.Rule, made: model.Rule, found: Found) -> None:
         own = _Exception(declared, typed, found)
         if own.check(rule, made, when):
             kept.append(own)
-    for one, other in combinations(kept, 2):
-        _check_clash(one, other, found)
+    asking = Asking("rule", rule.name.text, rule.clauses, when, made.in_force, made.obliges)
+    check_clashes(asking, made.effect, [one.asking() for one in kept], found)
 
 
 def _written(
@@ -68,6 +68,11 @@ class _Exception:
         self.typed = typed
         self._found = found
         self.when: list[Conjunct] = []
+
+    def asking(self) -> Asking:
+        name, typed = self.declared.name.text, self.typed
+        clauses = self.declared.clauses
+        return Asking("exception", name, clauses, self.when, typed.in_force, typed.obliges)
 
     def check(self, rule: tree.Rule, made: model.Rule, when: Sequence[Conjunct]) -> bool:
         """Whether the exception can apply, and leaves something to the rule."""
@@ -144,49 +149,3 @@ def _covers(wide: InForce, narrow: InForce) -> bool:
     whole = Numbers(("today", narrow.time_zone), days(wide).intervals)
     same_clock = wide.time_zone == narrow.time_zone or (wide.first, wide.last) == (None, None)
     return same_clock and implies(days(narrow), whole)
-
-
-def _check_clash(one: _Exception, other: _Exception, found: Found) -> None:
-    """Two exceptions that can hold together and carry one duty with different parameters:
-    nobody could follow both."""
-    if clash(one.when, other.when) is not None:
-        return
-    if excludes(days(one.typed.in_force), days(other.typed.in_force)):
-        return
-    first = {oblige.obligation: oblige for oblige in one.typed.obliges}
-    for second in other.typed.obliges:
-        earlier = first.get(second.obligation)
-        if earlier is None or earlier.parameters == second.parameters:
-            continue
-        differs = next(
-            name
-            for (name, mine), (_, theirs) in zip(earlier.parameters, second.parameters, strict=True)
-            if mine != theirs
-        )
-        found.add(
-            Diagnostic(
-                Code.EXCEPTION_CLASH,
-                f"the exceptions {quoted(one.declared.name.text)} and "
-                f"{quoted(other.declared.name.text)} can hold together, and ask for "
-                f"{quoted(second.obligation)} with another {quoted(differs)}",
-                (
-                    Label(_oblige(other.declared, second.obligation)),
-                    Label(_oblige(one.declared, second.obligation), "asks for the other"),
-                    *_cited(one.declared),
-                    *_cited(other.declared),
-                ),
-                help="ask for the same, or add to one of them what the other is not, "
-                "such as `and not …`",
-            )
-        )
-        return
-
-
-def _oblige(declared: tree.Exceptional, obligation: str) -> Span:
-    obliges = (c for c in declared.clauses if isinstance(c, tree.Oblige))
-    return next(clause.span for clause in obliges if clause.obligation.text == obligation)
-
-
-def _cited(declared: tree.Exceptional) -> list[Label]:
-    cites = (clause for clause in declared.clauses if isinstance(clause, tree.Cites))
-    return [Label(clause.span, f"cited by {quoted(declared.name.text)}") for clause in cites]

@@ -80,3 +80,4 @@ class Code:
     PROFILES = "CH0322"
     IN_NO_PROFILE = "CH0323"
     OUTCOME = "CH0324"
+    TWO_DEADLINES = "CH0325"

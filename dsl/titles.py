@@ -73,4 +73,5 @@ TITLES = {
     "CH0322": "profiles that overlap",
     "CH0323": "a charter in no profile",
     "CH0324": "an outcome that a rule cannot have",
+    "CH0325": "two deadlines for one duty",
 }

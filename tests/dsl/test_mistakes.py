@@ -23,7 +23,7 @@ CODES = {value for name, value in vars(codes.Code).items() if name.isupper()}
 SHOWN_ELSEWHERE = {
     "CH0109": "tests/dsl/test_hostile.py",
     **dict.fromkeys(
-        ("CH0233", "CH0235", "CH0319", "CH0320", "CH0323"), "tests/dsl/test_cautions.py"
+        ("CH0233", "CH0235", "CH0319", "CH0320", "CH0323", "CH0325"), "tests/dsl/test_cautions.py"
     ),
 }
 OUR_WORDS = re.compile(r"\b(Span|Token|Tree|Word|tree\.|model\.|__ANON|None|Kind|FactType)\b")
