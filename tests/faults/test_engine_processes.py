@@ -36,6 +36,12 @@ QUICK = Confinement(hang_s=0.6)
 LIMIT_S = 0.2
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time for a process that will not end by itself."""
+    monkeypatch.setattr(child_module, "CLOSE_S", 0.2)
+
+
 def using(
     work: Callable[[ChildEngine], Awaitable[T]],
     given: Confinement = QUICK,
@@ -365,6 +371,7 @@ def test_what_a_process_says_that_is_no_answer_to_the_question_permits_nothing(
 
     async def ask(engine: ChildEngine) -> tuple[Combined, float]:
         await engine.open()
+        await asyncio.sleep(0.05)  # time to say what nobody asked
         return await asked(engine)
 
     combined, took = using(ask)
