@@ -101,6 +101,11 @@ class Service:
         self._waiting = Waiting()
 
     @property
+    def signer(self) -> DecisionSigner:
+        """Who signs its decisions."""
+        return self._signer
+
+    @property
     def in_force(self) -> InForce:
         """What the next question is decided with. Whoever tells more than one thing of it
         reads this once."""

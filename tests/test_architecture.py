@@ -106,6 +106,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.web": (
         "gateway.errors",
         "gateway.ledger.once",
+        "gateway.keys.jose",
+        "dsl.facts",
         "gateway.callers",
         "gateway.in_force",
         "gateway.reload",

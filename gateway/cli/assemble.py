@@ -75,7 +75,13 @@ class Parts:
 
     def service_with(self, ledger: Ledger, signer: DecisionSigner, clock: TrustedClock) -> Service:
         """A service with a ledger that is open somewhere."""
-        return Service(in_force=self.in_force(), signer=signer, ledger=ledger, clock=clock)
+        return Service(
+            in_force=self.in_force(),
+            signer=signer,
+            ledger=ledger,
+            clock=clock,
+            timeout_s=self.timeout_s,
+        )
 
 
 def open_ledger(state: State, clock: TrustedClock) -> Log:

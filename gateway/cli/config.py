@@ -3,13 +3,18 @@
 import json
 import sys
 from argparse import Namespace
-from typing import cast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from gateway.cli import exit_codes
 from gateway.cli.settings import Effective, resolve
 
+if TYPE_CHECKING:
+    from gateway.web.stated import Limit
+
 MASK = "***"
+FIXED = "fixed"
 
 
 def config(args: Namespace) -> int:
@@ -17,6 +22,8 @@ def config(args: Namespace) -> int:
     found = resolve(args)
     if args.format == "json":
         listed = {one.setting.key: {"value": _plain(one), "source": one.source} for one in found}
+        fixed = {limit.name: {"value": limit.value, "source": FIXED} for limit in _fixed()}
+        listed |= {f"limits.{name}": told for name, told in fixed.items()}
         sys.stdout.write(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
     else:
         sys.stdout.write("".join(_lines(found)))
@@ -33,7 +40,14 @@ def _lines(found: list[Effective]) -> list[str]:
             lines.append(f"{'' if not section else chr(10)}[{one.setting.section}]\n")
             section = one.setting.section
         lines.append(f"{_assigned(one):<{width}}  # {one.source}, {one.setting.env}\n")
-    return lines
+    lines.append("\n# Limits that no setting changes:\n")
+    return lines + [f"#   {limit.name} = {limit.value}\n" for limit in _fixed()]
+
+
+def _fixed() -> "Iterator[Limit]":
+    from gateway.web.stated import LIMITS
+
+    return (limit for limit in LIMITS if not limit.setting)
 
 
 def _assigned(one: Effective) -> str:

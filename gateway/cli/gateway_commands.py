@@ -76,6 +76,7 @@ stated only if it is true. With --format json the output is then
 
 def _serve_arguments(parser: ArgumentParser) -> None:
     from gateway.cli.engine_options import add_engine_options
+    from gateway.cli.limits import add_limits
     from gateway.cli.settings import collector, take_over
 
     parser.add_argument(
@@ -118,6 +119,15 @@ def _serve_arguments(parser: ArgumentParser) -> None:
         metavar="URL",
         help="collector of traces by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; "
         "needs the extra `tracing`",
+    )
+    add_limits(parser)
+    parser.add_argument(
+        "--authzen-without-context",
+        type=options.tenants,
+        default=[],
+        metavar="TENANTS",
+        help="tenants, with commas between, whose AuthZEN answers are a decision and nothing "
+        "else, unless they ask for more",
     )
     options.add_policies(parser)
     _release_arguments(parser)

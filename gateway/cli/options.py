@@ -173,6 +173,10 @@ def public_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def tenants(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def port(text: str) -> int:
     return _number(text, 65535, "port")
 
@@ -192,6 +196,20 @@ def connections(text: str) -> int:
     number = _number(text, 1_000_000, "number")
     if number == 0:
         raise ArgumentTypeError("no connections: nobody could ask")
+    return number
+
+
+def in_flight(text: str) -> int:
+    number = _number(text, 10_000, "number")
+    if number == 0:
+        raise ArgumentTypeError("no questions at once: nobody could ask")
+    return number
+
+
+def decision_ms(text: str) -> int:
+    number = _number(text, 60_000, "number of milliseconds")
+    if number < 100:
+        raise ArgumentTypeError(f"`{text}`: no question is decided in less than 100 milliseconds")
     return number
 
 

@@ -22,6 +22,7 @@ from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, load_again, local_state
 from gateway.cli.callers import Others, always, check_address
 from gateway.cli.engine_options import arrangement
+from gateway.cli.limits import limits_of
 from gateway.cli.logs import log_as_json
 from gateway.cli.memory import leave_no_core
 from gateway.cli.settings import resolve
@@ -119,6 +120,8 @@ async def _run(
             public_url=public_url,
             tracing=_tracing(args.traces),
             reloader=reloader,
+            limits=limits_of(args, bounds.connections),
+            without_context=frozenset(args.authzen_without_context),
         )
         config = _config(args, app, bounds)
         if tls is not None:

@@ -1,6 +1,7 @@
 """Keys: who signs decisions and checkpoints, and whose signatures count.
 
-Two kinds, never mixed: a decision key (ECDSA P-256) signs DSSE envelopes, a checkpoint key
+Two kinds, never mixed: a decision key (ECDSA P-256) signs DSSE envelopes, and as a JWT where
+the gateway says what it serves, which no envelope can be taken for; a checkpoint key
 (Ed25519) signs the notes of one log and nothing else. Both stand behind `Signer`, so that a
 key store can take the place of a file.
 

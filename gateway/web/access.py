@@ -48,6 +48,7 @@ ACCESS: Mapping[str, frozenset[Role] | None] = {
     "POST /access/v1/search/resource": _ASKING,
     "POST /access/v1/search/action": _ASKING,
     "GET /.well-known/authzen-configuration": ANYBODY,
+    "GET /.well-known/jwks.json": ANYBODY,
     "GET /v1/bundle": _RULES,
     "GET /bundles/charter.tar.gz": _RULES,
     "GET /v1/catalogue": _RULES,

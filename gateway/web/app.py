@@ -20,6 +20,7 @@ from gateway.service import Service
 from gateway.web import straight
 from gateway.web.access import Gate
 from gateway.web.decisions import DecisionDoor
+from gateway.web.discovery import DiscoveryDoor
 from gateway.web.entrance import Entrance
 from gateway.web.further import further_places
 from gateway.web.idempotency import Repeats
@@ -30,6 +31,7 @@ from gateway.web.problem import INTERNAL, NO_METHOD, NOT_FOUND, of_error
 from gateway.web.public import PublicDoor
 from gateway.web.reloading import ReloadDoor
 from gateway.web.routes import routes
+from gateway.web.stated import Stated, stated_limits
 from gateway.web.straight import Straight
 from gateway.web.watched import Tracing, Watched
 from gateway.web.watching import WatchingDoor
@@ -66,6 +68,8 @@ def create_app(
     tracing: Tracing | None = None,
     public_url: str | None = None,
     reloader: Reloader | None = None,
+    limits: Stated | None = None,
+    without_context: frozenset[str] = frozenset(),
 ) -> Gateway:
     """The gateway as an ASGI application. It closes the service when it stops.
 
@@ -73,8 +77,10 @@ def create_app(
         clock: By which credentials run out; that of the service where none is given.
         public_url: Where callers reach it; without it, no metadata can be served.
         reloader: Of the service, where it was loaded from a disk.
+        limits: Those of `gateway.web.stated` that the operator has set.
+        without_context: Tenants whose AuthZEN answers have no context.
     """
-    entrance = Entrance()
+    entrance = Entrance(stated_limits(limits)["in_flight_of_tenant"])
     repeats = Repeats(service)
     decisions = DecisionDoor(service, entrance, repeats)
     public = PublicDoor(service, trust)
@@ -90,13 +96,14 @@ def create_app(
     watching = WatchingDoor(service, metrics)
     operations = [
         # First, for `batch` is no id of a decision.
-        *further_places(service, entrance, repeats, public_url),
+        *further_places(service, entrance, repeats, without_context),
+        *DiscoveryDoor(service, public_url, limits).operations(),
         *decision_places(decisions),
         *public_places(public),
         *watching.operations(),
         *ReloadDoor(reloader).operations(),
     ]
-    described = Described(operations, lambda: service.in_force.bundle.files[VOCABULARY])
+    described = Described(operations, lambda: service.in_force.bundle.files[VOCABULARY], limits)
     gate = Gate(callers, clock or service.clock)
     served = gate.guard(routes(described.operations))
     route = next(route for route in served if route.path == straight.PATH)

@@ -1,4 +1,4 @@
-"""OpenID AuthZEN Authorization API 1.0: evaluation, evaluations, metadata.
+"""OpenID AuthZEN Authorization API 1.0: evaluation and evaluations.
 
 `decision` is a truth value, and our own answer is the context. What is malformed is 400 with
 a message, as the standard has it; all else is refused as at our own doors.
@@ -21,6 +21,14 @@ from gateway.pdp.lenient import Evaluation, Understood
 from gateway.record.canonical import load_strict
 from gateway.service import MAX_BODY_BYTES, Prepared, Service
 from gateway.web.access import caller_of
+from gateway.web.context import (
+    WIRE,
+    Context,
+    MalformedError,
+    context_of,
+    in_profile,
+    wants_profile,
+)
 from gateway.web.entrance import CLOSE, PRIVATE, Entrance, RefusedError
 from gateway.web.limits import MAX_BATCH, MAX_BATCH_BYTES
 from gateway.web.problem import INTERNAL, NOT_JSON, of_error
@@ -36,10 +44,6 @@ _STOPS = {
 }
 
 
-class MalformedError(Exception):
-    """The request is malformed as the standard means it: 400, with a message."""
-
-
 @dataclass(frozen=True)
 class Said:
     """An answer that is prepared, or why there is none."""
@@ -48,9 +52,14 @@ class Said:
     understood: Understood | None = None
     error: Mapping[str, object] | None = None
 
-    @property
-    def permits(self) -> bool:
-        return self.prepared is not None and self.prepared.permits
+    profile: bool = False
+
+    def permits(self, context: Context) -> bool:
+        """Whether the answer is true. Whoever is told nothing besides cannot meet a duty that
+        comes with a permit, so that it is none for them."""
+        if self.prepared is None or not self.prepared.permits:
+            return False
+        return context is Context.WHOLE or not self.prepared.judged.decision.obligations
 
 
 @asynccontextmanager
@@ -101,14 +110,18 @@ def check_tenant(understood: Understood, caller: Caller) -> None:
 class AuthZenDoor:
     """`/access/v1/evaluation` and `/access/v1/evaluations`."""
 
-    def __init__(self, service: Service, entrance: Entrance) -> None:
+    def __init__(
+        self, service: Service, entrance: Entrance, without_context: frozenset[str] = frozenset()
+    ) -> None:
         self._service = service
         self._entrance = entrance
+        self._without = without_context
 
     async def evaluation(self, request: Request) -> Response:
         try:
             async with reading(self._entrance, request) as (value, size):
-                return await self._single(value, caller_of(request), size)
+                context = context_of(request, caller_of(request), self._without)
+                return await self._single(value, caller_of(request), size, context)
         except MalformedError as error:
             return malformed(error)
         except RefusedError as refused:
@@ -118,23 +131,26 @@ class AuthZenDoor:
         caller = caller_of(request)
         try:
             async with reading(self._entrance, request, MAX_BATCH_BYTES) as (value, size):
+                context = context_of(request, caller, self._without)
                 items, stop = _items(value)
                 if not items:
-                    return await self._single(value, caller, size)
-                return await self._many(value, items, stop, caller, size)
+                    return await self._single(value, caller, size, context)
+                return await self._many(value, items, stop, caller, size, context)
         except MalformedError as error:
             return malformed(error)
         except RefusedError as refused:
             return refused.response()
 
-    async def _single(self, value: Mapping[str, object], caller: Caller, size: int) -> Response:
+    async def _single(
+        self, value: Mapping[str, object], caller: Caller, size: int, context: Context
+    ) -> Response:
         with self._service.question() as in_force:
             try:
                 understood = in_force.lenient.read(value, Evaluation)
             except RequestError as error:
                 raise malformed_request(error) from error
             said = await self._said(value, understood, caller, size, in_force)
-        (text,) = await self._committed([said])
+        (text,) = await self._committed([said], context)
         return Response(text, media_type=JSON, headers=PRIVATE)
 
     async def _many(
@@ -144,15 +160,16 @@ class AuthZenDoor:
         stop: bool | None,
         caller: Caller,
         size: int,
+        context: Context,
     ) -> Response:
         defaults = {name: value[name] for name in _PARTS if name in value}
         said: list[Said] = []
         for item in items:
             await asyncio.sleep(0)
             said.append(await self._item(defaults, item, caller, size // len(items)))
-            if stop is said[-1].permits:
+            if stop is said[-1].permits(context):
                 break
-        texts = await self._committed(said)
+        texts = await self._committed(said, context)
         text = b'{"evaluations":[%b]}' % b",".join(texts)
         return Response(text, media_type=JSON, headers=PRIVATE)
 
@@ -187,12 +204,14 @@ class AuthZenDoor:
         except RequestError as error:
             # It has the shape of a question, and cannot be decided here: no permit.
             return _refused(error)
-        return Said(prepared, understood)
+        return Said(prepared, understood, profile=wants_profile(value))
 
-    async def _committed(self, said: list[Said]) -> list[bytes]:
+    async def _committed(self, said: list[Said], context: Context) -> list[bytes]:
         prepared = [one.prepared for one in said if one.prepared is not None]
         answers = iter(await self._service.commit_texts(prepared) if prepared else ())
-        return [_text(one, next(answers) if one.prepared is not None else None) for one in said]
+        return [
+            _text(one, next(answers) if one.prepared is not None else None, context) for one in said
+        ]
 
 
 def _items(value: Mapping[str, object]) -> tuple[list[object], bool | None]:
@@ -224,24 +243,16 @@ def _refused(error: GatewayError) -> Said:
     return Said(None, error={"error": problem.body()})
 
 
-def _text(said: Said, answer: bytes | None) -> bytes:
+def _text(said: Said, answer: bytes | None, context: Context) -> bytes:
+    decision = b"true" if said.permits(context) else b"false"
+    if context is Context.NONE:
+        return b'{"decision":%b}' % decision
     if answer is None:
         return b'{"decision":false,"context":%b}' % json.dumps(said.error).encode()
-    decision = b"true" if said.permits else b"false"
     notes = said.understood.notes() if said.understood else []
+    if said.profile:
+        answer = in_profile(answer)
+        notes = [note for note in notes if note["pointer"] != WIRE]
     # Beside the context, which is signed as it is.
     ignored = b',"ignored":%b' % json.dumps(notes).encode() if notes else b""
     return b'{"decision":%b,"context":%b%b}' % (decision, answer, ignored)
-
-
-def metadata(public_url: str) -> Mapping[str, object]:
-    """Section 9 of the standard: where what is served."""
-    base = public_url.rstrip("/")
-    return {
-        "policy_decision_point": base,
-        "access_evaluation_endpoint": f"{base}{BASE}/evaluation",
-        "access_evaluations_endpoint": f"{base}{BASE}/evaluations",
-        "search_subject_endpoint": f"{base}{BASE}/search/subject",
-        "search_resource_endpoint": f"{base}{BASE}/search/resource",
-        "search_action_endpoint": f"{base}{BASE}/search/action",
-    }

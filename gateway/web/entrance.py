@@ -9,6 +9,7 @@ from starlette.responses import Response
 from gateway.callers import Caller
 from gateway.service import MAX_BODY_BYTES
 from gateway.web.limits import (
+    MAX_IN_FLIGHT,
     BodyTooLargeError,
     InFlight,
     Place,
@@ -43,8 +44,8 @@ class RefusedError(Exception):
 class Entrance:
     """The bounds that all doors of one gateway share."""
 
-    def __init__(self) -> None:
-        self._in_flight = InFlight()
+    def __init__(self, in_flight_of_tenant: int = MAX_IN_FLIGHT) -> None:
+        self._in_flight = InFlight(in_flight_of_tenant)
         self.turns = Turns()
 
     def enter(self, caller: Caller, size: int) -> Place:

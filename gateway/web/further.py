@@ -1,17 +1,14 @@
 """The places of AuthZEN, and the doors that list their own."""
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-
 from gateway.service import Service
 from gateway.web import problem
-from gateway.web.authzen import BASE, AuthZenDoor, metadata
+from gateway.web.authzen import BASE, AuthZenDoor
 from gateway.web.batch import BatchDoor
 from gateway.web.entrance import Entrance
 from gateway.web.explain import ExplainDoor
 from gateway.web.idempotency import Repeats
 from gateway.web.limits import MAX_BATCH, MAX_PAGE
-from gateway.web.routes import JSON, Answer, Operation, Schema, ref
+from gateway.web.routes import JSON, Answer, Operation, Parameter, Schema, ref
 from gateway.web.rules import RulesDoor
 from gateway.web.schemas import ANY, DIGEST, INTEGER, STRING, closed, listed, one_of, or_null
 from gateway.web.searches import SearchDoor
@@ -51,6 +48,19 @@ _PAGE: Schema = {
         "properties": {"type": "object", "properties": {"refused": {"type": "boolean"}}},
     },
 }
+_CONTEXT = Parameter(
+    "Charter-Context",
+    "`none` for answers without a context, in which a permit with obligations is none",
+    "header",
+    one_of("whole", "none"),
+)
+_OBLIGATION = closed({"type": STRING, "id": STRING, "properties": {"type": "object"}})
+# The answer with its obligations in the shape of the draft profile.
+_PROFILED: Schema = {
+    "type": "object",
+    "properties": {"obligations": listed(_OBLIGATION)},
+    "required": ["id", "decision", "obligations", "record", "proof"],
+}
 # The decision, or the problem that stands for it; with what was not understood.
 _EVALUATION = closed(
     {
@@ -58,14 +68,19 @@ _EVALUATION = closed(
         "context": {
             "anyOf": [
                 ref("Decision"),
+                _PROFILED,
                 closed({"error": ref("Problem")}),
             ]
         },
         "ignored": listed(closed({"pointer": STRING, "detail": STRING})),
     },
     "ignored",
+    "context",
 )
 _NAMED: dict[str, Schema] = {"type": STRING, "id": STRING, "name": STRING}
+_RESULT: dict[str, Schema] = {
+    **_NAMED, "context": closed({"obligations": listed(_OBLIGATION)}),
+}  # fmt: skip
 _RANKED = closed(
     {**_NAMED, "preference": INTEGER, "obligations": listed(STRING)}, "type", "id", "name"
 )
@@ -95,7 +110,7 @@ _REFUSED = closed(
 _FOUND = closed(
     {
         "page": closed({"next_token": STRING, "count": INTEGER, "total": INTEGER}),
-        "results": listed(closed(_NAMED, "type", "id", "name")),
+        "results": listed(closed(_RESULT, "type", "id", "name", "context")),
         "context": closed(
             {
                 "bundle": DIGEST,
@@ -111,15 +126,14 @@ _FOUND = closed(
 
 
 def further_places(
-    service: Service, entrance: Entrance, repeats: Repeats, public_url: str | None
+    service: Service, entrance: Entrance, repeats: Repeats, without_context: frozenset[str]
 ) -> tuple[Operation, ...]:
     return (
         *BatchDoor(service, entrance, repeats).operations(),
         *ExplainDoor(service).operations(),
         *RulesDoor(service).operations(),
-        *_evaluation_places(AuthZenDoor(service, entrance)),
+        *_evaluation_places(AuthZenDoor(service, entrance, without_context)),
         *_search_places(SearchDoor(service, entrance)),
-        _metadata_place(public_url),
     )
 
 
@@ -146,8 +160,10 @@ def _evaluation_places(door: AuthZenDoor) -> tuple[Operation, ...]:
     }
     both: Schema = {"anyOf": [_EVALUATION, closed({"evaluations": listed(_EVALUATION)})]}
     return (
-        _place("evaluation", door.evaluation, "Evaluate one request", single, _EVALUATION),
-        _place("evaluations", door.evaluations, "Evaluate several requests", many, both),
+        _place(
+            "evaluation", door.evaluation, "Evaluate one request", single, _EVALUATION, _CONTEXT
+        ),
+        _place("evaluations", door.evaluations, "Evaluate several requests", many, both, _CONTEXT),
     )
 
 
@@ -170,7 +186,9 @@ def _search_places(door: SearchDoor) -> tuple[Operation, ...]:
     )
 
 
-def _place(name: str, handler: object, words: str, body: Schema, answer: Schema) -> Operation:
+def _place(
+    name: str, handler: object, words: str, body: Schema, answer: Schema, *parameters: Parameter
+) -> Operation:
     return Operation(
         "POST",
         f"{BASE}/{name}",
@@ -180,23 +198,5 @@ def _place(name: str, handler: object, words: str, body: Schema, answer: Schema)
         {200: Answer("The answer", {JSON: answer}, _NOT_CACHED), 400: _MALFORMED},
         _REFUSES,
         body=body,
-    )
-
-
-def _metadata_place(public_url: str | None) -> Operation:
-    async def read(_: Request) -> Response:
-        if public_url is None:
-            return problem.NOT_FOUND.response()
-        return JSONResponse(metadata(public_url))
-
-    names = metadata("https://gateway.example")
-    return Operation(
-        "GET",
-        "/.well-known/authzen-configuration",
-        read,
-        "readAuthzenConfiguration",
-        "Read where AuthZEN Authorization API 1.0 is served",
-        {200: Answer("The metadata", {JSON: closed(dict.fromkeys(names, STRING))})},
-        (problem.NOT_FOUND,),
-        is_open=True,
+        parameters=parameters,
     )

@@ -11,7 +11,7 @@ from gateway.web import problem
 from gateway.web.problem import MEDIA_TYPE, Problem
 from gateway.web.routes import JSON, Answer, Operation, Schema, ref
 from gateway.web.schemas import SCHEMAS
-from gateway.web.stated import stated_limits
+from gateway.web.stated import Stated, stated_limits
 
 QUESTION = "Question"
 VOCABULARY = "vocabulary.schema.json"  # of a bundle
@@ -44,13 +44,17 @@ _REQUEST_ID = {
 
 
 def document(
-    operations: Iterable[Operation], vocabulary: bytes, more: Mapping[str, Schema] | None = None
+    operations: Iterable[Operation],
+    vocabulary: bytes,
+    more: Mapping[str, Schema] | None = None,
+    chosen: Stated | None = None,
 ) -> dict[str, object]:
     """The file as JSON.
 
     Args:
         vocabulary: The JSON Schema of a question under the charters in force.
         more: Schemas of doors besides the usual ones.
+        chosen: Limits that the operator has set.
     """
     question = dict(cast("dict[str, object]", json.loads(vocabulary)))
     question.pop("$schema", None)
@@ -68,7 +72,7 @@ def document(
             "proves it. A denial is an answer with status 200; a problem is never a decision.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "x-limits": stated_limits(),
+        "x-limits": stated_limits(chosen),
         "paths": paths,
         "components": {
             "schemas": {**SCHEMAS, **(more or {}), QUESTION: question},
@@ -82,11 +86,18 @@ class Described:
 
     Args:
         vocabulary: Gives that of the charters in force.
+        chosen: Limits that the operator has set.
     """
 
-    def __init__(self, operations: Iterable[Operation], vocabulary: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        operations: Iterable[Operation],
+        vocabulary: Callable[[], bytes],
+        chosen: Stated | None = None,
+    ) -> None:
         self.operations = (*operations, self._own())
         self._vocabulary = vocabulary
+        self._chosen = chosen
         self._described = (b"", b"")
 
     def _own(self) -> Operation:
@@ -104,7 +115,7 @@ class Described:
     async def _read(self, _: Request) -> Response:
         vocabulary = self._vocabulary()
         if self._described[0] != vocabulary:
-            data = json.dumps(document(self.operations, vocabulary)).encode()
+            data = json.dumps(document(self.operations, vocabulary, chosen=self._chosen)).encode()
             self._described = (vocabulary, data)
         return Response(self._described[1], media_type=JSON)
 
@@ -173,7 +184,7 @@ def _problems(refusals: Iterable[Problem]) -> dict[str, dict[str, object]]:
             "description": "; ".join(f"`{slug}`: {one.title}" for slug, one in those.items()),
             "headers": {
                 name: {"schema": {"type": "string"}}
-                for name in sorted({name for one in those.values() for name, _ in one.headers})
+                for name in sorted({name for one in those.values() for name in one.all_headers})
             },
             "content": {MEDIA_TYPE: {"schema": ref("Problem")}},
         }

@@ -39,6 +39,7 @@ class Problem:
     detail: str = ""
     pointer: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    retry_ms: int | None = None  # when to come back
 
     def body(self) -> dict[str, object]:
         body: dict[str, object] = {
@@ -48,16 +49,27 @@ class Problem:
         }
         if self.detail:
             body["detail"] = self.detail
-        for name, value in self.headers:
-            if name == "Retry-After":  # RFC 9110 knows whole seconds alone
-                body["retry_after_ms"] = int(value) * 1000
+        if self.retry_ms is not None:
+            body["retry_after_ms"] = self.retry_ms
         if self.pointer is not None:
             body["errors"] = [{"pointer": self.pointer, "detail": self.detail}]
         return body
 
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """Its own, and when to come back: RFC 9110 knows whole seconds alone."""
+        if self.retry_ms is None:
+            return dict(self.headers)
+        seconds = -(-self.retry_ms // 1000)
+        return {
+            **dict(self.headers),
+            "Retry-After": str(seconds),
+            "Retry-After-Ms": str(self.retry_ms),
+        }
+
     def response(self, more: Mapping[str, str] | None = None) -> JSONResponse:
         """The problem as an answer; `more` are headers besides its own."""
-        headers = {**dict(self.headers), "Cache-Control": "no-store", **(more or {})}
+        headers = {**self.all_headers, "Cache-Control": "no-store", **(more or {})}
         return _Said(self, headers)
 
     def raw(self) -> bytes:
@@ -68,7 +80,7 @@ class Problem:
             f"content-type: {MEDIA_TYPE}\r\n"
             f"content-length: {len(body)}\r\n"
             "cache-control: no-store\r\n"
-            + "".join(f"{name.lower()}: {value}\r\n" for name, value in self.headers)
+            + "".join(f"{name.lower()}: {value}\r\n" for name, value in self.all_headers.items())
             + "connection: close\r\n\r\n"
         )
         return head.encode() + body
@@ -116,43 +128,43 @@ CALLERS_UNAVAILABLE = Problem(
     "callers-unavailable",
     "Nobody can be known at present, so nobody is answered",
     HTTPStatus.SERVICE_UNAVAILABLE,
-    headers=(("Retry-After", "5"),),
+    retry_ms=5_000,
 )
 CLOCK_IN_DOUBT = Problem(
     "clock-in-doubt",
     "The time is not known for certain, so nothing is decided",
     HTTPStatus.SERVICE_UNAVAILABLE,
-    headers=(("Retry-After", "5"),),
+    retry_ms=5_000,
 )
 LEDGER_UNAVAILABLE = Problem(
     "ledger-unavailable",
     "No decision can be recorded, so none is made",
     HTTPStatus.SERVICE_UNAVAILABLE,
-    headers=(("Retry-After", "5"),),
+    retry_ms=5_000,
 )
 OVERLOADED = Problem(
     "overloaded",
     "More is asked at once than can be decided in time",
     HTTPStatus.SERVICE_UNAVAILABLE,
-    headers=(("Retry-After", "1"),),
+    retry_ms=1_000,
 )
 TOO_LATE = Problem(
     "decision-timeout",
     "No decision could be answered in time",
     HTTPStatus.SERVICE_UNAVAILABLE,
-    headers=(("Retry-After", "1"),),
+    retry_ms=1_000,
 )
 TOO_MANY_CONNECTIONS = Problem(
     "too-many-connections",
     "Too many connections of this client are open at once",
     HTTPStatus.TOO_MANY_REQUESTS,
-    headers=(("Retry-After", "1"),),
+    retry_ms=1_000,
 )
 NO_CONNECTIONS_LEFT = Problem(
     "no-connections-left",
     "As many connections are open as this gateway can have",
     HTTPStatus.SERVICE_UNAVAILABLE,
-    headers=(("Retry-After", "1"),),
+    retry_ms=1_000,
 )
 KEY_MALFORMED = Problem(
     "malformed-idempotency-key",
@@ -163,7 +175,7 @@ KEY_IN_USE = Problem(
     "idempotency-key-in-use",
     "The first question with this Idempotency-Key is being answered",
     HTTPStatus.CONFLICT,
-    headers=(("Retry-After", "1"),),
+    retry_ms=1_000,
 )
 KEY_REUSED = Problem(
     "idempotency-key-reused",
@@ -174,7 +186,7 @@ KEYS_EXHAUSTED = Problem(
     "too-many-idempotency-keys",
     "This tenant has used up its Idempotency-Keys of the last 24 hours",
     HTTPStatus.TOO_MANY_REQUESTS,
-    headers=(("Retry-After", "60"),),
+    retry_ms=60_000,
 )
 # What a question with a key may be refused with besides.
 OF_A_KEY = (KEY_MALFORMED, KEY_IN_USE, KEY_REUSED, KEYS_EXHAUSTED)
@@ -187,7 +199,7 @@ NOT_READY = Problem(
     "not-ready",
     "The gateway does not answer questions at present",
     HTTPStatus.SERVICE_UNAVAILABLE,
-    headers=(("Retry-After", "5"),),
+    retry_ms=5_000,
 )
 INTERNAL = Problem(
     "internal", "The gateway failed; nothing was permitted", HTTPStatus.INTERNAL_SERVER_ERROR
@@ -215,7 +227,7 @@ TOO_BUSY = Problem(
     "too-many-requests",
     "Too many questions of this tenant are open at once",
     HTTPStatus.TOO_MANY_REQUESTS,
-    headers=(("Retry-After", "1"),),
+    retry_ms=200,
 )
 TOO_SLOW = Problem(
     "request-timeout", "The request did not arrive in time", HTTPStatus.REQUEST_TIMEOUT

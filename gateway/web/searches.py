@@ -20,7 +20,8 @@ from gateway.pdp.search import Candidate, Searched
 from gateway.record.canonical import canonicalise, load_strict
 from gateway.service import Service
 from gateway.web.access import caller_of
-from gateway.web.authzen import MalformedError, malformed, malformed_request, reading
+from gateway.web.authzen import malformed, malformed_request, reading
+from gateway.web.context import MalformedError, obligations, wants_profile
 from gateway.web.entrance import PRIVATE, Entrance, RefusedError
 from gateway.web.limits import MAX_PAGE
 
@@ -77,7 +78,10 @@ class SearchDoor:
         except RefusedError as refused:
             return refused.response()
         kind = _sought_type(value, sought)
-        return JSONResponse(_body(found, page, kind, named), headers=PRIVATE)
+        told = _body(found, page, kind, named)
+        if wants_profile(value):
+            _add_obligations(told, found)
+        return JSONResponse(told, headers=PRIVATE)
 
 
 def _body(
@@ -104,6 +108,16 @@ def _body(
         "results": [_named(one, kind) for one in permitted],
         "context": context,
     }
+
+
+def _add_obligations(told: dict[str, object], found: Searched) -> None:
+    """Put the obligations of each result beside it, in the shape of the draft profile."""
+    by_id = {one.id: one for one in found.candidates if one.permitted}
+    for result in cast("list[dict[str, object]]", told["results"]):
+        duties = by_id[str(result.get("id", result.get("name")))].judged.decision.body()
+        of_result = obligations(cast("list[dict[str, object]]", duties["obligations"]))
+        if of_result:
+            result["context"] = {"obligations": of_result}
 
 
 def _named(one: Candidate, kind: str | None) -> dict[str, object]:

@@ -122,7 +122,7 @@ def test_without_a_token_that_counts_every_place_but_the_open_ones_is_401(client
     # Named once more by hand: what is open to everybody is not opened by the way.
     assert opened <= {
         "/checkpoint", "/healthz", "/livez", "/readyz", "/openapi.json", "/v1/trust",
-        "/.well-known/authzen-configuration",
+        "/.well-known/authzen-configuration", "/.well-known/jwks.json",
     }  # fmt: skip
 
 

@@ -58,7 +58,8 @@ def test_what_is_not_the_callers_doing_is_told_without_its_message(error: Gatewa
 
 def test_a_ledger_that_is_down_asks_to_come_back_and_says_no_more() -> None:
     problem = of_error(errors.LedgerUnavailableError("disk /dev/sda1 is full"))
-    assert (problem.status, dict(problem.headers)) == (503, {"Retry-After": "5"})
+    headers = {"Retry-After": "5", "Retry-After-Ms": "5000"}
+    assert (problem.status, problem.all_headers) == (503, headers)
     assert "sda1" not in json.dumps(problem.body())
 
 

@@ -22,6 +22,7 @@ from gateway.pdp.normalise import Normaliser
 from gateway.pdp.request import DecisionRequest
 from gateway.record import canonical
 from gateway.web import connections, limits, protocol
+from gateway.web.context import obligations
 from tests.gateway import whole
 from tests.gateway.world import CALLER, NOW, World, made, run
 from tests.pack import pack, pack_catalogue
@@ -68,7 +69,7 @@ def test_every_section_has_its_example() -> None:
     headings = ["Request", "Answer", "Batch", "AuthZEN", "Record", "Proof", "Trust file"]
     headings += ["Token file", "Settings file", "Catalogue file", "Bundle"]
     assert re.findall(r"^## (.*)$", PAGE, re.M) == headings
-    assert [len(blocks(heading)) for heading in headings] == [1, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    assert [len(blocks(heading)) for heading in headings] == [1, 3, 1, 2, 1, 1, 1, 1, 1, 1, 1]
 
 
 def test_the_request_is_one_of_the_installed_pack() -> None:
@@ -85,6 +86,12 @@ def test_the_answer_has_the_shape_of_a_real_one(refused: dict[str, Any]) -> None
     assert {k: v for k, v in example.items() if k not in free} == {
         k: v for k, v in refused.items() if k not in free
     }
+
+
+def test_an_obligation_of_the_draft_profile_is_what_is_told(world: World) -> None:
+    answer = world.decide(resource__id="far", context__transfer__tool="clauses")
+    told = obligations(answer["obligations"])
+    assert json.loads(blocks("AuthZEN")[1]) == {"obligations": [told[1]]}
 
 
 def test_every_member_of_the_answer_is_explained(refused: dict[str, Any]) -> None:
