@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from gateway.cli.assemble import Parts
     from gateway.pdp.explanation import Explained, When
 
-# An answer and, where it was asked for, how to explain it. Explaining comes last: an answer
-# that was recorded is shown whatever happens then.
-Answered = tuple[Mapping[str, object], "Callable[[], Explained] | None"]
+# An answer, the units of facts and, where it was asked for, how to explain it. Explaining
+# comes last: an answer that was recorded is shown whatever happens then.
+Answered = tuple[Mapping[str, object], Mapping[str, str], "Callable[[], Explained] | None"]
 
 _CODES = {
     "permit": exit_codes.OK,
@@ -39,16 +39,17 @@ def decide(args: Namespace) -> int:
     _check_options(args)
     body = _read(args.request)
     explain: Callable[[], Explained] | None = None
+    units: Mapping[str, str] = {}
     if args.as_of is not None:
-        answer, explain = asyncio.run(_dry(args, body))
+        answer, units, explain = asyncio.run(_dry(args, body))
         sys.stderr.write("A dry run: nothing was signed or recorded.\n")
     elif args.url is not None:
         answer = ask(args.url, read_token(args.token_file), body)
         _believe(answer, body, args.trust)
     else:
-        answer, explain = asyncio.run(_local(args, body))
+        answer, units, explain = asyncio.run(_local(args, body))
     try:
-        text = output.decision(answer, style=args.format)
+        text = output.decision(answer, style=args.format, units=units)
         code = _CODES[str(answer["decision"])]
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError("the answer has not the shape of a decision") from error
@@ -121,7 +122,7 @@ async def _local(args: Namespace, body: bytes) -> Answered:
     finally:
         await service.close()
     now = datetime.fromisoformat(str(answer["decided_at"]))
-    return answer, _explained(args, parts, request, When(now=now), tenant)
+    return answer, _units(parts), _explained(args, parts, request, When(now=now), tenant)
 
 
 def _request(body: bytes) -> DecisionRequest:
@@ -151,7 +152,12 @@ async def _dry(args: Namespace, body: bytes) -> Answered:
     finally:
         await judge.close()
     when = When(as_of=args.as_of, known_on=args.known_on)
-    return judged.body(), _explained(args, parts, request, when, tenant)
+    return judged.body(), _units(parts), _explained(args, parts, request, when, tenant)
+
+
+def _units(parts: "Parts") -> Mapping[str, str]:
+    """The units of numbers by the paths of their facts; an answer has the numbers alone."""
+    return {path: fact.unit for path, fact in parts.bundle.program.facts.items() if fact.unit}
 
 
 def _explained(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dsl.printable import printable
+from dsl.wording import counted, grouped
 
 _WIDTH = 88
 _HEADS = {"permit": "PERMITTED", "deny": "DENIED", "indeterminate": "UNDETERMINED, so refused"}
@@ -27,16 +28,17 @@ def to_line(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def decision(answer: Json, *, style: str) -> str:
-    """An answer of `POST /v1/decisions` as text."""
+def decision(answer: Json, *, style: str, units: Mapping[str, str] | None = None) -> str:
+    """An answer of `POST /v1/decisions` as text; `units` are those of numbers, by the path of
+    the fact, as far as they are known."""
     if style == "json":
         return to_json(answer)
-    text = _plain(answer) if style == "plain" else _human(answer)
+    text = _plain(answer, units or {}) if style == "plain" else _human(answer, units or {})
     # A gateway that is not ours must not steer the terminal.
     return "".join(f"{printable(line)}\n" for line in text.splitlines())
 
 
-def _plain(answer: Json) -> str:
+def _plain(answer: Json, units: Mapping[str, str]) -> str:
     lines = [f"decision {answer['decision']} {answer['action']} id {answer.get('id', 'none')}"]
     lines.extend(f"{e['record']} {e['type']} {e['id']}" for e in answer.get("entities", ()))
     lines.extend(f"day {day} in {zone}" for zone, day in answer["today"].items())
@@ -49,7 +51,7 @@ def _plain(answer: Json) -> str:
         if reason["because"]:
             lines.append(f"because {reason['because']}")
         lines.extend(f"cites {_cited(citation)}" for citation in reason["citations"])
-        lines.extend(f"fact {_fact(fact)}" for fact in reason["facts"])
+        lines.extend(f"fact {_fact(fact, units)}" for fact in reason["facts"])
         lines.extend(f"remedy {remedy}" for remedy in reason["remedies"])
     if _is_bare(answer):
         lines.append(_UNCOVERED.format(action=answer["action"]))
@@ -65,14 +67,14 @@ def _plain(answer: Json) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _human(answer: Json) -> str:
+def _human(answer: Json, units: Mapping[str, str]) -> str:
     out = [f"{_HEADS[answer['decision']]}: {answer['action']}{_where(answer)}"]
     if answer["incident"]:
         out += _block("The engines do not agree or one failed", answer["incident"]["description"])
     if _is_bare(answer):
         out += ["", *_wrapped(_UNCOVERED.format(action=answer["action"]))]
     for reason in answer["reasons"]:
-        out += ["", *_reason(reason)]
+        out += ["", *_reason(reason, units)]
     if answer["missing"]:
         out += ["", "    Nobody has stated:"]
         out += [line for item in answer["missing"] for line in _item(_missing(item))]
@@ -115,7 +117,7 @@ def _is_bare(answer: Json) -> bool:
     return answer["decision"] == "deny" and not answer["reasons"]
 
 
-def _reason(reason: Json) -> list[str]:
+def _reason(reason: Json, units: Mapping[str, str]) -> list[str]:
     words = {
         "forbidden": "Forbidden by",
         "undetermined": "Perhaps forbidden by",
@@ -129,7 +131,7 @@ def _reason(reason: Json) -> list[str]:
         out += ["", *_wrapped(reason["because"])]
     if reason["facts"]:
         out += ["", "    What is known:"]
-        out += [line for fact in reason["facts"] for line in _item(_fact(fact))]
+        out += [line for fact in reason["facts"] for line in _item(_fact(fact, units))]
     if reason["remedies"]:
         out += ["", "    What would help:"]
         out += [line for remedy in reason["remedies"] for line in _item(remedy)]
@@ -172,8 +174,11 @@ def _cited(citation: Json) -> str:
     return f"{citation['law']} {citation['locator']}, {citation['title']}{celex}"
 
 
-def _fact(fact: Json) -> str:
-    return f"{fact['path']} = {_value(fact['value'])} (from the {fact['origin']})"
+def _fact(fact: Json, units: Mapping[str, str]) -> str:
+    value = _value(fact["value"])
+    if fact["path"] in units:
+        value = counted(grouped(value), units[fact["path"]])
+    return f"{fact['path']} = {value} (from the {fact['origin']})"
 
 
 def _ground(ground: Json) -> str:
