@@ -5,8 +5,7 @@ force can be replaced between two questions, and no answer is of both.
 """
 
 import asyncio
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
@@ -98,16 +97,18 @@ class InForce:
 
     # --- how long it is needed -------------------------------------------------------
 
-    @contextmanager
-    def in_use(self) -> Generator["InForce"]:
+    def in_use(self) -> "InUse":
         """Keeps the engines open until the block has ended."""
+        return InUse(self)
+
+    def begin(self) -> None:
+        """A question begins to use it, and must `end`."""
         self._questions += 1
-        try:
-            yield self
-        finally:
-            self._questions -= 1
-            if self._ended is not None and not self._questions:
-                self._ended.set()
+
+    def end(self) -> None:
+        self._questions -= 1
+        if self._ended is not None and not self._questions:
+            self._ended.set()
 
     async def close(self) -> None:
         """Let go of the engines, when the last question that uses them has ended. No other
@@ -116,3 +117,19 @@ class InForce:
             self._ended = self._ended or asyncio.Event()
             await self._ended.wait()
         await self.judge.close()
+
+
+class InUse:
+    """The block of a question. A class, since every question enters one."""
+
+    __slots__ = ("_in_force",)
+
+    def __init__(self, in_force: InForce) -> None:
+        self._in_force = in_force
+
+    def __enter__(self) -> InForce:
+        self._in_force.begin()
+        return self._in_force
+
+    def __exit__(self, *_: object) -> None:
+        self._in_force.end()

@@ -9,8 +9,7 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
@@ -26,7 +25,7 @@ from gateway.errors import (
     StatementMalformedError,
 )
 from gateway.identifiers import uuid7
-from gateway.in_force import InForce
+from gateway.in_force import InForce, InUse
 from gateway.keys import DecisionSigner
 from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
@@ -111,11 +110,9 @@ class Service:
         reads this once."""
         return self._in_force
 
-    @contextmanager
-    def question(self) -> Generator[InForce]:
-        """What a question is decided with, from its reading to its answer."""
-        with self._in_force.in_use() as in_force:
-            yield in_force
+    def question(self) -> InUse:
+        """What a question is decided with, from its reading to its answer: a block."""
+        return self._in_force.in_use()
 
     def replace(self, in_force: InForce) -> None:
         """Decide from now on with something else. Questions that have begun end with what
@@ -201,7 +198,7 @@ class Service:
             DecisionTimeoutError: It took too long since.
         """
         value = load_strict(body, max_bytes=MAX_BODY_BYTES)
-        prepared = await self.prepare(value, caller, arrived=arrived)
+        prepared = await self.prepare(value, caller, arrived=arrived, text=body)
         (answer,) = await self.commit_texts([prepared])
         return answer
 
@@ -214,6 +211,7 @@ class Service:
         *,
         in_force: InForce | None = None,
         arrived: float | None = None,
+        text: bytes | None = None,
     ) -> Prepared:
         """Decide and sign, and record nothing yet: nobody may see this before `commit`.
 
@@ -223,6 +221,7 @@ class Service:
             claims: What the caller says there of facts that only others may state.
             in_force: With what that door read it, in use until this has returned.
             arrived: As of `answer`.
+            text: What `value` was read from, where it is all of it.
 
         Raises:
             RequestError: The question is malformed; the error names the field.
@@ -232,7 +231,7 @@ class Service:
         if in_force is None:
             with self.question() as in_force:
                 return await self.prepare(
-                    value, caller, request, claims, in_force=in_force, arrived=arrived
+                    value, caller, request, claims, in_force=in_force, arrived=arrived, text=text
                 )
         started = perf_counter()
         until = (arrived or started) + self._timeout_s
@@ -250,7 +249,7 @@ class Service:
             now=now,
             until=in_force.valid_until(judged, now),
         )
-        payload = _payload(digest_request(value), predicate)
+        payload = _payload(digest_request(value, text=text), predicate)
         record = sign_envelope(payload, PAYLOAD_TYPE, self._steady_signer()).to_bytes()
         return Prepared(judged, decision_id, caller, predicate, record, started, until)
 

@@ -5,19 +5,46 @@ there, what would help. That is spelled once and kept; a question costs only wha
 from the last one like it. The bytes are those `canonicalise` gives of the whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 
-from dsl.core import FactType, Origin
+from dsl.core import FactType, Kind, Origin
 from dsl.facts import Value, wire_value
 from gateway.pdp.dates import instant
 from gateway.pdp.judge import Judged
 from gateway.pdp.memo import Bounded
-from gateway.record.canonical import canonicalise, spell_object
+from gateway.record.canonical import canonicalise, spell_name
 
-_FACTS_KEPT = 10_000  # of the catalogue, that have been in an answer
+_FACTS_KEPT = 10_000  # that have been in an answer
+_ENTITIES_KEPT = 10_000  # sets of them, of the catalogue
 Members = Mapping[str, bytes]
+
+
+class _Form:
+    """An object in RFC 8785 of which some members are spelled already, and others come."""
+
+    def __init__(self, spelled: Members, to_come: Iterable[str]) -> None:
+        names = sorted({*spelled, *to_come})
+        self._parts: list[tuple[bytes, str]] = []
+        text = b"{"
+        for number, name in enumerate(names):
+            text += (b"," if number else b"") + spell_name(name)
+            if name in spelled:
+                text += spelled[name]
+            else:
+                self._parts.append((text, name))
+                text = b""
+        self._end = text + b"}"
+
+    def fill(self, members: Members) -> bytes:
+        """The object, with the members that were to come."""
+        pieces: list[bytes] = []
+        for text, name in self._parts:
+            pieces.append(text)
+            pieces.append(members[name])
+        pieces.append(self._end)
+        return b"".join(pieces)
 
 
 class Speller:
@@ -35,9 +62,10 @@ class Speller:
             "catalogue": canonicalise(catalogue),
             "evidence": canonicalise([]),
         }
-        self._settled: Bounded[object, Members] = Bounded(remember)
+        self._forms: Bounded[object, _Form] = Bounded(remember)
         self._today: tuple[object, bytes] = (None, b"")
-        self._facts: Bounded[tuple[str, Value], bytes] = Bounded(_FACTS_KEPT)
+        self._facts: Bounded[tuple[str, Value, Origin], bytes] = Bounded(_FACTS_KEPT)
+        self._entities: Bounded[object, bytes] = Bounded(_ENTITIES_KEPT)
 
     def predicate(
         self, judged: Judged, *, decision_id: str, tenant: str, now: datetime, until: datetime
@@ -47,21 +75,15 @@ class Speller:
         Raises:
             CanonicalFormError: A fact has no canonical form.
         """
-        asked = {name: self._asked(name, value) for name, value in judged.asked().items()}
-        return spell_object(
-            {
-                **self._constant,
-                **self._members(judged),
-                **asked,
-                "facts": b"[%b]" % b",".join(self._fact(*fact) for fact in judged.known()),
-                "id": canonicalise(decision_id),
-                "tenant": canonicalise(tenant),
-                "decided_at": canonicalise(instant(now)),
-                "valid_until": canonicalise(instant(until)),
-            }
-        )
+        own = {name: self._asked(name, value, judged) for name, value in judged.asked().items()}
+        own["facts"] = b"[%b]" % b",".join([self._fact(*fact) for fact in judged.known()])
+        own["id"] = canonicalise(decision_id)
+        own["tenant"] = canonicalise(tenant)
+        own["decided_at"] = canonicalise(instant(now))
+        own["valid_until"] = canonicalise(instant(until))
+        return self._form(judged, own).fill(own)
 
-    def _asked(self, name: str, value: object) -> bytes:
+    def _asked(self, name: str, value: object, judged: Judged) -> bytes:
         if value is None:
             return b"null"
         if name == "today":
@@ -69,28 +91,44 @@ class Speller:
             if self._today[0] != value:
                 self._today = (value, canonicalise(value))
             return self._today[1]
+        if name == "entities":
+            kept = self._entities.get(judged.joined.entities)
+            if kept is None:
+                kept = canonicalise(value)
+                self._entities.put(judged.joined.entities, kept)
+            return kept
         return canonicalise(value)
 
-    def _members(self, judged: Judged) -> Members:
-        """The members that follow from the key of the judgement, where it has one."""
-        kept = None if judged.key is None else self._settled.get(judged.key)
+    def _form(self, judged: Judged, own: Members) -> _Form:
+        """The members that follow from the key of the judgement, where it has one, with room
+        for its own."""
+        key = None if judged.key is None else (judged.key, *own)
+        kept = None if key is None else self._forms.get(key)
         if kept is None:
-            kept = {name: canonicalise(value) for name, value in judged.settled().items()}
-            if judged.key is not None:
-                self._settled.put(judged.key, kept)
+            settled = {name: canonicalise(value) for name, value in judged.settled().items()}
+            kept = _Form({**self._constant, **settled}, own)
+            if key is not None:
+                self._forms.put(key, kept)
         return kept
 
     def _fact(self, fact: FactType, value: Value, origin: Origin) -> bytes:
-        if origin is not Origin.CATALOGUE:
-            # Nothing that a caller says is kept.
+        if origin is not Origin.CATALOGUE and not _is_of_vocabulary(fact):
+            # Nothing that a caller says in its own words is kept.
             return _fact(fact, value, origin)
         # 1 and True are one key, and two values of a fact; but a fact has one kind.
-        key = (fact.path, value)
+        key = (fact.path, value, origin)
         kept = self._facts.get(key)
         if kept is None:
             kept = _fact(fact, value, origin)
             self._facts.put(key, kept)
         return kept
+
+
+def _is_of_vocabulary(fact: FactType) -> bool:
+    """Whether the charters name all that the fact can be, or it is yes or no."""
+    return fact.kind is Kind.TRUTH or (
+        fact.values is not None and fact.kind in (Kind.TERM, Kind.TERMS)
+    )
 
 
 def _fact(fact: FactType, value: Value, origin: Origin) -> bytes:

@@ -85,6 +85,7 @@ class Normaliser:
         self._catalogue = catalogue
         self._stated = dict(stated_facts(program))
         self._inner = inner_wires(self._stated)
+        self._origins = {path: fact.origin for path, fact in program.facts.items()}
         self._refusals = Refusals(program)
         self._rows: dict[tuple[str, str, str], _Stated] = {}
         self._places = {place.wire: place for place in program.places}
@@ -135,7 +136,7 @@ class Normaliser:
                 pointer="/action/name",
                 kind="unknown-action",
             )
-        facts = dict(self._stated_facts(request))
+        facts = self._stated_facts(request)
         lists: dict[str, Elements] = {}
         ends: list[date] = []
         entities: list[tuple[str, str, str]] = []
@@ -152,7 +153,7 @@ class Normaliser:
         if profile is not None and PROFILE_PATH in self._program.facts:
             facts[PROFILE_PATH] = profile
         facts.update(derive(self._program, facts, lists, days.today))
-        origins = {path: self._program.facts[path].origin for path in facts}
+        origins = {path: self._origins[path] for path in facts}
         question = Question(action, facts, days.today)
         entities.sort()
         until = min(ends, default=None)
@@ -181,33 +182,19 @@ class Normaliser:
 
     # --- what the caller states ---
 
-    def _stated_facts(self, request: DecisionRequest) -> Iterator[tuple[str, Value]]:
-        for wire, value in self._leaves(request):
-            fact = self._stated.get(wire)
-            if fact is None:
-                raise self._refusals.attribute(wire)
-            if value is None:
-                continue  # null is how a caller says that it does not know
-            fitted = fit(fact, value)
-            if fitted is None:
-                if value == [] and fact.kind is Kind.TERMS:
-                    continue  # an empty set says nothing, so the fact is unknown
-                raise RequestError(
-                    complaint(fact, value), pointer=pointer(wire), kind="unfit-value"
-                )
-            yield fact.path, fitted
-
-    def _leaves(self, request: DecisionRequest) -> Iterator[tuple[Wire, object]]:
+    def _stated_facts(self, request: DecisionRequest) -> dict[str, Value]:
+        facts: dict[str, Value] = {}
         for wire, value in _identities(request):
             # Every request has them; they are facts where the vocabulary says so.
             if wire in self._stated:
-                yield wire, value
-        yield from self._walk(("subject", "properties"), request.subject.properties)
-        yield from self._walk(("action", "properties"), request.action.properties)
-        yield from self._walk(("resource", "properties"), request.resource.properties)
-        yield from self._walk(("context",), request.context)
+                self._state(facts, wire, value)
+        self._walk(facts, ("subject", "properties"), request.subject.properties)
+        self._walk(facts, ("action", "properties"), request.action.properties)
+        self._walk(facts, ("resource", "properties"), request.resource.properties)
+        self._walk(facts, ("context",), request.context)
+        return facts
 
-    def _walk(self, wire: Wire, members: Mapping[str, object]) -> Iterator[tuple[Wire, object]]:
+    def _walk(self, facts: dict[str, Value], wire: Wire, members: Mapping[str, object]) -> None:
         for name, value in members.items():
             here = (*wire, name)
             if here in self._places:
@@ -217,9 +204,22 @@ class Normaliser:
                     continue
                 if not isinstance(value, dict):
                     raise self._refusals.not_an_object(here)
-                yield from self._walk(here, cast("dict[str, object]", value))
+                self._walk(facts, here, cast("dict[str, object]", value))
             else:
-                yield here, value
+                self._state(facts, here, value)
+
+    def _state(self, facts: dict[str, Value], wire: Wire, value: object) -> None:
+        fact = self._stated.get(wire)
+        if fact is None:
+            raise self._refusals.attribute(wire)
+        if value is None:
+            return  # null is how a caller says that it does not know
+        fitted = fit(fact, value)
+        if fitted is not None:
+            facts[fact.path] = fitted
+        # An empty set says nothing, so the fact is unknown.
+        elif value != [] or fact.kind is not Kind.TERMS:
+            raise RequestError(complaint(fact, value), pointer=pointer(wire), kind="unfit-value")
 
     # --- what the catalogue states ---
 
@@ -319,12 +319,17 @@ def _reference(request: DecisionRequest, wire: Wire) -> object:
         return {"type": subject.type, "id": subject.id}
     if wire == ("resource",):
         return {"type": resource.type, "id": resource.id}
+    if wire[0] == "context":
+        return _inside(request.context, wire[1:])
     value: object = {
         "subject": {"properties": subject.properties},
         "action": {"properties": request.action.properties},
         "resource": {"properties": resource.properties},
-        "context": request.context,
     }
+    return _inside(value, wire)
+
+
+def _inside(value: object, wire: Wire) -> object:
     for part in wire:
         value = cast("dict[str, object]", value).get(part) if isinstance(value, dict) else None
     return value

@@ -53,6 +53,17 @@ def canonicalise(value: object, *, max_depth: int = MAX_DEPTH) -> bytes:
         raise CanonicalFormError("a string has a lone surrogate") from error
 
 
+def canonicalise_plain(value: object) -> bytes:
+    """The same of a value that `load_strict` read from a text that is `plain`: it has refused
+    whatever has no canonical form, and every key is ASCII."""
+    return _FAST.encode(value).encode()
+
+
+def is_plain(text: bytes) -> bool:
+    """Whether a JSON text can hold no character beyond ASCII."""
+    return text.isascii() and b"\\u" not in text
+
+
 def spell_object(members: Mapping[str, bytes]) -> bytes:
     """The bytes of RFC 8785 of an object whose members are spelled already: what
     `canonicalise` would give of the whole, without looking at the values again.
@@ -63,11 +74,12 @@ def spell_object(members: Mapping[str, bytes]) -> bytes:
     Raises:
         CanonicalFormError: A name is not ASCII, so that it is not clear how names sort.
     """
-    return b"{" + b",".join([_name(name) + members[name] for name in sorted(members)]) + b"}"
+    return b"{" + b",".join([spell_name(name) + members[name] for name in sorted(members)]) + b"}"
 
 
 @lru_cache(maxsize=256)
-def _name(name: str) -> bytes:
+def spell_name(name: str) -> bytes:
+    """The name of a member with its colon; raises as `spell_object`."""
     if not name.isascii():
         raise CanonicalFormError("a name that is not ASCII")
     return _FAST.encode(name).encode() + b":"

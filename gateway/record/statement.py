@@ -11,7 +11,13 @@ from gateway.errors import (
     PayloadNotCanonicalError,
     StatementMalformedError,
 )
-from gateway.record.canonical import Json, canonicalise, check_canonical
+from gateway.record.canonical import (
+    Json,
+    canonicalise,
+    canonicalise_plain,
+    check_canonical,
+    is_plain,
+)
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -38,12 +44,17 @@ class Statement:
     predicate: Mapping[str, Json]
 
 
-def digest_request(request: object) -> str:
+def digest_request(request: object, *, text: bytes | None = None) -> str:
     """SHA-256 of a request in RFC 8785, in hex.
+
+    Args:
+        text: What `load_strict` read it from, whole and unchanged, where it did.
 
     Raises:
         CanonicalFormError: The request has no canonical form.
     """
+    if text is not None and is_plain(text):
+        return sha256(canonicalise_plain(request)).hexdigest()
     return sha256(canonicalise(request)).hexdigest()
 
 

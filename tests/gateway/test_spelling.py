@@ -172,7 +172,7 @@ def test_a_fact_of_another_value_or_origin_is_spelled_anew() -> None:
 def test_what_a_caller_says_is_not_kept() -> None:
     by = speller()
     spelled(by, judged(judge(), context__data__datasets=["secret-name"]))
-    kept = repr(vars(by._facts)) + repr(vars(by._settled))  # pyright: ignore[reportPrivateUsage]
+    kept = repr(vars(by._facts)) + repr(vars(by._forms))  # pyright: ignore[reportPrivateUsage]
     assert "secret-name" not in kept
     assert "destination.countries" in kept
 

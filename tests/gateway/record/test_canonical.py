@@ -14,7 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import CanonicalFormError, JsonError
-from gateway.record.canonical import canonicalise, check_canonical, load_strict
+from gateway.record.canonical import (
+    canonicalise,
+    canonicalise_plain,
+    check_canonical,
+    is_plain,
+    load_strict,
+)
 
 LIMIT = 1024 * 1024
 
@@ -308,3 +314,36 @@ def test_what_is_written_is_read_unless_it_has_a_control_character(value: Any) -
                 load(text)
         else:
             assert load(text) == value
+
+
+# --- plain texts -----------------------------------------------------------------------
+
+# A backslash before a `u` would make an escape of what is none, which is not plain either.
+PLAIN = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="\\"))
+PLAIN_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | PLAIN,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(PLAIN, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(PLAIN_VALUES)
+def test_a_plain_text_has_the_form_of_any_other(value: Any) -> None:
+    text = json.dumps(value).encode()
+    assert is_plain(text)
+    read = load_strict(text, max_bytes=10_000)
+    assert canonicalise_plain(read) == canonicalise(read)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"\U0001f600":1,"\uff61":2}'.encode(),  # sorted otherwise than by code point
+        b'{"\\ud83d\\ude00":1,"\\uff61":2}',
+        b'"\\u0041"',
+        "\u20ac".encode(),
+        b'{"a":"\xc2\x80"}',
+    ],
+)
+def test_what_can_hold_more_than_ascii_is_not_plain(text: bytes) -> None:
+    assert not is_plain(text)
