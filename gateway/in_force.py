@@ -56,7 +56,12 @@ class InForce:
         )
         self.searcher = Searcher(program, catalogue, self.judge)
         self.lenient = Lenient(program)
-        self.speller = Speller(bundle=bundle.digest, catalogue=catalogue.digest, remember=remember)
+        self.speller = Speller(
+            bundle=bundle.digest,
+            catalogue=catalogue.digest,
+            layers=[layer.digest for layer in catalogue.layers],
+            remember=remember,
+        )
         self._boundaries = boundaries(program)
         self._daily = daily_zones(program)
         self._questions = 0

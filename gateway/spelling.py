@@ -5,7 +5,7 @@ there, what would help. That is spelled once and kept; a question costs only wha
 from the last one like it. The bytes are those `canonicalise` gives of the whole.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -53,15 +53,20 @@ class Speller:
     Args:
         bundle: Its digest.
         catalogue: Its digest.
+        layers: The digests of the files of the catalogue, where there are several.
         remember: How many judgements to keep spelled.
     """
 
-    def __init__(self, *, bundle: str, catalogue: str, remember: int) -> None:
+    def __init__(
+        self, *, bundle: str, catalogue: str, remember: int, layers: Sequence[str] = ()
+    ) -> None:
         self._constant = {
             "bundle": canonicalise(bundle),
             "catalogue": canonicalise(catalogue),
             "evidence": canonicalise([]),
         }
+        if len(layers) > 1:
+            self._constant["catalogue_layers"] = canonicalise(list(layers))
         self._forms: Bounded[object, _Form] = Bounded(remember)
         self._today: tuple[object, bytes] = (None, b"")
         self._facts: Bounded[tuple[str, Value, Origin], bytes] = Bounded(_FACTS_KEPT)

@@ -1,5 +1,6 @@
 """Puts a service together from what the command line says."""
 
+import logging
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -21,8 +22,11 @@ from gateway.pdp import catalogue
 from gateway.pdp.engine import Engine
 from gateway.pdp.engines import DEFAULT, Arrangement, arrange_engines, make_engines
 from gateway.pdp.judge import Judge
+from gateway.pdp.overlay import load_over
 from gateway.service import Service
 from gateway.state import State, open_state
+
+log = logging.getLogger("charter")
 
 _SITES = "sites.toml"
 _RELEASE = "release.json"
@@ -119,9 +123,17 @@ def load_again(args: Namespace) -> InForce:
         ConfigurationError: It cannot be used. Mistakes in charters are told as such too.
     """
     try:
-        return Parts(args, warn=False).in_force()
+        parts = Parts(args, warn=False)
     except DslError as error:
         raise ConfigurationError(str(error)) from error
+    say_changes(parts.catalogue)
+    return parts.in_force()
+
+
+def say_changes(known: catalogue.Catalogue) -> None:
+    """Tell what overlays changed of the facts below them."""
+    for change in known.changes:
+        log.warning("%s", change.words())
 
 
 def signed_release(args: Namespace, bundle: str, catalogue: str) -> release.Release | None:
@@ -160,8 +172,11 @@ def fixtures(
 def load_catalogue(args: Namespace, result: Compiled, program: Program) -> catalogue.Catalogue:
     """The catalogue of the command line, or the one that comes with the charters."""
     path = args.catalogue or _beside(args, result, "catalogue")
+    overlays = [Path(name) for name in args.overlays or ()]
     if path is not None:
-        return catalogue.load(path, program)
+        return load_over(catalogue.load(path, program), overlays, program)
+    if overlays:
+        raise ConfigurationError("there is no catalogue for --overlay to lie over")
     if program.places:
         raise ConfigurationError("these charters come without a catalogue: give --catalogue")
     return catalogue.empty()

@@ -71,7 +71,9 @@ def _plain(explained: Explained) -> Iterator[str]:
 def _fact(explained: Explained, path: str) -> str:
     fact = explained.program.facts[path]
     origin = explained.joined.origins[path].value
-    return f"{path} = {_value(fact, known(explained, path))} (from the {origin})"
+    said = explained.said(path)
+    by = "" if said is None else f", {said.layer.name}: {said.source}"
+    return f"{path} = {_value(fact, known(explained, path))} (from the {origin}{by})"
 
 
 def _suggested(one: Suggestion) -> str:

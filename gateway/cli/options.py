@@ -80,6 +80,14 @@ def add_service(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="catalogue of sites (default: catalogue/sites.toml beside the charters)",
     )
+    parser.add_argument(
+        "--overlay",
+        dest="overlays",
+        action="append",
+        metavar="FILE",
+        help="your own facts over that catalogue, with a reason for each change of it; may be "
+        "given several times, the first lowest",
+    )
     add_engines(parser, "cedar,rego")
     parser.add_argument(
         "--opa-url", metavar="URL", help="server of the engine opa, such as http://127.0.0.1:8181"
@@ -113,6 +121,11 @@ def _default_state() -> Path:
 
 
 # --- values --------------------------------------------------------------------------
+
+
+def names(text: str) -> list[str]:
+    """What stands between commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def engine_names(text: str) -> list[str]:

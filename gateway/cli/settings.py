@@ -64,6 +64,15 @@ class Names(Text):
         return self.read(",".join(map(str, cast("list[object]", value))))
 
 
+class Files(Names):
+    """Paths: a list in the file, where they begin at its folder, with commas elsewhere."""
+
+    words = "a list of paths"
+
+    def of_file(self, value: object, folder: Path) -> object:
+        return [str(folder / str(one)) for one in cast("list[object]", value)]
+
+
 def collector(text: str) -> str:
     """The address of a collector of traces."""
     if not text.startswith(("http://", "https://")) or not text.isprintable() or " " in text:
@@ -106,6 +115,7 @@ SETTINGS = (
     Setting("authzen", "without_context", "authzen_without_context", Names(options.tenants)),
     Setting("policies", "charters", "policies", File(Path)),
     Setting("policies", "catalogue", "catalogue", File(Path)),
+    Setting("policies", "overlays", "overlays", Files(options.names)),
     Setting("policies", "fixtures", "fixtures", File(Path)),
     Setting("policies", "authors", "authors", File(Path)),
     Setting("policies", "release", "release", File(Path)),

@@ -6,45 +6,26 @@ and is unknown. A row counts on the days from `valid_from` until `valid_until`.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import rfc8785
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dsl.core import Program
 from gateway import toml_text
 from gateway.errors import ConfigurationError
-from gateway.pdp.catalogue_facts import EntityFields, entity_fields, read_facts
+from gateway.pdp.catalogue_facts import entity_fields
+from gateway.pdp.provenance import Change, Layer
+from gateway.pdp.registry import TABLE, Dataset, Registry, RegistryHead, bind, read_dataset
+from gateway.pdp.rows import Entry, Printable, first_error, read_entry
 
 MAX_CATALOGUE_BYTES = 64 * 1024 * 1024
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("it holds a character that cannot be shown")
-    return text
-
-
-# Ids and titles are repeated in messages, and a terminal obeys escape sequences.
-Printable = Annotated[str, AfterValidator(_printable)]
-
-
-class Row(BaseModel):
-    """One row as it stands in the file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    id: Printable = Field(min_length=1, max_length=256)
-    title: Printable = ""
-    valid_from: date
-    valid_until: date | None = None
-    source: Printable = Field(min_length=1)
-    # Held strictly against the vocabulary by `read_facts`.
-    facts: dict[str, Any]
+Known = TypeVar("Known", Entry, Dataset)
 
 
 class CatalogueFile(BaseModel):
@@ -55,36 +36,26 @@ class CatalogueFile(BaseModel):
     format: Literal["charter-catalogue/v1"]
     title: str
     as_of: date
+    author: Printable = ""
+    registry: RegistryHead = RegistryHead()
     # What callers call an entity type, where it is not the name in the vocabulary.
     wire_types: dict[Printable, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A row, with the source of its statements. `facts` are values of the wire by field; the
-    keys of a map are fields of their own, `seal[SOV-2]`."""
-
-    id: str
-    title: str
-    valid_from: date
-    valid_until: date | None
-    source: str
-    facts: Mapping[str, object]
-
-    def holds_on(self, day: date) -> bool:
-        return self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
-
-
-@dataclass(frozen=True)
 class Catalogue:
     """Entries by entity type and id. `digest` is `sha256:` of the RFC 8785 form of all
-    that the file states, so that layout and comments do not change it."""
+    that the file states, so that layout and comments do not change it; of the digests of the
+    layers, where there are several. `changes` are what later layers did to earlier ones."""
 
     title: str
     as_of: date
     entries: Mapping[str, Mapping[str, Entry]]
     digest: str
     wire_types: Mapping[str, str] = field(default_factory=dict[str, str])
+    layers: tuple[Layer, ...] = ()
+    changes: tuple[Change, ...] = ()
+    registry: Registry | None = None
 
     def names_of(self, entity: str) -> tuple[str, ...]:
         """What callers call the entities of a type, besides the name of the vocabulary."""
@@ -120,13 +91,18 @@ def load(path: Path, program: Program) -> Catalogue:
         ConfigurationError: The file is missing, malformed, or states something that the
             vocabulary does not know; the message names the row and the field.
     """
+    return build(read_toml(path), program, name=str(path))
+
+
+def read_toml(path: Path) -> dict[str, object]:
+    """The tables of a file of facts; raises as `load`."""
     try:
         if path.exists() and not path.is_file():
             # A device or a pipe has no end, and no size either.
             raise ConfigurationError(f"{path}: this is no file")
         if path.stat().st_size > MAX_CATALOGUE_BYTES:
             raise ConfigurationError(f"{path}: the catalogue is larger than 64 MiB")
-        raw = toml_text.loads(path.read_bytes().decode("utf-8"))
+        return toml_text.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot read it: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -134,7 +110,6 @@ def load(path: Path, program: Program) -> Catalogue:
     except (ValueError, RecursionError) as error:
         # A ValueError: tomllib lets impossible dates through as one.
         raise ConfigurationError(f"{path}: the catalogue is not TOML: {error}") from error
-    return build(raw, program, name=str(path))
 
 
 def empty() -> Catalogue:
@@ -147,20 +122,51 @@ def build(raw: dict[str, object], program: Program, *, name: str) -> Catalogue:
     try:
         head = CatalogueFile.model_validate(raw)
     except ValidationError as error:
-        raise ConfigurationError(f"{name}: {_first(error)}") from error
+        raise ConfigurationError(f"{name}: {first_error(error)}") from error
     known = entity_fields(program)
     _check_wire_types(head.wire_types, known, name)
+    digest = digest_of(raw)
+    layer = Layer(Path(name).name, head.title, head.author, head.as_of, digest)
     entries: dict[str, dict[str, Entry]] = {}
+    registry: Registry | None = None
     for entity, rows in (head.model_extra or {}).items():
-        if entity not in known:
-            raise ConfigurationError(
-                f"{name}: there is no entity `{entity}`; the vocabulary declares "
-                f"{', '.join(sorted(known)) or 'none'}"
-            )
-        entries[entity] = _rows(rows, entity, known[entity], name)
-    canonical = rfc8785.dumps(_plain(raw))
-    digest = f"sha256:{hashlib.sha256(canonical).hexdigest()}"
-    return Catalogue(head.title, head.as_of, entries, digest, head.wire_types)
+        if entity in known:
+            read = partial(read_entry, fields=known[entity], layer=layer)
+            entries[entity] = _rows(rows, entity, read, name)
+        elif entity == TABLE:
+            bound = bind(head.registry, program, name)
+            read_one = partial(read_dataset, facts=bound, layer=layer)
+            datasets = _rows(rows, entity, read_one, name)
+            registry = Registry(head.registry.names, head.registry.labels, datasets)
+        else:
+            raise no_such_entity(name, entity, known)
+    check_digest(layer, name)
+    return Catalogue(
+        head.title, head.as_of, entries, digest, head.wire_types, (layer,), registry=registry
+    )
+
+
+def no_such_entity(name: str, entity: str, known: Iterable[str]) -> ConfigurationError:
+    """What to say of a table that is none."""
+    return ConfigurationError(
+        f"{name}: there is no entity `{entity}`; the vocabulary declares "
+        f"{', '.join(sorted(known)) or 'none'}"
+    )
+
+
+def digest_of(raw: dict[str, object]) -> str:
+    """`sha256:` of the RFC 8785 form of what a file states; empty where it has none, as with
+    a number that is too large, which the row that has it tells better."""
+    try:
+        return f"sha256:{hashlib.sha256(rfc8785.dumps(_plain(raw))).hexdigest()}"
+    except rfc8785.CanonicalizationError:
+        return ""
+
+
+def check_digest(layer: Layer, name: str) -> None:
+    """Raise `ConfigurationError` where a file has no digest."""
+    if not layer.digest:
+        raise ConfigurationError(f"{name}: it holds a value that has no canonical form")
 
 
 def _check_wire_types(types: Mapping[str, str], known: Mapping[str, object], name: str) -> None:
@@ -176,28 +182,23 @@ def _check_wire_types(types: Mapping[str, str], known: Mapping[str, object], nam
             )
 
 
-def _rows(rows: object, entity: str, fields: EntityFields, name: str) -> dict[str, Entry]:
+def _rows(
+    rows: object, entity: str, read: Callable[[object, str], Known], name: str
+) -> dict[str, Known]:
+    found: dict[str, Known] = {}
+    for index, row in enumerate(listed_rows(rows, entity, name)):
+        one = read(row, f"{name}: {entity} {index + 1}")
+        if one.id in found:
+            raise ConfigurationError(f"{name}: the {entity} `{one.id}` is listed twice")
+        found[one.id] = one
+    return found
+
+
+def listed_rows(rows: object, entity: str, name: str) -> list[object]:
+    """The rows of a table; raises `ConfigurationError` where it is none."""
     if not isinstance(rows, list):
         raise ConfigurationError(f"{name}: `{entity}` is not a list of rows; write [[{entity}]]")
-    entries: dict[str, Entry] = {}
-    for index, row in enumerate(cast("list[object]", rows)):
-        entry = _entry(row, f"{name}: {entity} {index + 1}", fields)
-        if entry.id in entries:
-            raise ConfigurationError(f"{name}: the {entity} `{entry.id}` is listed twice")
-        entries[entry.id] = entry
-    return entries
-
-
-def _entry(raw: object, where: str, fields: EntityFields) -> Entry:
-    try:
-        row = Row.model_validate(raw)
-    except ValidationError as error:
-        raise ConfigurationError(f"{where}: {_first(error)}") from error
-    where = f"{where} `{row.id}`"
-    if row.valid_until is not None and row.valid_until < row.valid_from:
-        raise ConfigurationError(f"{where}: valid_until lies before valid_from")
-    facts = read_facts(row.facts, fields, where)
-    return Entry(row.id, row.title, row.valid_from, row.valid_until, row.source, facts)
+    return cast("list[object]", rows)
 
 
 def _plain(value: object) -> Any:
@@ -208,8 +209,3 @@ def _plain(value: object) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in cast("list[object]", value)]
     return value if isinstance(value, bool | int | str) else str(value)
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    return f"`{'.'.join(str(part) for part in first['loc'])}`: {first['msg']}"

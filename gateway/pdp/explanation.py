@@ -12,6 +12,7 @@ from gateway.pdp.nearest import Change, Suggestion
 from gateway.pdp.normalise import Days, Joined, Normaliser
 from gateway.pdp.profiles import Profiles
 from gateway.pdp.request import DecisionRequest
+from gateway.pdp.rows import Said
 
 _DECISIONS = {
     Verdict.PERMIT: "permit",
@@ -29,6 +30,16 @@ class Explained:
     joined: Joined
     program: Program
     day: date
+    catalogue: Catalogue
+
+    def said(self, path: str) -> Said | None:
+        """Who states a fact of the catalogue; None of any other fact."""
+        for record, kind, entity in self.joined.entities:
+            entry = self.catalogue.entries[kind][entity]
+            name = path.removeprefix(f"{record}.")
+            if name != path and name in entry.facts:
+                return entry.said(name)
+        return None
 
 
 @dataclass(frozen=True)
@@ -69,13 +80,13 @@ def explained(
     def join(asked: DecisionRequest, later: int) -> Joined:
         # The catalogue as it stands: what it will say then, nobody knows.
         today = {zone: day + later for zone, day in days.today.items()}
-        return normaliser.join_on(asked, replace(days, today=today), chosen)
+        return normaliser.join_on(asked, replace(days, today=today), chosen, tenant=tenant)
 
     entities = {
         entity: catalogue.valid_ids(entity, days.of_catalogue) for entity in catalogue.entries
     }
     found = explain(program, join, request, entities=entities, budget=budget)
-    return Explained(found, join(request, 0), program, days.earliest)
+    return Explained(found, join(request, 0), program, days.earliest, catalogue)
 
 
 # --- JSON ----------------------------------------------------------------------------
@@ -90,6 +101,7 @@ def to_body(explained: Explained) -> dict[str, object]:
                 "path": path,
                 "value": wire_value(explained.program.facts[path], known(explained, path)),
                 "origin": explained.joined.origins[path].value,
+                **_stated_by(explained, path),
             }
             for path in found.rests_on
         ],
@@ -130,6 +142,14 @@ def _suggestion_body(one: Suggestion) -> dict[str, object]:
         ],
         "obligations": list(one.obligations),
     }
+
+
+def _stated_by(explained: Explained, path: str) -> dict[str, object]:
+    said = explained.said(path)
+    if said is None:
+        return {}
+    layer = said.layer
+    return {"stated_by": {"file": layer.name, "digest": layer.digest, "source": said.source}}
 
 
 def _ends(change: Change) -> list[object] | None:

@@ -134,7 +134,8 @@ class Judge:
             RequestError: The question is malformed; the error names the field.
         """
         days = self._normaliser.days_at(now)
-        joined = self._normaliser.join_on(request, days, self._profiles.of(tenant), claims)
+        profile = self._profiles.of(tenant)
+        joined = self._normaliser.join_on(request, days, profile, claims, tenant)
         return await self.judge_joined(joined, days, now, tenant)
 
     async def judge_on(
@@ -158,7 +159,7 @@ class Judge:
         """
         chosen = self._profiles.of(tenant) if profile is None else self._profiles.named(profile)
         days = self._normaliser.everywhere(day, known_on)
-        joined = self._normaliser.join_on(request, days, chosen)
+        joined = self._normaliser.join_on(request, days, chosen, tenant=tenant)
         return await self.judge_joined(joined, days, midnight(day, UTC), tenant)
 
     async def judge_joined(

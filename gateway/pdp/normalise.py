@@ -17,9 +17,10 @@ from dsl.core import PROFILE_PATH, FactType, Kind, Origin, Place, Program
 from dsl.derive import derive
 from dsl.facts import Elements, Question, Value, fit, fit_list
 from gateway.errors import RequestError
-from gateway.pdp.catalogue import Catalogue, Entry
+from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.refusals import Refusals, Wire, inner_wires, pointer, stated_facts
 from gateway.pdp.request import DecisionRequest
+from gateway.pdp.rows import Entry
 from gateway.pdp.unfit import complaint, short
 
 _EPOCH = date(1970, 1, 1)
@@ -119,8 +120,10 @@ class Normaliser:
         days: Days,
         profile: str | None = None,
         claims: Claims = NO_CLAIMS,
+        tenant: str | None = None,
     ) -> Joined:
-        """The facts of a request on given days, under a profile of the program.
+        """The facts of a request on given days, under a profile of the program. `tenant` asks:
+        data sets of others are not registered for it.
 
         What a claim contradicts becomes unknown, before anything is derived from it.
 
@@ -146,6 +149,7 @@ class Normaliser:
             lists.update(row.lists)
             entities.append((place.record, place.entity, entry.id))
             ends += [] if entry.valid_until is None else [entry.valid_until]
+        ends += self._labelled(facts, days.of_catalogue, tenant)
         disputed = dict(self._disputed(facts, lists, claims))
         for path in disputed:
             facts.pop(path, None)
@@ -158,6 +162,14 @@ class Normaliser:
         entities.sort()
         until = min(ends, default=None)
         return Joined(question, origins, until, tuple(entities), self._program.facts, disputed)
+
+    def _labelled(self, facts: dict[str, Value], day: date, tenant: str | None) -> list[date]:
+        """Add the labels of data sets, and say until when each is vouched for."""
+        registry = self._catalogue.registry
+        if registry is None:
+            return []
+        named = registry.label(self._program, facts, day, tenant)
+        return [one.valid_until for one in named if one.valid_until is not None]
 
     def _disputed(
         self, facts: Mapping[str, Value], lists: Mapping[str, Elements], claims: Claims

@@ -71,6 +71,14 @@ class Searched:
         return Searched(tuple(sorted(candidates, key=lambda one: one.rank)), asked)
 
 
+@dataclass(frozen=True)
+class _By:
+    """Who searches, and under which profile."""
+
+    tenant: str
+    profile: str | None
+
+
 class Searcher:
     """Searches with one program and one catalogue."""
 
@@ -98,13 +106,13 @@ class Searcher:
         """
         asked = self._lenient.read(value, _SHAPES[sought])
         days = self._normaliser.days_at(now)
-        profile = self._profiles.of(tenant)
+        by = _By(tenant, self._profiles.of(tenant))
         watch = _Watch(self._limit_s)
         classes: dict[object, tuple[Joined, Answer, list[str]]] = {}
-        for ids, known in self._alike(asked, sought, days, profile):
+        for ids, known in self._alike(asked, sought, days, by):
             watch.check()
             request = _about(asked.request, sought, ids[0])
-            joined = self._join(request, days, profile, asked.claims)
+            joined = self._join(request, days, by, asked.claims)
             if joined is None:
                 return Searched((), 0)  # the fault is in the question, whatever is sought
             answer = evaluate(self._program, joined.question)
@@ -127,31 +135,29 @@ class Searcher:
         raises as `entities`."""
         self._lenient.read(value, ActionSearch)
         days = self._normaliser.days_at(now)
-        profile = self._profiles.of(tenant)
+        by = _By(tenant, self._profiles.of(tenant))
         watch = _Watch(self._limit_s)
         found: list[Candidate] = []
         for name in names:
             watch.check()
             # Read anew for each: what belongs to a question depends on its action.
             asked = self._lenient.read({**value, "action": {"name": name}})
-            joined = self._join(asked.request, days, profile, asked.claims)
+            joined = self._join(asked.request, days, by, asked.claims)
             if joined is not None:
                 found.append(Candidate(name, await self._judge.judge_joined(joined, days, now)))
         return Searched.of(found, len(found))
 
-    def _join(
-        self, request: DecisionRequest, days: Days, profile: str | None, claims: Claims
-    ) -> Joined | None:
+    def _join(self, request: DecisionRequest, days: Days, by: _By, claims: Claims) -> Joined | None:
         """The facts of one question; None where it names something unknown."""
         try:
-            return self._normaliser.join_on(request, days, profile, claims)
+            return self._normaliser.join_on(request, days, by.profile, claims, by.tenant)
         except RequestError:
             return None
 
     # --- what there is ---
 
     def _alike(
-        self, asked: Understood, sought: Sought, days: Days, profile: str | None
+        self, asked: Understood, sought: Sought, days: Days, by: _By
     ) -> Iterator[tuple[list[str], object]]:
         """Ids of which every condition that matters has one value, with what of theirs is
         known."""
@@ -165,7 +171,7 @@ class Searcher:
         if self._catalogue.entity_named(wire_type) != place.entity:
             return
         rows = self._rows(place, action, days)
-        around = self._around(request, place, days, profile)
+        around = self._around(request, place, days, by)
         if rows and around is not None:
             yield from rows.alike(around, [p for p in asked.claims if p in rows.read])
 
@@ -179,14 +185,14 @@ class Searcher:
         return known
 
     def _around(
-        self, request: DecisionRequest, place: Place, days: Days, profile: str | None
+        self, request: DecisionRequest, place: Place, days: Days, by: _By
     ) -> Question | None:
         """The question without what the catalogue knows of the entity that is sought."""
         first = next(self._normaliser.rows(place, days.of_catalogue), None)
         if first is None:
             return None
         sought: Sought = "subject" if place.wire == ("subject",) else "resource"
-        joined = self._join(_about(request, sought, first[0]), days, profile, NO_CLAIMS)
+        joined = self._join(_about(request, sought, first[0]), days, by, NO_CLAIMS)
         if joined is None:
             return None
         prefix = f"{place.record}."

@@ -80,6 +80,7 @@ _DECISION: dict[str, Schema] = {
     "today": mapped(DAY),
     "bundle": DIGEST,
     "catalogue": DIGEST,
+    "catalogue_layers": listed(DIGEST),
     "evidence": listed(ANY),
     "decided_at": INSTANT,
     "valid_until": INSTANT,
@@ -88,7 +89,7 @@ _DECISION: dict[str, Schema] = {
 }
 
 SCHEMAS: Mapping[str, Schema] = {
-    "Decision": closed(_DECISION, "disputed"),
+    "Decision": closed(_DECISION, "disputed", "catalogue_layers"),
     "Citation": closed(
         {
             "law": STRING,

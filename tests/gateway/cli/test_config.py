@@ -96,6 +96,20 @@ def test_paths_of_the_file_begin_at_its_folder(charter: Charter, tmp_path: Path)
     assert found["policies.catalogue"]["value"] == "/there.toml"
 
 
+def test_overlays_are_a_list_wherever_they_are_given(
+    charter: Charter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overlays(*arguments: str | Path) -> object:
+        ran = charter("config", "--format", "json", *arguments)
+        return shown(ran)["policies.overlays"]["value"]
+
+    path = written(tmp_path, '[policies]\noverlays = ["a.toml", "/b.toml"]\n')
+    assert overlays("--config", path) == [str(tmp_path / "a.toml"), "/b.toml"]
+    assert overlays("--overlay", "x", "--overlay", "y", "--config", path) == ["x", "y"]
+    monkeypatch.setenv("CHARTER_POLICIES_OVERLAYS", "c.toml, d.toml")
+    assert overlays() == ["c.toml", "d.toml"]
+
+
 def test_what_is_printed_is_a_settings_file_that_says_the_same(
     charter: Charter, tmp_path: Path
 ) -> None:

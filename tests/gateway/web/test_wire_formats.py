@@ -20,6 +20,7 @@ from gateway.pdp import catalogue
 from gateway.pdp.engine_reference import ReferenceEngine
 from gateway.pdp.normalise import Normaliser
 from gateway.pdp.request import DecisionRequest
+from gateway.pdp.rows import Row
 from gateway.record import canonical
 from gateway.web import connections, limits, protocol
 from gateway.web.context import obligations
@@ -183,7 +184,7 @@ def test_the_settings_file_is_read(tmp_path: Path) -> None:
 def test_the_catalogue_file_is_read() -> None:
     raw = tomllib.loads(blocks("Catalogue file")[0])
     read = catalogue.build(raw, whole.made().program, name="example").entries["site"]["near"]
-    assert set(raw["site"][0]) == set(catalogue.Row.model_fields)
+    assert set(raw["site"][0]) == set(Row.model_fields)
     assert read.facts == whole.sites().entries["site"]["near"].facts
 
 
