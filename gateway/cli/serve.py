@@ -19,14 +19,14 @@ import uvloop
 from dsl.core import Program
 from gateway.callers import Known
 from gateway.cli import exit_codes
-from gateway.cli.assemble import Parts, load_again, local_state, say_changes
+from gateway.cli.assemble import Parts, load_again, local_state
 from gateway.cli.callers import Others, always, check_address
 from gateway.cli.engine_options import arrangement
 from gateway.cli.limits import limits_of
 from gateway.cli.logs import log_as_json
 from gateway.cli.memory import leave_no_core
 from gateway.cli.settings import resolve
-from gateway.cli.workers import serve_with_workers
+from gateway.cli.workers import Seat, serve_with_workers
 from gateway.errors import ClockError, ConfigurationError
 from gateway.loaded import Loaded
 from gateway.pdp.engines import DEFAULT
@@ -37,8 +37,8 @@ from gateway.state import State, WorkerState
 from gateway.web.app import Gateway, create_app
 from gateway.web.connections import Bounds
 from gateway.web.protocol import bounded
+from gateway.web.together import Together
 from gateway.web.watched import Tracing
-from gateway.workers.channel import Channel
 
 GRACE_S = 10
 # After this long, the system ends a connection whose other side takes no bytes of an answer.
@@ -70,7 +70,6 @@ def serve(args: Namespace) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             _say_if_less(args.connections, bounds)
             _say_who_is_left_out(parts.bundle.program, callers)
-            say_changes(parts.catalogue)
             service = parts.service(state)
             return runner.run(_run(args, listener, service, state, callers, bounds, others.tls))
 
@@ -79,19 +78,19 @@ def _serve_with_workers(
     args: Namespace, listener: socket.socket, others: Others, bounds: Bounds
 ) -> int:
     async def serve_one(
-        service: Service, state: WorkerState, parts: Parts, channel: Channel
+        service: Service, state: WorkerState, parts: Parts, seat: Seat
     ) -> int:
         callers = others.known(state)
-        if channel.is_first and not channel.is_again:
+        if seat.number == 0 and not seat.channel.is_again:
             _say_if_less(args.connections, bounds)
             _say_who_is_left_out(parts.bundle.program, callers)
-        return await _run(args, listener, service, state, callers, bounds, others.tls, channel)
+        return await _run(args, listener, service, state, callers, bounds, others.tls, seat)
 
     def greet(words: str) -> None:
         _greet(args, listener, args.state, words.partition(" ")[0])
 
     log_as_json()
-    return serve_with_workers(args, others, serve_one, greet=greet, grace_s=GRACE_S + 5)
+    return serve_with_workers(args, serve_one, greet=greet, grace_s=GRACE_S + 5)
 
 
 async def _run(
@@ -102,7 +101,7 @@ async def _run(
     callers: Known,
     bounds: Bounds,
     tls: ssl.SSLContext | None,
-    channel: Channel | None = None,
+    seat: Seat | None = None,
 ) -> int:
     """Check and serve in one event loop: a client of an engine belongs to the loop in which
     it was opened."""
@@ -137,12 +136,16 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn takes the signal, stops in order, and then raises it again, for us.
         signal.signal(number, _stopped)
-    if channel is None:
+    if seat is None:
         _greet(args, listener, state.folder, service.in_force.bundle.digest)
     else:
-        reloader.on_reload = lambda done: channel.reloaded(_words(done.now))
-        channel.ready(_words(started.now))
+        app.metrics.together = Together(seat.board, seat.number, service.ledger.size)
+        reloader.on_reload = lambda done: seat.channel.reloaded(_words(done.now))
+        seat.channel.ready(_words(started.now))
+    beside = [] if seat is None else [asyncio.create_task(app.metrics.share())]
     await server.serve(sockets=[listener])
+    for task in beside:
+        task.cancel()
     return exit_codes.OK if server.started else exit_codes.FAILED
 
 

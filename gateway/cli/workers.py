@@ -6,18 +6,19 @@ import signal
 import socket
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 
 import uvloop
 
 from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, local_state, newest_instant, open_ledger
-from gateway.cli.callers import Others
 from gateway.cli.failures import explain
 from gateway.clock import TrustedClock
 from gateway.errors import ConfigurationError
 from gateway.service import Service
 from gateway.state import WorkerState, open_worker_state
+from gateway.workers.board import Board
 from gateway.workers.channel import Channel
 from gateway.workers.client import LedgerClient
 from gateway.workers.socket_file import listen, remove
@@ -27,12 +28,21 @@ from gateway.workers.writer import answer_for, ignore_signals
 # The writer opens the ledger before it answers.
 WRITER_S = 30.0
 
-Serve = Callable[[Service, WorkerState, Parts, Channel], Awaitable[int]]
+
+@dataclass(frozen=True)
+class Seat:
+    """What a worker has besides its service: its number from 0, and what it shares."""
+
+    number: int
+    channel: Channel
+    board: Board
+
+
+Serve = Callable[[Service, WorkerState, Parts, Seat], Awaitable[int]]
 
 
 def serve_with_workers(
     args: Namespace,
-    others: Others,
     serve: Serve,
     *,
     greet: Callable[[str], None],
@@ -45,7 +55,8 @@ def serve_with_workers(
         greet: Told once what the first worker said when it was ready.
         grace_s: How long workers may take to answer what is in flight.
     """
-    workers = [partial(_work, args, others, serve)] * args.workers
+    board = Board(args.workers)
+    workers = [partial(_work, args, serve, board, number) for number in range(args.workers)]
     writer = partial(_write, args, grace_s)
     return Supervisor(writer, workers, explain=explain, greet=greet, grace_s=grace_s).run()
 
@@ -74,23 +85,23 @@ def _write(args: Namespace, grace_s: float, channel: Channel) -> int:
 # --- a worker ------------------------------------------------------------------------
 
 
-def _work(args: Namespace, others: Others, serve: Serve, channel: Channel) -> int:
+def _work(args: Namespace, serve: Serve, board: Board, number: int, channel: Channel) -> int:
     parts = Parts(args, warn=channel.is_first)
     channel.loaded()
     state = open_worker_state(args.state)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(args, parts, state, serve, channel))
+        return runner.run(_serve(args, parts, state, serve, Seat(number, channel, board)))
 
 
 async def _serve(
-    args: Namespace, parts: Parts, state: WorkerState, serve: Serve, channel: Channel
+    args: Namespace, parts: Parts, state: WorkerState, serve: Serve, seat: Seat
 ) -> int:
     ledger = await LedgerClient.open(args.state, state.log_key, within_s=WRITER_S)
     clock = TrustedClock()
     newest = await asyncio.to_thread(newest_instant, ledger, args.clock_was_ahead_until)
     service = parts.service_with(ledger, state.decision_key, clock.not_before(newest))
-    _end_with(channel.connection, channel.is_over)
-    return await serve(service, state, parts, channel)
+    _end_with(seat.channel.connection, seat.channel.is_over)
+    return await serve(service, state, parts, seat)
 
 
 def _end_with(connection: socket.socket, is_over: Callable[[], bool]) -> None:

@@ -3,7 +3,9 @@
 Base units, and labels of few values: no id of a request, a decision, a caller or a workload.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from time import monotonic
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -11,7 +13,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 
+from gateway.errors import LedgerError
 from gateway.service import EngineState, Service
+from gateway.web.together import DECIDED, SHARE_S, Samples, Together
 
 MEDIA_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 MAX_TENANTS = 200  # with a name of their own; the rest are told together
@@ -65,6 +69,9 @@ class Metrics:
             "charter_reloads", "Reloads of rules and facts", ("result",), registry=own
         )
         self.reload_failed = False
+        # Set where other workers answer for the same gateway.
+        self.together: Together | None = None
+        self._decided_elsewhere = 0.0
         # The library finds them by their labels, under a lock.
         self._of_decisions: dict[tuple[str, str], Counter] = {}
         self._of_requests: dict[tuple[str, str, int], Counter] = {}
@@ -116,14 +123,35 @@ class Metrics:
     # --- asked -----------------------------------------------------------------------
 
     def text(self) -> bytes:
-        """All of it in the text format of Prometheus."""
+        """All of this process, in the text format of Prometheus."""
         return generate_latest(self._registry)
+
+    async def of_all(self) -> bytes:
+        """As `text`, of all workers."""
+        if self.together is None:
+            return self.text()
+        others = self.together.others()
+        self._decided_elsewhere = sum(
+            value for samples in others for key, value in samples.items() if key[0] == DECIDED
+        )
+        # After the decisions, so that none of them can be missing in it.
+        with suppress(LedgerError):
+            await asyncio.to_thread(self._service.ledger.latest_checkpoint)
+        return generate_latest(_Merged(self.together, self._registry, others))
+
+    async def share(self) -> None:
+        """Tell the other workers now and then; runs for ever."""
+        assert self.together is not None  # noqa: S101 - it is who calls that has set it
+        while True:
+            self.together.share(self._registry.collect())
+            await asyncio.sleep(SHARE_S)
 
     def now(self) -> Iterator[Metric]:
         """What is looked up when it is asked for."""
         in_force = self._service.in_force
         entries = self._service.ledger.size
-        lost = max(0, self._decided - (entries - self._size_before))
+        before = self._size_before if self.together is None else self.together.entries_before
+        lost = max(0, self._decided + self._decided_elsewhere - (entries - before))
         yield GaugeMetricFamily("charter_ledger_entries", "Entries of the log", entries)
         yield GaugeMetricFamily(
             "charter_decisions_lost",
@@ -175,6 +203,20 @@ def _engines(states: Iterable[EngineState]) -> Iterator[Metric]:
         failures.add_metric((state.name,), state.failures)
         restarts.add_metric((state.name,), state.restarts)
     yield from (up, failures, restarts)
+
+
+class _Merged:
+    """What all workers have counted, as a collector in the words of the library."""
+
+    def __init__(
+        self, together: Together, registry: CollectorRegistry, others: list[Samples]
+    ) -> None:
+        self._together = together
+        self._registry = registry
+        self._others = others
+
+    def collect(self) -> Iterator[Metric]:
+        return self._together.merged(self._registry.collect(), self._others)
 
 
 class _Now:

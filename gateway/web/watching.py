@@ -66,4 +66,4 @@ class WatchingDoor:
         return JSONResponse({"status": "ready", **reload}, headers=_FRESH)
 
     async def metrics(self, _: Request) -> Response:
-        return Response(self._metrics.text(), headers=_FRESH, media_type=MEDIA_TYPE)
+        return Response(await self._metrics.of_all(), headers=_FRESH, media_type=MEDIA_TYPE)

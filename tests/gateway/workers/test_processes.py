@@ -183,6 +183,28 @@ def test_a_key_of_idempotency_counts_at_every_worker(served: Served) -> None:
     assert served.size == first + 1
 
 
+def numbers(served: Served) -> dict[str, float]:
+    text = served.gateway.request("GET", "/metrics").body.decode()
+    lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines}
+
+
+def test_the_numbers_of_either_worker_are_those_of_both(served: Served) -> None:
+    name = 'charter_decisions_total{tenant="clinic-a",verdict="permit"}'
+    before = numbers(served)
+    load = Load(served)
+    time.sleep(1)
+    load.end()
+    time.sleep(1.2)  # until each has told the other
+    for _ in range(6):
+        now = numbers(served)
+        assert now[name] - before[name] == len(load.answers)
+        assert now["charter_decisions_lost"] == 0
+        assert now["charter_ledger_entries"] == served.size
+        of_groups = "charter_ledger_commit_group_size_sum"
+        assert now[of_groups] - before[of_groups] == len(load.answers)
+
+
 def test_only_the_writer_has_the_files_of_the_log_open(served: Served) -> None:
     for name, pid in pids(served.gateway).items():
         listed = Path(f"/proc/{pid}/fd")
