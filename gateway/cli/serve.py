@@ -19,7 +19,7 @@ import uvloop
 from dsl.core import Program
 from gateway.callers import Known
 from gateway.cli import exit_codes
-from gateway.cli.assemble import Parts, load_again, local_state
+from gateway.cli.assemble import Parts, load_again, local_state, say_changes
 from gateway.cli.callers import Others, always, check_address
 from gateway.cli.engine_options import arrangement
 from gateway.cli.limits import limits_of
@@ -70,6 +70,7 @@ def serve(args: Namespace) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             _say_if_less(args.connections, bounds)
             _say_who_is_left_out(parts.bundle.program, callers)
+            say_changes(parts.catalogue)
             service = parts.service(state)
             return runner.run(_run(args, listener, service, state, callers, bounds, others.tls))
 
