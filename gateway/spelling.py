@@ -69,7 +69,7 @@ class Speller:
             self._constant["catalogue_layers"] = canonicalise(list(layers))
         self._forms: Bounded[object, _Form] = Bounded(remember)
         self._today: tuple[object, bytes] = (None, b"")
-        self._facts: Bounded[tuple[str, Value, Origin], bytes] = Bounded(_FACTS_KEPT)
+        self._facts: Bounded[tuple[str, Value], tuple[Origin, bytes]] = Bounded(_FACTS_KEPT)
         self._entities: Bounded[object, bytes] = Bounded(_ENTITIES_KEPT)
 
     def predicate(
@@ -117,16 +117,16 @@ class Speller:
         return kept
 
     def _fact(self, fact: FactType, value: Value, origin: Origin) -> bytes:
-        if origin is not Origin.CATALOGUE and not _is_of_vocabulary(fact):
-            # Nothing that a caller says in its own words is kept.
-            return _fact(fact, value, origin)
         # 1 and True are one key, and two values of a fact; but a fact has one kind.
-        key = (fact.path, value, origin)
+        key = (fact.path, value)
         kept = self._facts.get(key)
-        if kept is None:
-            kept = _fact(fact, value, origin)
-            self._facts.put(key, kept)
-        return kept
+        if kept is not None and kept[0] is origin:
+            return kept[1]
+        text = _fact(fact, value, origin)
+        # Nothing that a caller says in its own words is kept.
+        if origin is Origin.CATALOGUE or _is_of_vocabulary(fact):
+            self._facts.put(key, (origin, text))
+        return text
 
 
 def _is_of_vocabulary(fact: FactType) -> bool:
