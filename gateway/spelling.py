@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from dsl.core import FactType, Kind, Origin
+from dsl.core import FactType, Origin
 from dsl.facts import Value, wire_value
 from gateway.pdp.dates import instant
 from gateway.pdp.judge import Judged
 from gateway.pdp.memo import Bounded
 from gateway.record.canonical import canonicalise, spell_name
 
-_FACTS_KEPT = 10_000  # that have been in an answer
+_FACTS_KEPT = 10_000  # of the catalogue, that have been in an answer
 _ENTITIES_KEPT = 10_000  # sets of them, of the catalogue
 Members = Mapping[str, bytes]
 
@@ -69,7 +69,8 @@ class Speller:
             self._constant["catalogue_layers"] = canonicalise(list(layers))
         self._forms: Bounded[object, _Form] = Bounded(remember)
         self._today: tuple[object, bytes] = (None, b"")
-        self._facts: Bounded[tuple[str, Value], tuple[Origin, bytes]] = Bounded(_FACTS_KEPT)
+        self._facts: Bounded[tuple[str, Value], bytes] = Bounded(_FACTS_KEPT)
+        self._words: dict[str, Members] = {}  # of the vocabulary, by fact
         self._entities: Bounded[object, bytes] = Bounded(_ENTITIES_KEPT)
 
     def predicate(
@@ -117,33 +118,58 @@ class Speller:
         return kept
 
     def _fact(self, fact: FactType, value: Value, origin: Origin) -> bytes:
+        if origin is not Origin.CATALOGUE:
+            # Nothing that a caller says is kept: its words are spelled from those of the
+            # vocabulary, where it has them, and else anew.
+            words = self._words_of(fact)
+            return _fact(fact, origin, _from_words(words, value) or _value(fact, value))
         # 1 and True are one key, and two values of a fact; but a fact has one kind.
         key = (fact.path, value)
         kept = self._facts.get(key)
-        if kept is not None and kept[0] is origin:
-            return kept[1]
-        text = _fact(fact, value, origin)
-        # Nothing that a caller says in its own words is kept.
-        if origin is Origin.CATALOGUE or _is_of_vocabulary(fact):
-            self._facts.put(key, (origin, text))
-        return text
+        if kept is None:
+            kept = _fact(fact, origin, _value(fact, value))
+            self._facts.put(key, kept)
+        return kept
+
+    def _words_of(self, fact: FactType) -> Members:
+        words = self._words.get(fact.path)
+        if words is None:
+            words = {word: canonicalise(word) for word in fact.values or ()}
+            self._words[fact.path] = words
+        return words
 
 
-def _is_of_vocabulary(fact: FactType) -> bool:
-    """Whether the charters name all that the fact can be, or it is yes or no."""
-    return fact.kind is Kind.TRUTH or (
-        fact.values is not None and fact.kind in (Kind.TERM, Kind.TERMS)
-    )
+def _from_words(words: Members, value: Value) -> bytes | None:
+    """A truth, a term or a set of terms; None where it is none of the vocabulary."""
+    if value is True:
+        return b"true"
+    if value is False:
+        return b"false"
+    if isinstance(value, str):
+        return words.get(value)
+    if words and isinstance(value, tuple):
+        try:
+            return b"[%b]" % b",".join([words[word] for word in value])
+        except KeyError:
+            return None
+    return None
 
 
-def _fact(fact: FactType, value: Value, origin: Origin) -> bytes:
-    return b"".join((_before(fact.path, origin), canonicalise(wire_value(fact, value)), b"}"))
+def _value(fact: FactType, value: Value) -> bytes:
+    return canonicalise(wire_value(fact, value))
+
+
+def _fact(fact: FactType, origin: Origin, value: bytes) -> bytes:
+    return b"".join((_before(fact.path, origin.name), value, b"}"))
 
 
 @lru_cache(maxsize=4096)
-def _before(path: str, origin: Origin) -> bytes:
+def _before(path: str, origin: str) -> bytes:
     """A fact up to its value, which is last by name as well."""
-    return b'{"origin":%b,"path":%b,"value":' % (canonicalise(origin.value), canonicalise(path))
+    return b'{"origin":%b,"path":%b,"value":' % (
+        canonicalise(Origin[origin].value),
+        canonicalise(path),
+    )
 
 
 def answer_text(predicate: bytes, record: bytes, proof: str) -> bytes:
