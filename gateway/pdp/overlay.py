@@ -54,8 +54,6 @@ class Withdrawal(BaseModel):
 
 
 class _How(BaseModel):
-    """What a row says of the one below it."""
-
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     id: Printable = ""
