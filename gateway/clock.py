@@ -67,7 +67,7 @@ class TrustedClock:
         self._wall = wall
         self._machine = machine
         self._latest = 0.0
-        self._trusted = _Reading(wall(), machine())
+        self._trusted = self._read()
         self._jumped_to: _Reading | None = None
         self._doubt = ""
         self._lock = Lock()
@@ -86,7 +86,7 @@ class TrustedClock:
             ClockError: It is in doubt.
         """
         with self._lock:
-            now = _Reading(self._wall(), self._machine())
+            now = self._read()
             kind, words = self._doubt_about(now)
             self._tell(kind, words)
             if words:
@@ -94,6 +94,17 @@ class TrustedClock:
             self._trusted = now
             self._latest = max(self._latest, now.wall)
             return datetime.fromtimestamp(now.wall, UTC)
+
+    def _read(self) -> _Reading:
+        """Both clocks at one moment, unless the system lets us never look at both at once."""
+        before = self._machine()
+        now = _Reading(self._wall(), self._machine())
+        for _ in range(10):
+            if now.machine - before < TOLERANCE_S / 4:
+                break
+            before = now.machine
+            now = _Reading(self._wall(), self._machine())
+        return now
 
     def _doubt_about(self, now: _Reading) -> tuple[str, str]:
         settled = self._has_settled(now)

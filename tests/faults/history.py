@@ -75,6 +75,16 @@ class History:
         return self
 
     @property
+    def late(self) -> int:
+        """How many were told that it took too long: they may be in the log nevertheless."""
+        return sum(event.words.endswith("/decision-timeout") for event in self.events)
+
+    def some(self, number: int) -> "History":
+        """As many of its answers, spread over all: to verify thousands takes its time."""
+        answered = self.answered
+        return History(answered[:: max(1, len(answered) // number)], self.checkpoints)
+
+    @property
     def answered(self) -> list[Event]:
         return [event for event in self.events if event.answer is not None]
 

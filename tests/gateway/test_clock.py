@@ -122,6 +122,21 @@ def test_a_clock_that_keeps_jumping_never_settles(machine: Machine) -> None:
         refuse(clock, "jumped")
 
 
+def test_a_pause_between_looking_at_one_clock_and_at_the_other_is_no_step() -> None:
+    machine = Machine()
+    pauses = [0.0, 0.0, 0.0, 3.0, 0.0]
+
+    def wall() -> float:
+        now = machine.wall
+        machine.run(pauses.pop() if pauses else 0)
+        return now
+
+    clock = TrustedClock(wall=wall, machine=lambda: machine.machine)
+    for _ in range(4):
+        clock()
+    assert not pauses
+
+
 def test_a_machine_that_slept_has_not_jumped(machine: Machine) -> None:
     clock = machine.clock()
     clock()
