@@ -1,7 +1,7 @@
 """Tools that break a machine on purpose, and proof that they did.
 
-A test whose fault did not happen shows nothing, so it fails. Where a tool or a right is
-missing it is skipped with the reason, and fails on a build machine.
+A test whose fault did not happen shows nothing, so it fails. Where a right is missing it is
+skipped with the reason, and so it is where a tool is, but for a build machine, where it fails.
 """
 
 import os
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from subprocess import run
+from typing import NoReturn
 
 import pytest
 
@@ -24,8 +25,9 @@ def seeds(least: int = 1) -> list[int]:
     return [FIRST_SEED + number for number in range(max(least, SEEDS))]
 
 
-def missing(reason: str) -> None:
-    """End a test that cannot run here."""
+def missing(tool: str) -> NoReturn:
+    """End a test for which a tool is missing."""
+    reason = f"{tool} is not installed; see .ci/debian.txt"
     if "CI" in os.environ:
         pytest.fail(reason)
     pytest.skip(reason)
@@ -33,21 +35,18 @@ def missing(reason: str) -> None:
 
 def need(tool: str) -> str:
     found = shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    if found is None:
-        missing(f"{tool} is not installed; see .ci/debian.txt")
-    assert found is not None
-    return found
+    return found if found is not None else missing(tool)
 
 
 def need_root() -> None:
     if os.geteuid() != 0:
-        missing("this fault needs root")
+        pytest.skip("this fault needs root")
 
 
 def need_to_run(*command: str) -> None:
     """Skip where the system does not let us, as in many containers."""
     if not _runs(command):
-        missing(f"this system does not permit `{' '.join(command)}`")
+        pytest.skip(f"this system does not permit `{' '.join(command)}`")
 
 
 @cache
@@ -104,7 +103,7 @@ class FakeTime:
     def __init__(self, file: Path, offset: int = 0, *, machine_too: bool = False) -> None:
         found = [path for pattern in _LIBRARIES for path in Path("/").glob(pattern[1:])]
         if not found:
-            missing("faketime is not installed; see .ci/debian.txt")
+            missing("faketime")
         self._library = found[0]
         self._file = file
         self._machine_too = machine_too
