@@ -37,6 +37,11 @@ class Known:
         self._issuers = issuers
         self._domains = domains
 
+    def replace(self, issuers: Issuers, domains: TrustDomains) -> None:
+        """From now on know these besides those with a token. Requests that are being looked at
+        end with those before them."""
+        self._issuers, self._domains = issuers, domains
+
     def tenants(self) -> tuple[str, ...]:
         """Every tenant that is known by name, sorted."""
         named = {*self._tokens.tenants(), *self._issuers.tenants(), *self._domains.tenants()}

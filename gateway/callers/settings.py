@@ -1,4 +1,4 @@
-"""The callers file: who may ask without a token of ours. TOML, read once at start."""
+"""The callers file: who may ask without a token of ours. TOML."""
 
 import os
 import tomllib
@@ -49,6 +49,19 @@ def load(path: Path) -> tuple[Issuers, TrustDomains]:
     if not issuers and not domains:
         raise ConfigurationError(f"{path} names no issuer and no trust domain")
     return Issuers(issuers), TrustDomains(domains)
+
+
+def files(path: Path) -> tuple[Path, ...]:
+    """The callers file, and every file that it names.
+
+    Raises:
+        ConfigurationError: As of `load`, where the callers file itself cannot be read.
+    """
+    settings = _read(path)
+    named = [one.bundle for one in settings.trust_domain]
+    for issuer in settings.issuer:
+        named += [Path(name) for name in (issuer.keys_file, issuer.ca_file) if name is not None]
+    return (path, *(path.parent / name for name in named))
 
 
 def _read(path: Path) -> CallersSettings:

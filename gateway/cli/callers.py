@@ -5,11 +5,13 @@ import os
 import ssl
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.callers import settings
 from gateway.callers.known import NO_DOMAINS, NO_ISSUERS, Known
 from gateway.callers.oidc import Issuers
+from gateway.callers.reloading import CallersWatch, Stamps, stamps
 from gateway.callers.spiffe import TrustDomains
 from gateway.errors import ConfigurationError
 from gateway.state import State, WorkerState
@@ -19,16 +21,45 @@ class Others:
     """Those who ask without a token of ours, read before there is a state folder."""
 
     def __init__(self, args: Namespace) -> None:
-        self._issuers: Issuers = NO_ISSUERS
-        self._domains: TrustDomains = NO_DOMAINS
-        if args.callers is not None:
-            self._issuers, self._domains = settings.load(args.callers)
-        if self._domains and args.tls_cert is None:
+        self._args = args
+        self._at_start: Stamps = {}
+        with suppress(ConfigurationError):  # said by whoever reads them, now
+            self._at_start = stamps(self._files())
+        self._issuers, self._domains = self._load()
+        self.tls = None if args.tls_cert is None else _server_context(args, self._domains)
+
+    def _load(self) -> tuple[Issuers, TrustDomains]:
+        args = self._args
+        if args.callers is None:
+            return NO_ISSUERS, NO_DOMAINS
+        issuers, domains = settings.load(args.callers)
+        if domains and args.tls_cert is None:
             raise ConfigurationError(
                 f"{args.callers} knows callers by certificate, which only TLS carries: "
                 "give --tls-cert and --tls-key"
             )
-        self.tls = None if args.tls_cert is None else _server_context(args, self._domains)
+        return issuers, domains
+
+    def watch(self, known: Known) -> CallersWatch:
+        """What reads them and the files of TLS again when they change."""
+        return CallersWatch(known, self._load, self._files, self._admit, self._at_start)
+
+    def _files(self) -> tuple[Path, ...]:
+        args = self._args
+        named = () if args.callers is None else settings.files(args.callers)
+        tls = [Path(name) for name in (args.tls_cert, args.tls_key) if name is not None]
+        return (*named, *tls)
+
+    def _admit(self, domains: TrustDomains) -> None:
+        """Have handshakes from now on use the files as they are. An authority that is no
+        longer named still gets through the handshake; its certificates are known to nobody."""
+        if self.tls is None:
+            return
+        _server_context(self._args, domains)  # refuses what cannot be used
+        self.tls.load_cert_chain(self._args.tls_cert, self._args.tls_key, password="")
+        if domains:
+            self.tls.load_verify_locations(cadata=domains.authorities())
+            self.tls.verify_mode = ssl.CERT_OPTIONAL
 
     def known(self, state: State | WorkerState) -> Known:
         """Them, and those with a token of the state folder.

@@ -6,10 +6,11 @@ import logging
 import resource
 import signal
 import socket
-import ssl
 import sys
 from argparse import Namespace
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +37,7 @@ from gateway.service import Service
 from gateway.state import State, WorkerState
 from gateway.web.app import Gateway, create_app
 from gateway.web.connections import Bounds
+from gateway.web.limits import part
 from gateway.web.protocol import bounded
 from gateway.web.together import Together
 from gateway.web.watched import Tracing
@@ -47,6 +49,8 @@ UNREAD_S = 30
 BACKLOG = 64
 # Files besides connections: ledger, engines, and those accepted only to be refused.
 OTHER_FILES = 64 + BACKLOG
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 log = logging.getLogger("charter")
 
@@ -63,8 +67,11 @@ def serve(args: Namespace) -> int:
     with _listener(args.host, args.port) as listener:
         if args.workers > 1:
             return _serve_with_workers(args, listener, others, bounds)
+        for number in _STOPPING:
+            signal.signal(number, _leave)
         parts = Parts(args)
-        state = local_state(args)
+        with _undisturbed():  # half of a state folder would have to be removed by hand
+            state = local_state(args)
         callers = others.known(state)
         log_as_json()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -72,20 +79,21 @@ def serve(args: Namespace) -> int:
             _say_who_is_left_out(parts.bundle.program, callers)
             say_changes(parts.catalogue)
             service = parts.service(state)
-            return runner.run(_run(args, listener, service, state, callers, bounds, others.tls))
+            try:
+                return runner.run(_run(args, listener, service, state, callers, bounds, others))
+            except asyncio.CancelledError:
+                return exit_codes.OK  # told to stop before it served
 
 
 def _serve_with_workers(
     args: Namespace, listener: socket.socket, others: Others, bounds: Bounds
 ) -> int:
-    async def serve_one(
-        service: Service, state: WorkerState, parts: Parts, seat: Seat
-    ) -> int:
+    async def serve_one(service: Service, state: WorkerState, parts: Parts, seat: Seat) -> int:
         callers = others.known(state)
         if seat.number == 0 and not seat.channel.is_again:
             _say_if_less(args.connections, bounds)
             _say_who_is_left_out(parts.bundle.program, callers)
-        return await _run(args, listener, service, state, callers, bounds, others.tls, seat)
+        return await _run(args, listener, service, state, callers, bounds, others, seat)
 
     def greet(words: str) -> None:
         _greet(args, listener, args.state, words.partition(" ")[0])
@@ -101,11 +109,13 @@ async def _run(
     state: State | WorkerState,
     callers: Known,
     bounds: Bounds,
-    tls: ssl.SSLContext | None,
+    others: Others,
     seat: Seat | None = None,
 ) -> int:
     """Check and serve in one event loop: a client of an engine belongs to the loop in which
     it was opened."""
+    if seat is None:
+        _stop_early()
     try:
         await service.check_engines()
         await service.self_check(state.trust())
@@ -122,11 +132,12 @@ async def _run(
             tracing=_tracing(args.traces),
             reloader=reloader,
             limits=limits_of(args, bounds.connections),
+            workers=args.workers,
             without_context=frozenset(args.authzen_without_context),
         )
-        config = _config(args, app, bounds)
-        if tls is not None:
-            config.ssl_context_factory = always(tls)
+        config = _config(args, app, _of_one(bounds, args.workers))
+        if others.tls is not None:
+            config.ssl_context_factory = always(others.tls)
         config.load()
     except BaseException:
         await service.close()
@@ -134,20 +145,29 @@ async def _run(
     listener.listen(BACKLOG)  # who is greeted may connect at once, and is answered in a moment
     server = uvicorn.Server(config)
     reload_at_signal(reloader)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn takes the signal, stops in order, and then raises it again, for us.
-        signal.signal(number, _stopped)
+    _stop_in_order(server)
     if seat is None:
         _greet(args, listener, state.folder, service.in_force.bundle.digest)
     else:
         app.metrics.together = Together(seat.board, seat.number, service.ledger.size)
         reloader.on_reload = lambda done: seat.channel.reloaded(_words(done.now))
         seat.channel.ready(_words(started.now))
-    beside = [] if seat is None else [asyncio.create_task(app.metrics.share())]
+    beside = [asyncio.create_task(others.watch(callers).run())]
+    if seat is not None:
+        beside.append(asyncio.create_task(app.metrics.share()))
     await server.serve(sockets=[listener])
     for task in beside:
         task.cancel()
     return exit_codes.OK if server.started else exit_codes.FAILED
+
+
+def _of_one(bounds: Bounds, workers: int) -> Bounds:
+    """What one of several workers holds of the connections: they share them out."""
+    return replace(
+        bounds,
+        connections=part(bounds.connections, workers),
+        of_client=part(bounds.of_client, workers),
+    )
 
 
 def _words(loaded: Loaded) -> str:
@@ -167,8 +187,39 @@ def _tracing(collector: str | None) -> Tracing | None:
     return to_collector(collector)
 
 
-def _stopped(_number: int, _frame: object) -> None:
-    """There is nothing left to do."""
+def _leave(_number: int, _frame: object) -> None:
+    """Told to stop while nothing has begun."""
+    raise SystemExit(exit_codes.OK)
+
+
+@contextmanager
+def _undisturbed() -> Generator[None]:
+    """Signals to stop wait for the end of the block."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+
+
+def _stop_early() -> None:
+    """Let a signal end what is awaited before anybody is served; what is open is closed."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - of the coroutine that calls
+    for number in _STOPPING:
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
+def _stop_in_order(server: uvicorn.Server) -> None:
+    """Let a signal stop the server, from now on and while it starts. It takes signals itself
+    while it serves, stops in order, and then raises them again: then there is nothing left."""
+
+    def stop(_number: int, _frame: object) -> None:
+        server.should_exit = True
+
+    for number in _STOPPING:
+        asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(number, stop)
 
 
 def _config(args: Namespace, app: Gateway, bounds: Bounds) -> uvicorn.Config:
