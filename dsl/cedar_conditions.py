@@ -6,6 +6,8 @@ to it: a sum beyond 64 bits is an error, and Cedar skips a policy with an error.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
 
 from dsl import cedar_layout as layout
 from dsl.cedar_layout import Doc, Text
@@ -37,6 +39,41 @@ def quote(text: str) -> str:
     if escaped.isprintable():
         return f'"{escaped}"'
     return '"' + "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in escaped) + '"'
+
+
+class Shared(tuple[str, ...]):
+    """Values that are not spelled where they are compared with: they are an attribute of the
+    resource. A literal set is built anew whenever a policy with it is evaluated, which for
+    fifty countries takes longer than all else in the policy."""
+
+    __slots__ = ()
+
+    @property
+    def attribute(self) -> str:
+        """Its name, which says nothing but which set it is."""
+        return f"values {sha256(chr(0).join(self).encode()).hexdigest()[:16]}"
+
+
+# Smaller sets are spelled.
+SPELLED = 4
+
+
+def with_shared_values(condition: Condition) -> Condition:
+    """The condition with every large set of values shared."""
+    match condition:
+        case And(operands) | Or(operands):
+            return type(condition)(tuple(map(with_shared_values, operands)))
+        case Not(OneOf() | Within() | Touches() as atom):
+            return Not(_with_shared(atom))
+        case OneOf() | Within() | Touches():
+            return _with_shared(condition)
+        case _:
+            return condition
+
+
+def _with_shared(atom: OneOf | Within | Touches) -> OneOf | Within | Touches:
+    large = len(atom.values) > SPELLED
+    return replace(atom, values=Shared(atom.values)) if large else atom
 
 
 def certainly(condition: Condition) -> Doc:
@@ -114,15 +151,13 @@ def _affirmed(atom: FactAtom) -> Doc | None:
         case OneOf(_, (only,)):
             return layout.compared(fact, "==", Text(quote(only)))
         case OneOf(_, values):
-            return layout.call_on_list(_literals(values), "contains", [fact])
+            return _call_on_values(values, "contains", fact)
         case Within(_, values):
-            return layout.call_on_list(_literals(values), "containsAll", [fact])
+            return _call_on_values(values, "containsAll", fact)
         case Touches(_, (only,)):
             return layout.call_on_index("context", key, "contains", [Text(quote(only))])
         case Touches(_, values):
-            return layout.call_on_index(
-                "context", key, "containsAny", [layout.listing(_literals(values))]
-            )
+            return layout.call_on_index("context", key, "containsAny", [_values(values)])
 
 
 def _refuted(atom: FactAtom) -> Doc | None:
@@ -165,6 +200,18 @@ def _day(atom: NotBefore) -> Doc:
     if atom.offset == 0:
         return today
     return layout.moved(today, "-" if atom.offset < 0 else "+", Text(str(abs(atom.offset))))
+
+
+def _call_on_values(values: tuple[str, ...], method: str, fact: Doc) -> Doc:
+    if isinstance(values, Shared):
+        return layout.call_on_index("resource", Text(quote(values.attribute)), method, [fact])
+    return layout.call_on_list(_literals(values), method, [fact])
+
+
+def _values(values: tuple[str, ...]) -> Doc:
+    if isinstance(values, Shared):
+        return layout.index("resource", Text(quote(values.attribute)))
+    return layout.listing(_literals(values))
 
 
 def _literals(values: Sequence[str]) -> list[Doc]:

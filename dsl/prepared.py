@@ -4,8 +4,8 @@ What `dsl.evaluate` defines, in the same three values, and faster: equal conditi
 condition, atoms are asked of the definition and kept by the value of their fact, and a
 conjunction is the least of its parts (Kleene's order: false, unknown, true).
 
-No engine and no verdict depends on this module: it is for explanations and for choosing
-vectors. Tests hold it equal to the definition.
+Nothing is permitted on the word of this module: it explains, chooses vectors, and refuses
+where engines say otherwise. Tests hold it equal to the definition.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from typing import cast
 from dsl.core import And, Condition, Constant, Effect, InForce, Level, Not, NotBefore, Or, Program
 from dsl.evaluate import Answer, truth
 from dsl.facts import Question
-from dsl.kleene import Truth
+from dsl.kleene import Truth, conjoin, disjoin
 
 # From the least to the greatest; a condition's value is kept as its place here.
 ORDER = (Truth.FALSE, Truth.UNKNOWN, Truth.TRUE)
@@ -43,6 +43,11 @@ class Prepared:
         for condition in listed:
             self._number(condition)
         self._leaf_values: dict[Hashable, Values] = {}
+
+    @property
+    def size(self) -> int:
+        """How many different conditions there are."""
+        return len(self._numbers)
 
     def number(self, condition: Condition) -> int:
         """Where the value of a condition, or a part of one, stands among the values. Only
@@ -156,6 +161,30 @@ def _stretches(
     return ((read, tuple(leaves)) for read, leaves in together.items())
 
 
+class Once:
+    """The values of conditions under one question, each object evaluated once."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._known: dict[int, tuple[Condition, Truth]] = {}
+
+    def __call__(self, condition: Condition) -> Truth:
+        known = self._known.get(id(condition))
+        if known is None:
+            # With the condition, so that no other can get its identity meanwhile.
+            known = self._known[id(condition)] = (condition, self._value(condition))
+        return known[1]
+
+    def _value(self, condition: Condition) -> Truth:
+        match condition:
+            case And(operands):
+                return conjoin(map(self, operands))
+            case Or(operands):
+                return disjoin(map(self, operands))
+            case _:
+                return truth(condition, self._question)
+
+
 class PreparedProgram:
     """A program prepared to be asked often about one action."""
 
@@ -184,6 +213,11 @@ class PreparedProgram:
         self._noted_certain = numbered(
             (r.id, r.formula) for r in noted if r.effect is Effect.PERMIT
         )
+
+    @property
+    def size(self) -> int:
+        """How many conditions are evaluated for a question."""
+        return self.prepared.size
 
     def answer(self, values: Values) -> Answer:
         """The answer of `dsl.evaluate.evaluate`, of the values of a question."""

@@ -1,47 +1,55 @@
 """What a value rests on: the facts that decided, and the facts that are missing.
 
-Explanations only; no verdict depends on this module.
+Explanations only; no verdict depends on this module. Who asks several things of one
+question can give a function that remembers values.
 """
 
+from collections.abc import Callable
+
 from dsl.core import And, Condition, Constant, InForce, Known, Not, Or
-from dsl.evaluate import truth
 from dsl.facts import Question
 from dsl.kleene import Truth
+from dsl.prepared import Once
+
+# Gives the value of a condition, or of a part of it, under a question.
+ValueOf = Callable[[Condition], Truth]
 
 
-def missing(condition: Condition, question: Question) -> frozenset[str]:
+def missing(condition: Condition, question: Question, of: ValueOf | None = None) -> frozenset[str]:
     """The unknown facts that keep the condition from being true or false.
 
     The residual of the condition: parts that the known facts settle drop out, and what is
     left names its facts. Empty exactly where the value is known.
     """
-    if truth(condition, question) is not Truth.UNKNOWN:
+    of = of or Once(question)
+    if of(condition) is not Truth.UNKNOWN:
         return frozenset()
     match condition:
         case And(operands) | Or(operands):
-            return frozenset[str]().union(*(missing(part, question) for part in operands))
+            return frozenset[str]().union(*(missing(part, question, of) for part in operands))
         case Not(operand):
-            return missing(operand, question)
+            return missing(operand, question, of)
         case Constant() | InForce():
             return frozenset()
         case _:
             return frozenset({condition.path})
 
 
-def deciding(condition: Condition, question: Question) -> frozenset[str]:
+def deciding(condition: Condition, question: Question, of: ValueOf | None = None) -> frozenset[str]:
     """The known facts on which the value rests: with these alone known, the condition has
     the value it has. Of an `or` that is true, and an `and` that is false, the first part
     that settles it is enough. That a fact is not known decides too, and names nothing."""
-    value = truth(condition, question)
+    of = of or Once(question)
+    value = of(condition)
     match condition:
         case And(operands) | Or(operands):
             settles = Truth.FALSE if isinstance(condition, And) else Truth.TRUE
             if value is settles:
-                part = next(p for p in operands if truth(p, question) is settles)
-                return deciding(part, question)
-            return frozenset[str]().union(*(deciding(part, question) for part in operands))
+                part = next(p for p in operands if of(p) is settles)
+                return deciding(part, question, of)
+            return frozenset[str]().union(*(deciding(part, question, of) for part in operands))
         case Not(operand):
-            return deciding(operand, question)
+            return deciding(operand, question, of)
         case Constant() | InForce():
             return frozenset()
         case _:
@@ -49,24 +57,25 @@ def deciding(condition: Condition, question: Question) -> frozenset[str]:
             return frozenset({condition.path}) if known else frozenset()
 
 
-def wanting(condition: Condition, question: Question) -> frozenset[str]:
+def wanting(condition: Condition, question: Question, of: ValueOf | None = None) -> frozenset[str]:
     """The hidden facts that a `Known` asks for, where knowing them can change the value.
 
     Of the formula of a prohibition that is not clear, they are what must be known to clear
     it; of that of a permission that does not grant, what must be known for it to grant.
     Where there are none, a value that is true or false stays so whatever else gets known.
     """
+    of = of or Once(question)
     match condition:
         case And(operands) | Or(operands):
-            value = truth(condition, question)
+            value = of(condition)
             settles = Truth.FALSE if isinstance(condition, And) else Truth.TRUE
             parts = operands
             if value is settles:
                 # Every part that settles it must give way.
-                parts = tuple(p for p in operands if truth(p, question) is settles)
-                if not all(wanting(part, question) for part in parts):
+                parts = tuple(p for p in operands if of(p) is settles)
+                if not all(wanting(part, question, of) for part in parts):
                     return frozenset()
-            return frozenset[str]().union(*(wanting(part, question) for part in parts))
+            return frozenset[str]().union(*(wanting(part, question, of) for part in parts))
         case Known(path) | Not(Known(path)):
             return frozenset() if path in question.facts else frozenset({path})
         case _:

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dsl import cedar_layout as layout
-from dsl.cedar_conditions import TODAY, certainly, quote
+from dsl.cedar_conditions import TODAY, Shared, certainly, quote, with_shared_values
 from dsl.core import (
     AtLeast,
     Citation,
@@ -44,8 +44,11 @@ from dsl.core import (
     InForce,
     Kind,
     Level,
+    OneOf,
     Program,
     Rule,
+    Touches,
+    Within,
     atoms,
     conjuncts,
     opposite,
@@ -93,8 +96,18 @@ class CedarParts:
     duties: tuple[Part, ...]
 
 
-def cedar_schema(program: Program) -> str:
-    """The schema of all three sets, in Cedar's schema syntax.
+def shared_values(program: Program) -> dict[str, tuple[str, ...]]:
+    """The attributes of the resource that policies with shared values read."""
+    found = (
+        atom.values
+        for atom in map(with_shared_values, program.atoms())
+        if isinstance(atom, OneOf | Within | Touches)
+    )
+    return {values.attribute: values for values in found if isinstance(values, Shared)}
+
+
+def cedar_schema(program: Program, *, shared: bool = False) -> str:
+    """The schema of all three sets, in Cedar's schema syntax; `shared` as of `cedar_parts`.
 
     Raises:
         CoreFormatError: The program is not well-formed.
@@ -106,8 +119,7 @@ def cedar_schema(program: Program) -> str:
         for zone in program.time_zones()
     ]
     lines = [
-        "// Who asks, and about what. Neither carries attributes: facts are in the context.",
-        "entity Subject, Resource;",
+        *_entities(shared_values(program) if shared else {}),
         "",
         "type Facts = {",
         *attributes,
@@ -124,6 +136,16 @@ def cedar_schema(program: Program) -> str:
             "};",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _entities(values: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    if not values:
+        yield "// Who asks, and about what. Neither carries attributes: facts are in the context."
+        yield "entity Subject, Resource;"
+        return
+    yield "entity Subject;"
+    attributes = ", ".join(f"{quote(name)}: Set<String>" for name in sorted(values))
+    yield f"entity Resource = {{ {attributes} }};"
 
 
 def _attribute(fact: FactType) -> str:
@@ -153,10 +175,16 @@ def cedar_policies(program: Program) -> CedarPolicies:
 
 
 @uncollected()
-def cedar_parts(program: Program) -> CedarParts:
-    """The policies of the three sets one by one; raises as `cedar_policies`."""
+def cedar_parts(program: Program, *, shared: bool = False) -> CedarParts:
+    """The policies of the three sets one by one; raises as `cedar_policies`.
+
+    Args:
+        program: What to compile.
+        shared: Whether large sets of values are attributes of the resource, as
+            `shared_values` gives them. The policies that are published spell them.
+    """
     check_program(program)
-    emit = _Policies(program.facts)
+    emit = _Policies(program.facts, shared=shared)
     rules = fold_program(program).rules
     return CedarParts(
         decide=_parts((rule.id, emit.decide(rule)) for rule in rules),
@@ -181,8 +209,9 @@ def policy_set(parts: Iterable[Part]) -> str:
 class _Policies:
     """The policies of single rules; None for one that can never apply."""
 
-    def __init__(self, facts: Mapping[str, FactType]) -> None:
+    def __init__(self, facts: Mapping[str, FactType], *, shared: bool) -> None:
         self._facts = facts
+        self._shared = shared
 
     def decide(self, rule: Rule) -> str | None:
         match rule.effect, rule.level:
@@ -244,10 +273,13 @@ class _Policies:
             f"  {layout.render(scope, indent=layout.INDENT)}",
             "  resource",
             ")" if conditions else ");",
-            *(_clause(word, holds, last=False) for word, holds in conditions[:-1]),
-            *(_clause(word, holds, last=True) for word, holds in conditions[-1:]),
+            *(self._clause(word, holds, last=False) for word, holds in conditions[:-1]),
+            *(self._clause(word, holds, last=True) for word, holds in conditions[-1:]),
         ]
         return "\n".join(lines)
+
+    def _clause(self, word: str, holds: Condition, *, last: bool) -> str:
+        return _clause(word, holds, last=last, shared=self._shared)
 
     def _annotations(self, rule: Rule, duty: Duty | None) -> Iterator[str]:
         about = duty or rule
@@ -294,9 +326,9 @@ def _unless_certainly_not(formula: Condition) -> Conditions | None:
 
 
 @lru_cache(maxsize=MAX_KEPT_CLAUSES)
-def _clause(word: str, holds: Condition, *, last: bool) -> str:
+def _clause(word: str, holds: Condition, *, last: bool, shared: bool) -> str:
     """A clause in its layout; rules share conditions, and most outlive an edit."""
-    clause = layout.condition(word, certainly(holds))
+    clause = layout.condition(word, certainly(with_shared_values(holds) if shared else holds))
     return layout.render(layout.ended(clause) if last else clause)
 
 

@@ -51,6 +51,15 @@ class Watched(Protocol):
         ...
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """An engine that keeps parts of the program to answer from."""
+
+    def forget(self) -> None:
+        """Let go of them; they are made again as they are needed. Quick, and never fails."""
+        ...
+
+
 class IncidentKind(Enum):
     ERROR = "engine-error"
     DISAGREEMENT = "engine-disagreement"
@@ -127,6 +136,19 @@ async def ask_one(
         # A fault of ours in an engine must still refuse, and so must a panic of one in Rust,
         # which pyo3 makes no Exception.
         return EngineAnswerError(engine.name, f"it failed with {type(error).__name__}")
+
+
+def undefined(engines: Sequence[Engine], said: Combined) -> Combined:
+    """What comes of an answer that all engines gave and that is not the one defined: no
+    answer, and an incident. Each is told, and lets go of what it could be wrong by."""
+    for engine in engines:
+        answer = said.answers[engine.name]
+        if isinstance(engine, Forgetful):
+            engine.forget()
+        if isinstance(engine, Watched):
+            engine.heard(answer, is_disputed=True)
+    words = "the engines differ from the definition"
+    return Combined(said.answers, None, Incident(IncidentKind.DISAGREEMENT, words))
 
 
 def _error(answers: Mapping[str, Answer | EngineError]) -> Incident | None:

@@ -4,6 +4,7 @@ Pure: the same program, facts, answer and day give the same decision.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 
 from dsl.core import (
@@ -20,9 +21,10 @@ from dsl.core import (
     conjuncts,
 )
 from dsl.derive import inputs
-from dsl.evaluate import Answer, Verdict, truth, verdict
+from dsl.evaluate import Answer, Verdict, evaluate, truth, verdict
 from dsl.facts import Question
 from dsl.kleene import Truth, certainly, possibly
+from dsl.prepared import ORDER, Once, Prepared, PreparedProgram
 from dsl.residual import deciding, missing, wanting
 from gateway.pdp.dates import due_day
 from gateway.pdp.decision import (
@@ -42,13 +44,58 @@ from gateway.pdp.refusals import pointer
 PERMITTED = "permitted"
 
 
+# Conditions that are evaluated to hold an answer to the definition, at the cost of one.
+CONDITIONS_EACH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is prepared of one action: exceptions of prohibitions, with what is said of them
+    and their numbers, and the program."""
+
+    exceptions: Prepared
+    grounds: tuple[tuple[int, Ground], ...]
+    program: PreparedProgram
+
+    @staticmethod
+    def of(program: Program, action: str) -> "_Asked":
+        notes = [
+            note
+            for rule in program.rules
+            if action in rule.actions
+            and rule.effect is Effect.FORBID
+            and rule.level is Level.ENFORCE
+            for note in rule.exceptions
+        ]
+        exceptions = Prepared(note.condition for note in notes)
+        grounds = tuple(
+            (exceptions.number(note.condition), Ground(note.id, note.title, note.citations))
+            for note in notes
+        )
+        return _Asked(exceptions, grounds, PreparedProgram(program, action))
+
+
 class Decider:
     """Turns answers into decisions for one program."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
+        self._asked = {action: _Asked.of(program, action) for action in program.actions}
+        self._turn = 0
         self._rules = {rule.id: rule for rule in program.rules}
         self._duties = {duty.id: duty for rule in program.rules for duty in rule.duties}
+
+    def defined(self, answer: Answer, question: Question) -> bool:
+        """Whether an answer that all engines gave is the one that is defined, with every rule
+        looked at: engines are asked slices, and what is wrong with a slice could be wrong
+        with all of them. Of a large program not every answer is looked at, but a share."""
+        asked = self._asked.get(question.action)
+        if asked is None:
+            return answer == evaluate(self._program, question)
+        self._turn += 1
+        if self._turn % (1 + asked.program.size // CONDITIONS_EACH):
+            return True
+        return answer == asked.program.answer(asked.program.prepared.values(question))
 
     def decide(
         self, answer: Answer, question: Question, origins: Mapping[str, Origin], *, today: date
@@ -61,9 +108,10 @@ class Decider:
             today: The day from which deadlines count.
         """
         found = verdict(answer)
+        of = Once(question)
         noted = [self._rules[rule] for rule in sorted(answer.noted)]
         warnings, shadow = (
-            tuple(self._noted(rule, question, origins) for rule in noted if rule.level is level)
+            tuple(self._noted(rule, question, origins, of) for rule in noted if rule.level is level)
             for level in (Level.WARN, Level.SHADOW)
         )
         if found is Verdict.PERMIT:
@@ -80,28 +128,29 @@ class Decider:
             )
         asked = self._in_the_way(answer, question)
         reasons = tuple(
-            Reason(rule, status, self._facts(rule.formula, question, origins))
+            Reason(rule, status, self._facts(rule.formula, question, origins, of))
             for rule, status in asked
         )
-        lacking = self._missing([rule for rule, _ in asked], question)
+        lacking = self._missing([rule for rule, _ in asked], question, of)
         return Decision(OUTCOMES[found], reasons, lacking, (), warnings=warnings, shadow=shadow)
 
-    def _noted(self, rule: Rule, question: Question, origins: Mapping[str, Origin]) -> Reason:
+    def _noted(
+        self, rule: Rule, question: Question, origins: Mapping[str, Origin], of: Once
+    ) -> Reason:
         """What a rule would do if it were enforced."""
         status = Verdict.UNDETERMINED.value
-        if truth(rule.formula, question) is Truth.TRUE:
+        if of(rule.formula) is Truth.TRUE:
             status = Verdict.FORBIDDEN.value if rule.effect is Effect.FORBID else PERMITTED
-        return Reason(rule, status, self._facts(rule.formula, question, origins))
+        return Reason(rule, status, self._facts(rule.formula, question, origins, of))
 
     def _grounds(self, answer: Answer, question: Question) -> Iterator[Ground]:
         for rule_id in sorted(answer.granted):
             rule = self._rules[rule_id]
             yield Ground(rule.id, rule.title, rule.citations)
-        for rule in self._program.rules:
-            if self._enforced(rule, Effect.FORBID) and question.action in rule.actions:
-                for note in rule.exceptions:
-                    if certainly(truth(note.condition, question)):
-                        yield Ground(note.id, note.title, note.citations)
+        asked = self._asked.get(question.action)
+        if asked is not None:
+            values = asked.exceptions.values(question)
+            yield from (g for number, g in asked.grounds if certainly(ORDER[values[number]]))
 
     def _in_the_way(self, answer: Answer, question: Question) -> list[tuple[Rule, str]]:
         forbidden = [(self._rules[r], Verdict.FORBIDDEN.value) for r in sorted(answer.broken)]
@@ -124,16 +173,16 @@ class Decider:
         return rule.effect is effect and rule.level is Level.ENFORCE
 
     def _facts(
-        self, formula: Condition, question: Question, origins: Mapping[str, Origin]
+        self, formula: Condition, question: Question, origins: Mapping[str, Origin], of: Once
     ) -> tuple[Fact, ...]:
-        paths = sorted(deciding(formula, question))
+        paths = sorted(deciding(formula, question, of))
         types = self._program.facts
         return tuple(Fact(types[path], question.facts[path], origins[path]) for path in paths)
 
-    def _missing(self, rules: Iterable[Rule], question: Question) -> tuple[Missing, ...]:
+    def _missing(self, rules: Iterable[Rule], question: Question, of: Once) -> tuple[Missing, ...]:
         by_path: dict[str, dict[str, None]] = {}
         for rule in rules:
-            unknown = missing(rule.formula, question) | wanting(rule.formula, question)
+            unknown = missing(rule.formula, question, of) | wanting(rule.formula, question, of)
             for path in (stated for p in unknown for stated in self._to_state(p, question)):
                 by_path.setdefault(path, {})[rule.id] = None
         return tuple(self._lacking(path, tuple(by_path[path])) for path in sorted(by_path))

@@ -25,7 +25,16 @@ from dsl.core import FactType, Kind, Program
 from dsl.evaluate import Answer
 from dsl.facts import FIRST_DAY, LAST_DAY, MAX_INTEGER, MAX_TERM_LENGTH, MAX_TERMS, Question
 from dsl.fold import paths_read
-from dsl.to_cedar import DUTIES, WHY, CedarParts, Part, cedar_parts, cedar_schema, policy_set
+from dsl.to_cedar import (
+    DUTIES,
+    WHY,
+    CedarParts,
+    Part,
+    cedar_parts,
+    cedar_schema,
+    policy_set,
+    shared_values,
+)
 from gateway.errors import ConfigurationError, EngineAnswerError
 from gateway.pdp.engine import AnswerCheck, RawAnswer
 from gateway.pdp.memo import Bounded
@@ -65,12 +74,13 @@ class CedarEngine:
 
     def __init__(self, program: Program, *, sliced: bool = True) -> None:
         self._check = AnswerCheck(self.name, program)
-        self._entities = cedarpy.Entities.from_json_str("[]")
-        self._parts = cedar_parts(program)
+        # As it is published, or with large sets of values read once and for all.
+        self._parts = cedar_parts(program, shared=sliced)
+        self._entities = _entities(shared_values(program) if sliced else {})
         self._time_zones = program.time_zones()
         self._fitness = {path: _fitness(program.facts[path]) for path in paths_read(program)}
         try:
-            self._schema = _checked_schema(program, self._parts)
+            self._schema = _checked_schema(cedar_schema(program, shared=sliced), self._parts)
             self._whole = None if sliced else self._load(None)
         except ValueError as error:
             raise ConfigurationError(f"Cedar does not accept the policies: {error}") from error
@@ -190,10 +200,15 @@ class CedarEngine:
             raise EngineAnswerError(self.name, detail) from reason
 
 
-def _checked_schema(program: Program, parts: CedarParts) -> cedarpy.Schema:
+def _entities(values: Mapping[str, tuple[str, ...]]) -> cedarpy.Entities:
+    resource = {"uid": _RESOURCE, "attrs": values, "parents": []}
+    return cedarpy.Entities.from_json_str(json.dumps([resource] if values else []))
+
+
+def _checked_schema(text: str, parts: CedarParts) -> cedarpy.Schema:
     """The schema, which all policies pass strictly, and so any of them; a ValueError where
     they do not."""
-    schema = cedarpy.Schema.from_str(cedar_schema(program))
+    schema = cedarpy.Schema.from_str(text)
     for policies in (parts.decide, parts.why, parts.duties):
         verdict = cedarpy.validate_policies(policy_set(policies), schema)
         if not verdict.validation_passed:

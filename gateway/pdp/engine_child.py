@@ -150,5 +150,9 @@ class ChildEngine:
         """End the process; another is started."""
         self._keeper.condemn()
 
+    def forget(self) -> None:
+        """Have a successor take its place, which begins with nothing but the program."""
+        self._keeper.renew()
+
     async def close(self) -> None:
         await self._keeper.close()

@@ -18,30 +18,18 @@ at here first. Cedar is not given folded policies: a fault in folding would be a
 between the two, and no permit.
 """
 
-# regopy annotates only in part.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
-
 import asyncio
-import json
 import logging
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
-from threading import Lock
-from typing import Any, cast
-
-from regopy import Bundle, Interpreter, LogLevel, RegoError
+from typing import Any
 
 from dsl.core import Program
-from dsl.core_json import program_digest
 from dsl.evaluate import Answer, evaluate
 from dsl.facts import Question
-from dsl.fold import paths_read
-from dsl.to_rego import RegoPolicy, rego_policy
+from dsl.to_rego import rego_policy
 from gateway.errors import (
     ConfigurationError,
     EngineAnswerError,
@@ -50,35 +38,20 @@ from gateway.errors import (
     OverloadedError,
 )
 from gateway.pdp.engine import AnswerCheck, RawAnswer, rego_answer
-from gateway.pdp.folded import Folder, Narrow, Wide
+from gateway.pdp.folded import Folder, Keys
 from gateway.pdp.memo import Bounded
+from gateway.pdp.rego_modules import Key, Module, Modules, load
 
 QUEUE_TIMEOUT_S = 0.5
 # A module takes some 10 to 30 ms to make; a question saves half a millisecond by it.
 FOLD_AFTER = 64
+# The same of a module for every place.
+MAKE_AFTER = 8
 MAX_COUNTED = 4096
 # Of the modules that are kept, in characters; one takes some 270 bytes of memory for each.
 MAX_CHARACTERS = 200_000
-_ENTRY_POINT = "charter/answer"
 
 log = logging.getLogger("charter")
-
-Key = Wide | Narrow
-
-
-@dataclass(frozen=True, slots=True)
-class _Module:
-    """A module, prepared. `digest` is that of the program it was compiled from, `facts` are
-    the paths it reads, `size` is its length in characters, `lean` whether it is no published
-    one."""
-
-    interpreter: Interpreter
-    bundle: Bundle
-    digest: str
-    facts: frozenset[str]
-    size: int
-    lean: bool
-    time_zones: tuple[str, ...]
 
 
 class RegoEngine:
@@ -108,7 +81,7 @@ class RegoEngine:
     ) -> None:
         self._program = program
         self._check = AnswerCheck(self.name, program)
-        self._whole = None if sliced else _load(program, rego_policy(program))
+        self._whole = None if sliced else load(program, rego_policy(program))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="charter-rego")
         self._queue_timeout_s = queue_timeout_s
         self._turns = asyncio.Semaphore(1)
@@ -116,13 +89,21 @@ class RegoEngine:
         self._work: Future[Any] | None = None  # what was begun last
         self._folder = Folder(program)
         self._fold_after = fold_after
-        self._asked: Bounded[Narrow, int] = Bounded(MAX_COUNTED)
-        self._modules = _Modules(MAX_CHARACTERS)
+        self._asked: Bounded[Key, int] = Bounded(MAX_COUNTED)
+        self._modules = Modules(MAX_CHARACTERS)
         self._folding: asyncio.Task[None] | None = None
+        self._general = dict(self._load_general() if sliced else ())
+
+    def _load_general(self) -> Iterator[tuple[str, Module]]:
+        """Modules for every question about an action, so that nobody waits for one."""
+        for action in self._program.actions:
+            part = self._folder.general(action)
+            if part is not None:
+                yield action, load(part, rego_policy(part, lean=True), lean=True)
 
     def forget(self) -> None:
         """Let go of every module that is not the published one."""
-        self._modules = _Modules(MAX_CHARACTERS)
+        self._modules = Modules(MAX_CHARACTERS)
         self._folder.forget()
 
     @asynccontextmanager
@@ -184,38 +165,43 @@ class RegoEngine:
         keys = self._folder.keys(question)
         if keys is None:
             raise EngineAnswerError(self.name, "a fact or a day is not in its fit form")
-        narrow = self._module_of_place(keys.narrow, question)
-        if narrow is not None:
-            return partial(self._evaluate, narrow, question)
-        module = self._modules.get(keys.wide)
+        module = self._module_for(keys, question)
         if module is None:
             return partial(self._make_and_evaluate, self._modules, keys.wide, question)
         return partial(self._evaluate, module, question)
 
-    def _make_and_evaluate(self, modules: "_Modules", key: Key, question: Question) -> RawAnswer:
+    def _make_and_evaluate(self, modules: Modules, key: Key, question: Question) -> RawAnswer:
         module = self._make(key, question)
         modules.put(key, module)
         return self._evaluate(module, question)
 
-    # --- modules for places that are asked about often -----------------------------------
+    # --- modules for what is asked about often ------------------------------------------
 
-    def _module_of_place(self, key: Narrow | None, question: Question) -> _Module | None:
-        """The module of a place, where there is one; after enough questions it is begun."""
-        if key is None or self._fold_after is None:
-            return None
-        module = self._modules.get(key)
-        if module is None:
-            asked = (self._asked.get(key) or 0) + 1
-            self._asked.put(key, asked)
-            if asked >= self._fold_after and self._is_idle():
-                self._asked.put(key, 0)  # should it fail, try again, and not at once
-                self._folding = asyncio.create_task(self._fold(key, question))
-        return module
+    def _module_for(self, keys: Keys, question: Question) -> Module | None:
+        """The smallest module there is; after enough questions a smaller one is begun. None
+        where there is none, and one must be made first."""
+        wanted = ((keys.narrow, self._fold_after), (keys.wide, MAKE_AFTER))
+        for key, after in wanted:
+            module = None if key is None else self._modules.get(key)
+            if module is not None:
+                return module
+            if key is not None:
+                self._count(key, after, question)
+        return self._general.get(question.action)
+
+    def _count(self, key: Key, after: int | None, question: Question) -> None:
+        if self._fold_after is None or after is None:
+            return
+        asked = (self._asked.get(key) or 0) + 1
+        self._asked.put(key, asked)
+        if asked >= after and self._is_idle():
+            self._asked.put(key, 0)  # should it fail, try again, and not at once
+            self._folding = asyncio.create_task(self._fold(key, question))
 
     def _is_idle(self) -> bool:
         return self._folding is None or self._folding.done()
 
-    async def _fold(self, key: Narrow, question: Question) -> None:
+    async def _fold(self, key: Key, question: Question) -> None:
         """Prepare a module; in a turn of its own, for no other question may run then."""
         modules = self._modules
         with suppress(EngineError, OverloadedError, RuntimeError):
@@ -223,14 +209,14 @@ class RegoEngine:
                 self._work = work = self._thread.submit(self._make, key, question)
                 modules.put(key, await asyncio.wrap_future(work))
 
-    def _make(self, key: Key, question: Question) -> _Module:
+    def _make(self, key: Key, question: Question) -> Module:
         """A module for the questions of a key, if it says of this one what the whole does."""
         program = self._folder.program(question, key)
         if evaluate(program, question) != evaluate(self._program, question):
             log.error("a program folded for %s answers otherwise; it is not used", question.action)
             raise EngineAnswerError(self.name, "a slice of the program answers otherwise")
         try:
-            return _load(program, rego_policy(program, lean=True), lean=True)
+            return load(program, rego_policy(program, lean=True), lean=True)
         except ConfigurationError as error:
             raise EngineAnswerError(self.name, str(error)) from error
 
@@ -239,94 +225,5 @@ class RegoEngine:
             self._folding.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _evaluate(self, part: _Module, question: Question) -> RawAnswer:
-        # What no rule reads can be large, and cannot matter.
-        # Nobody has looked at what the whole program is asked with.
-        asked = cast("Mapping[str, object]", question.facts)
-        read = {
-            path: list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
-            for path, value in asked.items()
-            if path in part.facts and value is not None  # null is as good as nothing
-        }
-        try:
-            document = json.dumps({**_about(question, part), "facts": read}, ensure_ascii=False)
-            part.interpreter.set_input_term(document)
-            output = part.interpreter.query_bundle_entrypoint(part.bundle, _ENTRY_POINT)
-            results = output.results if output.ok() else []
-        except (RegoError, ValueError, TypeError) as error:
-            # A ValueError: what regopy printed is no JSON, as for some kinds of error.
-            raise EngineAnswerError(self.name, f"the evaluation failed: {error}") from error
-        if len(results) != 1 or len(results[0].expressions) != 1 or results[0].bindings:
-            raise EngineAnswerError(self.name, "the evaluation gave no single answer")
-        said = results[0].expressions[0]
-        return rego_answer(self.name, _joined(said) if part.lean else said, part.digest)
-
-
-class _Modules:
-    """Modules by key, as many as fit a size, least recently used out first. They are put
-    there by one thread and looked up by another."""
-
-    def __init__(self, characters: int) -> None:
-        self._characters = characters
-        self._known: OrderedDict[Key, _Module] = OrderedDict()
-        self._lock = Lock()
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def get(self, key: Key) -> _Module | None:
-        with self._lock:
-            found = self._known.get(key)
-            if found is not None:
-                self._known.move_to_end(key)
-            return found
-
-    def put(self, key: Key, module: _Module) -> None:
-        with self._lock:
-            self._known[key] = module
-            while len(self._known) > 1 and self._size() > self._characters:
-                self._known.popitem(last=False)
-
-    def _size(self) -> int:
-        return sum(module.size for module in self._known.values())
-
-
-def _about(question: Question, part: _Module) -> dict[str, object]:
-    if part.lean:
-        return {"today": {zone: question.today[zone] for zone in part.time_zones}}
-    return {"action": question.action, "today": dict(question.today)}
-
-
-def _joined(said: object) -> object:
-    """The answer of a lean module as that of a published one; what is otherwise stays as it
-    is, and will not be believed."""
-    if not isinstance(said, dict):
-        return said
-    return {member: _flat(listed) for member, listed in said.items()}
-
-
-def _flat(listed: object) -> object:
-    if isinstance(listed, list) and all(isinstance(part, list) for part in listed):
-        return [name for part in listed for name in part]
-    return listed
-
-
-def _load(part: Program, policy: RegoPolicy, *, lean: bool = False) -> _Module:
-    # Comments are for people.
-    module = "\n".join(line for line in policy.module.split("\n") if not line.startswith("#"))
-    interpreter = Interpreter()
-    interpreter.log_level = LogLevel.NONE
-    interpreter.strict_built_in_errors = True
-    try:
-        interpreter.add_module("charter.rego", module)
-        if policy.data:
-            interpreter.add_data_json(json.dumps(policy.data, ensure_ascii=False))
-        bundle = interpreter.build(None, [_ENTRY_POINT])
-    except RegoError as error:
-        raise ConfigurationError(f"regopy does not accept the module: {error}") from error
-    if not bundle.ok():
-        raise ConfigurationError("regopy does not accept the module")
-    digest = program_digest(part)
-    return _Module(
-        interpreter, bundle, digest, paths_read(part), len(module), lean, part.time_zones()
-    )
+    def _evaluate(self, module: Module, question: Question) -> RawAnswer:
+        return rego_answer(self.name, module.ask(self.name, question), module.digest)

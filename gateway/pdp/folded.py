@@ -101,6 +101,13 @@ class Folder:
         values = tuple(facts.get(path) for path in self._stated[action])
         return Keys(wide, (action, stretch, selection.items, values))
 
+    def general(self, action: str) -> Program | None:
+        """The program for every day and place, where it has few enough items."""
+        index = self._indexes[action]
+        if len(index.items) > MAX_ITEMS_FOLDED:
+            return None
+        return only_items(self._program, action, {item.id: item for item in index.items})
+
     def program(self, question: Question, key: Wide | Narrow) -> Program:
         """The program for the questions that have the key."""
         action, _, items, *of_place = key

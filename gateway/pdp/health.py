@@ -22,7 +22,7 @@ from dsl.evaluate import Answer
 from dsl.facts import Question
 from dsl.vectors import Vector
 from gateway.errors import EngineAnswerError, EngineError, EngineUnavailableError, OverloadedError
-from gateway.pdp.combine import DEFAULT_TIMEOUT_S, OneAtATime, ask_one
+from gateway.pdp.combine import DEFAULT_TIMEOUT_S, Forgetful, OneAtATime, ask_one
 from gateway.pdp.engine import Engine
 from gateway.pdp.proving import compare, sample
 from gateway.pdp.stop import Stop
@@ -124,6 +124,11 @@ class Guarded:
             self._opened = True
             if self._sample:
                 self._begin(self._beat())
+
+    def forget(self) -> None:
+        """As `gateway.pdp.combine.Forgetful` says."""
+        if isinstance(self._engine, Forgetful):
+            self._engine.forget()
 
     def heard(self, said: Answer | EngineError | OverloadedError, *, is_disputed: bool) -> None:
         """As `gateway.pdp.combine.Watched` says."""

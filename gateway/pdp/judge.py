@@ -14,7 +14,7 @@ from dsl.evaluate import Answer, verdict
 from dsl.facts import Question, Value
 from gateway.errors import ConfigurationError
 from gateway.pdp.catalogue import Catalogue
-from gateway.pdp.combine import Combined, ask_all
+from gateway.pdp.combine import Combined, ask_all, undefined
 from gateway.pdp.dates import day_of, midnight
 from gateway.pdp.decider import Decider
 from gateway.pdp.decision import OUTCOMES, UNANSWERED, Decision, Fact
@@ -176,6 +176,9 @@ class Judge:
         combined = self._memo.get(key) if all_stand(self.engines) else None
         if combined is None:
             combined = await ask_all(self.engines, joined.question, timeout_s=self._timeout_s)
+            answer = combined.answer
+            if answer is not None and not self._decider.defined(answer, joined.question):
+                combined = undefined(self.engines, combined)
             self._memo.put(key, combined)
         if combined.answer is None:
             return Judged(joined, combined, UNANSWERED)

@@ -1,7 +1,9 @@
 """A folder of charters with any number of rules, to be served under load.
 
-The rules are of ordinary size, and most apply to the question: an exception with a duty, a
-zone, a date, three facts of the request and one of the place.
+The rules are of ordinary size: an exception with a duty, a zone, a date, three facts of the
+request and one of the place. There are ten for each kind of data, and the question is about
+data of one kind, as laws of more sectors make a set of charters larger and not a question.
+With `every`, all rules are for the kind asked about: the worst there is.
 """
 
 from pathlib import Path
@@ -41,27 +43,28 @@ rule stays-{rule} "Data of kind {rule} stays in the area"
     transfer.age = 10 days
 """
 PER_FILE = 20
-LABELS = ("personal", "health")
+PER_KIND = 10
 
 QUESTION: dict[str, Any] = {
     "subject": {"type": "workload", "id": "trainer-7", "properties": {}},
     "action": {"name": "place"},
     "resource": {"type": "site", "id": "far"},
     "context": {
-        "data": {"labels": ["health"]},
+        "data": {"labels": ["kind-1"]},
         "transfer": {"tool": "clauses", "age": 10, "encrypted": True},
     },
 }
 
 
-def write_charters(folder: Path, rules: int) -> Path:
+def write_charters(folder: Path, rules: int, *, every: bool = False) -> Path:
     """A vocabulary, a permission, `rules` prohibitions and a catalogue."""
     folder.mkdir(parents=True)
-    (folder / "words.charter").write_text(VOCABULARY, encoding="utf-8")
+    kinds = 1 if every else max(1, rules // PER_KIND)
+    (folder / "words.charter").write_text(_vocabulary(kinds), encoding="utf-8")
     (folder / "baseline.charter").write_text(BASELINE, encoding="utf-8")
     for part, first in enumerate(range(1, rules + 1, PER_FILE)):
         numbers = range(first, min(first + PER_FILE, rules + 1))
-        text = HEAD.format(part=part) + "".join(map(_rule, numbers))
+        text = HEAD.format(part=part) + "".join(_rule(number, kinds) for number in numbers)
         (folder / f"part-{part}.charter").write_text(text, encoding="utf-8")
     for place in ("fixtures", "catalogue"):
         (folder / place).mkdir()
@@ -69,6 +72,12 @@ def write_charters(folder: Path, rules: int) -> Path:
     return folder
 
 
-def _rule(number: int) -> str:
-    label = LABELS[number % len(LABELS)]
+def _vocabulary(kinds: int) -> str:
+    terms = (f'  term kind-{n} "Kind {n}" under personal' for n in range(1, kinds + 1))
+    head, health, tail = VOCABULARY.partition('  term health   "Health"    under personal\n')
+    return "\n".join([head + health.rstrip(), *terms]) + "\n" + tail
+
+
+def _rule(number: int, kinds: int) -> str:
+    label = f"kind-{1 + number % kinds}"
     return RULE.format(rule=number, label=label, days=30 + number % 300)

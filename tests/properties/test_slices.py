@@ -17,6 +17,7 @@ from dsl.core import (
     Effect,
     InForce,
     Not,
+    NotBefore,
     OneOf,
     Or,
     Program,
@@ -28,7 +29,7 @@ from dsl.evaluate import Answer, evaluate, truth
 from dsl.facts import FIRST_DAY, LAST_DAY, Question
 from dsl.kleene import Truth
 from gateway.errors import EngineError
-from gateway.pdp import engine_cedar, slices
+from gateway.pdp import engine_cedar, folded, slices
 from gateway.pdp.engine_cedar import CedarEngine
 from gateway.pdp.engine_rego import RegoEngine
 from gateway.pdp.slices import Index, only_items
@@ -38,7 +39,12 @@ from tests.pack import pack
 from tests.strategies import cases, conditions
 
 generated = settings(
-    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.function_scoped_fixture,
+    ],
 )
 PROGRAM = pack().program
 PLACE = next(v.question for v in pack().vectors if v.answer.permits)
@@ -134,7 +140,7 @@ def _is_false_by_one_fit_literal(
     parts = condition.operands if isinstance(condition, And) else (condition,)
     for part in parts:
         atom = part.operand if isinstance(part, Not) else part
-        if isinstance(atom, InForce) and atom.time_zone not in today:
+        if isinstance(atom, InForce | NotBefore) and atom.time_zone not in today:
             continue
         if isinstance(atom, And | Or):
             continue
@@ -156,6 +162,12 @@ def test_the_slices_of_the_pack_answer_as_the_whole_and_are_smaller() -> None:
 # --- on the engines ------------------------------------------------------------------
 
 
+@pytest.fixture(params=[0, 64], ids=["each slice made", "one module for all"])
+def most_items(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to how many items an action has a module for every question."""
+    monkeypatch.setattr(folded, "MAX_ITEMS_FOLDED", request.param)
+
+
 def said_by_all(
     program: Program, questions: Sequence[Question]
 ) -> list[tuple[Question, list[Answer | EngineError]]]:
@@ -171,7 +183,8 @@ def said_by_all(
         return found
 
 
-@settings(generated, max_examples=25)
+@pytest.mark.usefixtures("most_items")
+@settings(generated, max_examples=15)
 @given(sliced(per_program=6))
 def test_both_engines_answer_from_slices_as_defined(
     case: tuple[Program, list[Question]],
@@ -181,7 +194,8 @@ def test_both_engines_answer_from_slices_as_defined(
         assert said == [evaluate(program, question)] * 4, question.document()
 
 
-@settings(generated, max_examples=25)
+@pytest.mark.usefixtures("most_items")
+@settings(generated, max_examples=15)
 @given(sliced(raw=True, per_program=6))
 def test_no_slice_permits_on_raw_facts(case: tuple[Program, list[Question]]) -> None:
     program, questions = case
@@ -277,13 +291,13 @@ def test_slices_that_do_not_repeat_fill_no_memory(monkeypatch: pytest.MonkeyPatc
 def test_modules_are_kept_by_their_size() -> None:
     async def all_asked() -> int:
         engine = RegoEngine(PROGRAM, fold_after=1)
-        engine._modules._characters = 30_000  # pyright: ignore[reportPrivateUsage]
+        engine._modules.characters = 30_000  # pyright: ignore[reportPrivateUsage]
         for vector in pack().vectors[:40]:
             assert await ask(engine, vector.question) == vector.answer
             if engine._folding is not None:  # pyright: ignore[reportPrivateUsage]
                 await asyncio.wait([engine._folding])  # pyright: ignore[reportPrivateUsage]
         await engine.close()
-        return engine._modules._size()  # pyright: ignore[reportPrivateUsage]
+        return engine._modules.size  # pyright: ignore[reportPrivateUsage]
 
     assert 0 < asyncio.run(all_asked()) <= 30_000
 
