@@ -54,6 +54,7 @@ ACCESS: Mapping[str, frozenset[Role] | None] = {
     "GET /v1/catalogue": _RULES,
     "GET /v1/trust": ANYBODY,
     "GET /checkpoint": ANYBODY,
+    "GET /problems/{slug}": ANYBODY,
     "GET /livez": ANYBODY,
     "GET /healthz": ANYBODY,
     "GET /readyz": ANYBODY,

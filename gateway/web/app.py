@@ -26,6 +26,7 @@ from gateway.web.further import further_places
 from gateway.web.idempotency import Repeats
 from gateway.web.metrics import Metrics
 from gateway.web.openapi import VOCABULARY, Described
+from gateway.web.pages import PagesDoor
 from gateway.web.places import decision_places, public_places
 from gateway.web.problem import INTERNAL, NO_METHOD, NOT_FOUND, of_error
 from gateway.web.public import PublicDoor
@@ -98,6 +99,7 @@ def create_app(
         # First, for `batch` is no id of a decision.
         *further_places(service, entrance, repeats, without_context),
         *DiscoveryDoor(service, public_url, limits).operations(),
+        *PagesDoor().operations(),
         *decision_places(decisions),
         *public_places(public),
         *watching.operations(),

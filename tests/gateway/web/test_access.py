@@ -123,6 +123,7 @@ def test_without_a_token_that_counts_every_place_but_the_open_ones_is_401(client
     assert opened <= {
         "/checkpoint", "/healthz", "/livez", "/readyz", "/openapi.json", "/v1/trust",
         "/.well-known/authzen-configuration", "/.well-known/jwks.json",
+        "/problems/{slug}",
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import tarfile
 from collections.abc import Generator
 from contextlib import suppress
@@ -18,10 +19,12 @@ from gateway.callers import Callers, TokenFile, issue
 from gateway.verify import Trust
 from gateway.web.app import create_app
 from gateway.web.limits import MAX_IN_FLIGHT
+from gateway.web.problem import BASE, PROBLEMS
 from gateway.web.watched import Tracing
 from tests.gateway.world import NOW, TENANT, FakeEngine, World, body, made, program, run
 
 JSON = {"content-type": "application/json"}
+SLUGS = [problem.slug for problem in PROBLEMS]
 
 
 class Client:
@@ -206,3 +209,27 @@ def test_stopping_the_application_closes_the_ledger(client: Client, world: World
 
     assert run(live_and_die())[-1] == "lifespan.shutdown.complete"
     assert run(client.send("POST", "/v1/decisions", body()))[0] == 503
+
+
+# --- pages of problems ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_the_path_of_the_type_of_a_problem_is_its_page(client: Client, slug: str) -> None:
+    (problem,) = (problem for problem in PROBLEMS if problem.slug == slug)
+    path = "/" + str(problem.body()["type"]).removeprefix(BASE.removesuffix("problems/"))
+    status, headers, page = run(client.send("GET", path, headers={"authorization": ""}))
+    assert (status, headers["content-type"]) == (200, "text/markdown; charset=utf-8")
+    assert page.decode().startswith(
+        f"# `{slug}`\n\nStatus {int(problem.status)}. *{problem.title}.*"
+    )
+    assert b"**What to do:**" in page
+    assert b"](#" not in page
+    for link in re.findall(rb"\]\(([a-z-]+)\)", page):
+        assert link.decode() in SLUGS
+
+
+@pytest.mark.parametrize("slug", ["", "x", "..", "unknown", "Unauthenticated", "%2e%2e%2fx"])
+def test_what_is_no_problem_has_no_page(client: Client, slug: str) -> None:
+    status, headers, _ = run(client.send("GET", f"/problems/{slug}"))
+    assert (status, headers["content-type"]) == (404, "application/problem+json")
