@@ -1,12 +1,15 @@
 """Killed: at any moment under load (F1), and at each sync in turn (F2). R1 to R4, R12."""
 
+import os
 import random
+import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.faults.history import Clients, History, check_answers, check_log, draw, put
-from tests.faults.running import Project, gateway, start
+from tests.faults.running import Project, Running, eventually, gateway, start
 from tests.faults.tools import SEEDS, Strace, seeds
 
 ONE_ENGINE = ("--engines", "cedar")
@@ -57,3 +60,31 @@ def test_killed_in_the_middle_of_a_sync_it_has_lost_no_answer(project: Project, 
     size = check_log(project, history)
     assert size >= len(history.answered) + 1
     check_answers(history.events)
+
+
+def children(running: Running) -> list[int]:
+    pid = running.process.pid
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(one) for one in listed.split()]
+
+
+def test_of_several_processes_any_may_be_killed_under_load_and_no_answer_is_lost(
+    project: Project,
+) -> None:
+    running = start(project, *ONE_ENGINE, "--workers", "2")
+    at_first = children(running)
+    assert len(at_first) == 3  # two that answer, and the one that writes
+    with Clients(running, 1, count=3, patient=True) as load:
+        for victim in at_first:
+            load.wait_for(len(load.history.answered) + 10, within_s=30)
+            load.history.checkpoints.append(running.checkpoint())
+            os.kill(victim, signal.SIGKILL)
+            eventually(lambda gone=victim: gone not in children(running), 10, "it is gone")
+            eventually(lambda: len(children(running)) == 3, 30, "another in its place")
+        load.wait_for(len(load.history.answered) + 10, within_s=30)
+        running.kill()
+        eventually(lambda: not any(Path(f"/proc/{one}").exists() for one in at_first), 10, "alone")
+    history = load.end()
+    assert set(history.statuses()) <= {200, 0, 503}
+    check_answers(history.events)
+    assert check_log(project, history) >= len(history.answered) + 1
