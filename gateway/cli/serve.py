@@ -66,7 +66,11 @@ def serve(args: Namespace) -> int:
     # Whatever else can be wrong is tried before the state folder is touched.
     with _listener(args.host, args.port) as listener:
         if args.workers > 1:
-            return _serve_with_workers(args, listener, others, bounds)
+            port = listener.getsockname()[1]
+            listener.close()
+            # Kept by the supervisor: nobody else gets the port while a worker starts again.
+            with _listener(args.host, port, shared=True) as kept:
+                return _serve_with_workers(args, kept, others, bounds)
         for number in _STOPPING:
             signal.signal(number, _leave)
         parts = Parts(args)
@@ -86,17 +90,19 @@ def serve(args: Namespace) -> int:
 
 
 def _serve_with_workers(
-    args: Namespace, listener: socket.socket, others: Others, bounds: Bounds
+    args: Namespace, kept: socket.socket, others: Others, bounds: Bounds
 ) -> int:
     async def serve_one(service: Service, state: WorkerState, parts: Parts, seat: Seat) -> int:
         callers = others.known(state)
         if seat.number == 0 and not seat.channel.is_again:
             _say_if_less(args.connections, bounds)
             _say_who_is_left_out(parts.bundle.program, callers)
-        return await _run(args, listener, service, state, callers, bounds, others, seat)
+            say_changes(parts.catalogue)
+        with _listener(args.host, kept.getsockname()[1], shared=True) as listener:
+            return await _run(args, listener, service, state, callers, bounds, others, seat)
 
     def greet(words: str) -> None:
-        _greet(args, listener, args.state, words.partition(" ")[0])
+        _greet(args, kept, args.state, words.partition(" ")[0])
 
     log_as_json()
     return serve_with_workers(args, serve_one, greet=greet, grace_s=GRACE_S + 5)
@@ -277,8 +283,12 @@ def _say_who_is_left_out(program: Program, callers: Known) -> None:
         )
 
 
-def _listener(host: str, port: int) -> socket.socket:
-    """The socket to serve on, bound and not listening yet."""
+def _listener(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """The socket to serve on, bound and not listening yet.
+
+    Args:
+        shared: With others of this user, between which the system spreads connections.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -288,6 +298,8 @@ def _listener(host: str, port: int) -> socket.socket:
         raise ConfigurationError(f"cannot listen on {host}: {error.strerror}") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
         listener.set_inheritable(False)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # of Linux; accepted sockets inherit it

@@ -71,6 +71,7 @@ def create_app(
     reloader: Reloader | None = None,
     limits: Stated | None = None,
     without_context: frozenset[str] = frozenset(),
+    workers: int = 1,
 ) -> Gateway:
     """The gateway as an ASGI application. It closes the service when it stops.
 
@@ -79,9 +80,10 @@ def create_app(
         public_url: Where callers reach it; without it, no metadata can be served.
         reloader: Of the service, where it was loaded from a disk.
         limits: Those of `gateway.web.stated` that the operator has set.
+        workers: How many such applications answer for one gateway, and share its limits.
         without_context: Tenants whose AuthZEN answers have no context.
     """
-    entrance = Entrance(stated_limits(limits)["in_flight_of_tenant"])
+    entrance = Entrance(stated_limits(limits)["in_flight_of_tenant"], workers)
     repeats = Repeats(service)
     decisions = DecisionDoor(service, entrance, repeats)
     public = PublicDoor(service, trust)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from gateway.callers import Caller
 from gateway.service import MAX_BODY_BYTES
 from gateway.web.limits import (
+    MAX_BYTES_IN_FLIGHT,
     MAX_IN_FLIGHT,
     BodyTooLargeError,
     InFlight,
@@ -16,6 +17,7 @@ from gateway.web.limits import (
     TooBusyError,
     Turns,
     expected_size,
+    part,
     read_body,
 )
 from gateway.web.problem import NOT_JSON, TOO_BUSY, TOO_LARGE, TOO_SLOW, Problem
@@ -44,8 +46,10 @@ class RefusedError(Exception):
 class Entrance:
     """The bounds that all doors of one gateway share."""
 
-    def __init__(self, in_flight_of_tenant: int = MAX_IN_FLIGHT) -> None:
-        self._in_flight = InFlight(in_flight_of_tenant)
+    def __init__(self, in_flight_of_tenant: int = MAX_IN_FLIGHT, workers: int = 1) -> None:
+        """Of several workers, each has its part of what a tenant may have open."""
+        of_one = MAX_BYTES_IN_FLIGHT // workers
+        self._in_flight = InFlight(part(in_flight_of_tenant, workers), of_one)
         self.turns = Turns()
 
     def enter(self, caller: Caller, size: int) -> Place:

@@ -25,6 +25,11 @@ MAX_BYTES_AT_ONCE = 128 * 1024
 TURN_TIMEOUT_S = 1.0
 
 
+def part(limit: int, workers: int) -> int:
+    """What one of several workers holds of a limit: rounded up, so that it is never nothing."""
+    return -(-limit // workers)
+
+
 class BodyTooLargeError(Exception):
     """The body is larger than its door takes, or says that it will be."""
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,7 @@ def numbers(served: Served) -> dict[str, float]:
 
 def test_the_numbers_of_either_worker_are_those_of_both(served: Served) -> None:
     name = 'charter_decisions_total{tenant="clinic-a",verdict="permit"}'
+    time.sleep(1.2)  # what was decided before may still be told
     before = numbers(served)
     load = Load(served)
     time.sleep(1)
@@ -291,6 +293,29 @@ def test_a_second_gateway_on_the_folder_is_refused_and_the_first_goes_on(
     assert "a gateway runs on this state folder" in ran.err
     assert "Traceback" not in ran.err
     assert served.ask(question()).status == 200
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_port_of_workers_is_nobody_elses(served: Served, tmp_path: Path, workers: str) -> None:
+    taken = ("--port", str(served.gateway.port), "--workers", workers)
+    where = ("--policies", served.policies, "--state", tmp_path / "state")
+    ran = finish(start("serve", *taken, *where))
+    assert (ran.code, "give another --port" in ran.err) == (1, True)
+    assert not (tmp_path / "state").exists()
+
+
+def test_of_the_connections_of_a_client_each_worker_holds_its_part(served: Served) -> None:
+    held = [socket.create_connection(("127.0.0.1", served.gateway.port)) for _ in range(130)]
+    time.sleep(0.3)
+    refused = 0
+    for connection in held:
+        connection.settimeout(0.001)
+        with suppress(TimeoutError, ConnectionError):
+            refused += b" 429 " in connection.recv(1024)
+    for connection in held:
+        connection.close()
+    assert 30 <= refused < 130
+    until(lambda: has_status(served.gateway, "/livez", 200), "it answers again")
 
 
 # --- other rules ---------------------------------------------------------------------
