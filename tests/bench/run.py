@@ -4,7 +4,7 @@ Each server is loaded by `hey`, from the same machine, so the load generator sha
 cores with it: ratios mean more than figures. All servers are loaded in turn, several
 times over, and of each the best round counts: what else the machine does then falls on
 all of them. The rates and times are what `hey` measured at its end of the connection; the
-time of the processor is what the system counted for the server's process.
+time of the processor is what the system counted for the server's processes.
 
     python tests/bench/run.py [--seconds S] [--rounds N] [--only WORDS] [--hey PATH]
 """
@@ -60,6 +60,7 @@ QUESTION: dict[str, Any] = {
 }
 
 
+TWO = ("--workers", "2")  # and a third that holds the log
 NEW = ("--memo", "0")  # every question is new to the memo, for there is none
 
 
@@ -127,7 +128,12 @@ def _targets(stack: ExitStack, folder: Path, only: str) -> Generator[Target]:
     port, pid = stack.enter_context(_echo())
     body = json.dumps(QUESTION).encode()
     yield Target("echo of the same server", f"http://127.0.0.1:{port}/", body, JSON_TYPE, pid)
-    served = [("pack, asked before", QUESTION, ()), ("pack, new each time", QUESTION, NEW)]
+    served = [
+        ("pack, asked before", QUESTION, ()),
+        ("pack, asked before, two processes", QUESTION, TWO),
+        ("pack, new each time", QUESTION, NEW),
+        ("pack, new each time, two processes", QUESTION, (*TWO, *NEW)),
+    ]
     for rules in (60, 600):
         policies = ("--policies", str(generated.write_charters(folder / str(rules), rules)))
         asked = generated.QUESTION
@@ -234,15 +240,18 @@ def _load(hey: str, target: Target, connections: int, seconds: int) -> Result:
 
 
 def _cpu_s(pid: int) -> float:
-    """Seconds of processor that a process has had, of all its threads (proc(5))."""
+    """Seconds of processor that a process and those it started have had, of all their
+    threads (proc(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    started = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return own + sum(_cpu_s(int(child)) for child in started)
 
 
 def _print(rows: Rows, seconds: int, rounds: int) -> None:
     echo = {c: result.per_second for (name, c), result in rows.items() if "echo" in name}
     print(f"{platform.machine()}, {os.cpu_count()} cores shared with the load generator, ", end="")
-    print(f"Python {platform.python_version()}, one process each, best of {rounds} x {seconds} s\n")
+    print(f"Python {platform.python_version()}, best of {rounds} x {seconds} s\n")
     print("| server | connections | per second | p50 ms | p99 ms | CPU us each | of echo |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for (name, connections), result in sorted(rows.items(), key=lambda row: row[0][1]):
