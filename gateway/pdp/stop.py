@@ -57,8 +57,13 @@ class Stop:
         return f"{WHY}: find out why, then {how}"
 
     def look(self) -> None:
-        """Go on, if a person has taken the file away."""
-        if self._is_written and not self._file.exists():
+        """Stop where the file is there, which another worker has made, or a person; go on
+        where a person has taken it away."""
+        is_there = self._file.exists()
+        if is_there and self.why is None:
+            self.why, self._is_written = WHY, True
+            log.critical(self._words())
+        elif self._is_written and not is_there:
             self.why, self._is_written = None, False
             self._counted.clear()
             log.warning("the gateway answers again: %s is gone", self._file)

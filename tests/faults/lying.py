@@ -53,9 +53,10 @@ class Proxy:
                         await self._invent(writer)
                         continue
                     if self.fault == "redirect":
-                        writer.write(
-                            b"HTTP/1.1 307 x\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"
-                        )
+                        # To where the right answer would be had.
+                        place = f"http://127.0.0.1:{self.target}/v1/data/charter/answer"
+                        head = f"HTTP/1.1 307 x\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
+                        writer.write(head.encode())
                         continue
                     there.write(question)
                     answer = await there_reader.read(65536)

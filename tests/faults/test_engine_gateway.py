@@ -235,8 +235,10 @@ def test_told_to_stop_after_a_disagreement_it_waits_for_a_person(
     file.unlink()
     with gateway(project, *options) as running:
         assert decision(running)[0] == "permit"
-        file.write_text("{}")  # of another's hand: only this gateway stops itself
-        assert decision(running)[0] == "permit"
+        file.write_text("{}")  # by another worker, or a person
+        eventually(lambda: decision(running)[0] == "indeterminate", 15, "it stops as well")
+        file.unlink()
+        eventually(lambda: decision(running)[0] == "permit", 15, "it goes on")
 
 
 # --- what is refused at start --------------------------------------------------------

@@ -350,3 +350,15 @@ def test_an_engine_that_never_answers_proves_nothing(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(EngineUnavailableError, match="no answer"):
         asyncio.run(prove("x", never, VECTORS))
+
+
+def test_a_file_that_another_worker_made_stops_this_one_too(tmp_path: Path) -> None:
+    first, second = Stop(tmp_path / "stopped", 1), Stop(tmp_path / "stopped", 1)
+    first.disputed("one")
+    assert second.why is None
+    second.look()
+    assert second.why is not None
+    (tmp_path / "stopped").unlink()
+    for one in (first, second):
+        one.look()
+        assert one.why is None
