@@ -95,6 +95,10 @@ class FetchError(GatewayError):
     reason = "fetch"
 
 
+class FetchTimeoutError(FetchError):
+    """Another host did not answer in time."""
+
+
 class IssuerKeysError(GatewayError):
     """The keys of an issuer are not what can be used."""
 

@@ -17,10 +17,10 @@ import jwt
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from gateway.callers.caller import Identity
-from gateway.callers.fetch import check_url
 from gateway.callers.grants import MODEL, ClaimGrant, Text
 from gateway.callers.jwks import IssuerKeys
 from gateway.errors import AuthenticationError, AuthorisationError, ConfigurationError
+from gateway.fetch import check_url
 
 Algorithm = Literal["RS256", "ES256", "EdDSA"]
 MAX_TOKEN = 8 * 1024

@@ -8,12 +8,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.callers.fetch import fetch, tls_context
 from gateway.callers.grants import MODEL
 from gateway.callers.jwks import IssuerKeys, read_keys
 from gateway.callers.oidc import Issuer, Issuers, IssuerSettings
 from gateway.callers.spiffe import TrustDomain, TrustDomains, TrustDomainSettings
 from gateway.errors import ConfigurationError, IssuerKeysError
+from gateway.fetch import fetch, tls_context
 
 MAX_FILE_BYTES = 1024 * 1024
 MAX_KEY_FILE_BYTES = 1024 * 1024

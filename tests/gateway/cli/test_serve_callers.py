@@ -24,8 +24,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from jwt.algorithms import ECAlgorithm
 
 from gateway.callers import token_file
-from gateway.callers.fetch import MAX_BYTES, fetch, tls_context
 from gateway.errors import FetchError
+from gateway.fetch import MAX_BYTES, fetch, tls_context
 from tests.gateway.certificates import Authority, Issued, authority
 from tests.gateway.cli.commands import CHARTER, Ran, finish, start
 from tests.gateway.serving import prepare

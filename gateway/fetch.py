@@ -1,4 +1,4 @@
-"""One bounded GET over HTTPS, of a host that the configuration names.
+"""One bounded exchange over HTTPS, with a host that the configuration names.
 
 No redirect is followed, no proxy asked, and the address is checked after the name was
 resolved, so that a name cannot lead into the own network (OWASP API7:2023).
@@ -8,15 +8,49 @@ import http.client
 import ipaddress
 import socket
 import ssl
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Timer
 from urllib.parse import SplitResult, urlsplit
 
-from gateway.errors import ConfigurationError, FetchError
+from gateway.errors import ConfigurationError, FetchError, FetchTimeoutError
 
 TIMEOUT_S = 5.0
 MAX_BYTES = 1024 * 1024
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+# This machine and what nobody outside reaches.
+PRIVATE: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "127.0.0.0/8",
+        "::1/128",
+        "fc00::/7",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What is asked: a GET, or a POST where there is a body."""
+
+    url: str
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came back; of a status other than 200 no body. `date` is the header of that name."""
+
+    status: int
+    body: bytes
+    date: str | None
 
 
 def check_url(url: str) -> SplitResult:
@@ -53,8 +87,7 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 def fetch(
     url: str, context: ssl.SSLContext, *, private: bool, timeout_s: float = TIMEOUT_S
 ) -> bytes:
-    """The body of a JSON document of at most `MAX_BYTES`. It blocks for `timeout_s`, and
-    while a name is resolved.
+    """The body of a JSON document of at most `MAX_BYTES`; as `exchange`.
 
     Args:
         private: Whether the host may be in a private network, or this machine.
@@ -62,44 +95,76 @@ def fetch(
     Raises:
         FetchError: There is none to have.
     """
-    parts = check_url(url)
+    networks = PRIVATE if private else ()
+    found = exchange(Sent(url), context, networks=networks, timeout_s=timeout_s)
+    if found.status != http.HTTPStatus.OK:
+        raise FetchError(f"{check_url(url).hostname} answered with status {found.status}")
+    return found.body
+
+
+def exchange(
+    sent: Sent,
+    context: ssl.SSLContext,
+    *,
+    networks: Sequence[Network] = (),
+    timeout_s: float = TIMEOUT_S,
+) -> Fetched:
+    """Send it, and read the answer in whole. It blocks for `timeout_s`, and while a name is
+    resolved.
+
+    Args:
+        networks: Where the host may be besides the public Internet.
+
+    Raises:
+        FetchTimeoutError: There was no answer in time.
+        FetchError: There was none.
+    """
+    parts = check_url(sent.url)
     host, port = parts.hostname or "", parts.port or 443
+    connection: _Connection | None = None
     try:
-        address = _resolve(host, port, private=private)
+        address = _resolve(host, port, networks)
         connection = _Connection(host, port, address, context, timeout_s)
         # The timeout of a socket begins anew with each byte.
         deadline = Timer(timeout_s, connection.cut)
         deadline.daemon = True
         deadline.start()
         try:
-            return _read(
-                connection, f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-            )
+            path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+            return _read(connection, path, sent)
         finally:
             deadline.cancel()
             connection.close()
+    except TimeoutError as error:
+        raise FetchTimeoutError(f"{host} did not answer in time") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
+        if connection is not None and connection.was_cut:
+            raise FetchTimeoutError(f"{host} did not answer in time") from error
         raise FetchError(f"{host}: {type(error).__name__}") from error
 
 
-def _read(connection: "_Connection", path: str) -> bytes:
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    connection.request("GET", path, headers=headers)
+def _read(connection: "_Connection", path: str, sent: Sent) -> Fetched:
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity", **sent.headers}
+    method = "GET" if sent.body is None else "POST"
+    connection.request(method, path, sent.body, headers)
     response = connection.getresponse()
+    date = response.getheader("Date")
     if response.status != http.HTTPStatus.OK:
-        raise FetchError(f"{connection.host} answered with status {response.status}")
+        return Fetched(response.status, b"", date)
     if response.getheader("Content-Encoding", "identity") != "identity":
         raise FetchError(f"{connection.host} answered with a compressed body")
     body = response.read(MAX_BYTES + 1)
     if len(body) > MAX_BYTES:
         raise FetchError(f"{connection.host} answered with more than {MAX_BYTES} bytes")
+    if connection.was_cut:
+        raise FetchTimeoutError(f"{connection.host} did not answer in time")
     length = response.getheader("Content-Length")
-    if connection.was_cut or (length is not None and length != str(len(body))):
+    if length is not None and length != str(len(body)):
         raise FetchError(f"{connection.host} did not answer in whole")
-    return body
+    return Fetched(response.status, body, date)
 
 
-def _resolve(host: str, port: int, *, private: bool) -> str:
+def _resolve(host: str, port: int, networks: Sequence[Network]) -> str:
     """An address of the host that may be asked; all of them are checked.
 
     Raises:
@@ -108,19 +173,19 @@ def _resolve(host: str, port: int, *, private: bool) -> str:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
-        if not _may_ask(address, private=private):
+        if not _may_ask(address, networks):
             raise FetchError(f"{host} has the address {address}, which is not to be asked")
     return addresses[0]
 
 
-def _may_ask(address: str, *, private: bool) -> bool:
+def _may_ask(address: str, networks: Sequence[Network]) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
     # Where clouds keep the credentials of a machine (169.254.169.254), whatever is allowed.
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
         return False
-    return ip.is_global or (private and (ip.is_private or ip.is_loopback))
+    return ip.is_global or any(ip in network for network in networks)
 
 
 class _Connection(http.client.HTTPSConnection):
@@ -143,6 +208,8 @@ class _Connection(http.client.HTTPSConnection):
         )
         self._held = held  # a response takes `sock` away before it has been read
         self.sock = held
+        if self.was_cut:  # while it connected, when there was nothing to shut down
+            raise TimeoutError
         held.do_handshake()
 
     def cut(self) -> None:
