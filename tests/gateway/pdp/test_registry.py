@@ -138,6 +138,24 @@ def test_a_row_that_has_lapsed_registers_nothing_and_a_permit_ends_with_it(tmp_p
             world.decide(context__data=data)
 
 
+def test_a_search_finds_what_asking_one_by_one_finds(tmp_path: Path) -> None:
+    caller = Caller("one", TENANT)
+    with World(tmp_path, known=known()) as world:
+        for datasets, expected in ((["papers"], {"near", "far", "lapsing"}), (["ehr-lake"], None)):
+            data = {"labels": ["public"], "datasets": datasets}
+            asked = question(context__data=data)
+            found = run(world.service.search(asked, "resource", caller))
+            permitted = {one.id for one in found.candidates if one.permitted}
+            alone = {
+                one.id
+                for one in found.candidates
+                if world.decide(resource__id=one.id, context__data=data)["decision"] == "permit"
+            }
+            assert permitted == alone == (expected or {"near", "lapsing"})
+        foreign = question(context__data={"labels": ["public"], "datasets": ["rivals"]})
+        assert run(world.service.search(foreign, "resource", caller)).candidates == ()
+
+
 def test_without_a_registry_data_sets_are_names() -> None:
     normaliser = Normaliser(program(), known(""))
     request = DecisionRequest.read(question(context__data__datasets=["anything"]))
