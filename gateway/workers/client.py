@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
 
 from gateway.errors import (
     CheckpointRollbackError,
@@ -30,7 +29,7 @@ from gateway.ledger.storage import StoredRecord
 from gateway.workers.frames import VERSION
 from gateway.workers.link import CLOSED, Appending, Asked, Link, Reading
 from gateway.workers.socket_file import connected
-from gateway.workers.values import Value, listed
+from gateway.workers.values import Value, listed, number, optional
 
 ANSWER_TIMEOUT_S = 5.0
 _LOOK_S = 0.5
@@ -39,8 +38,6 @@ _LONGEST_PAUSE_S = 0.5
 _GONE = "the writer of the log is not there"
 
 log = logging.getLogger("charter")
-
-_T = TypeVar("_T")
 
 
 class LedgerClient:
@@ -125,22 +122,22 @@ class LedgerClient:
 
     def latest_checkpoint(self) -> str:
         """It comes from the writer, and brings `size` up to date."""
-        note = _one(str, self._read("latest_checkpoint", see=self._see))
+        note = optional(str, self._read("latest_checkpoint", see=self._see))
         if note is None:
             raise LedgerUnavailableError("the writer of the log gave no checkpoint")
         return note
 
     def get(self, entry_id: str, *, tenant: str | None = None) -> StoredRecord | None:
-        return _one(StoredRecord, self._read("get", entry_id, tenant))
+        return optional(StoredRecord, self._read("get", entry_id, tenant))
 
     def get_at(self, index: int) -> StoredRecord | None:
-        return _one(StoredRecord, self._read("get_at", index))
+        return optional(StoredRecord, self._read("get_at", index))
 
     def find_once(self, key: bytes, now: int) -> Once | None:
-        return _one(Once, self._read("find_once", key, now))
+        return optional(Once, self._read("find_once", key, now))
 
     def proof(self, entry_id: str) -> str | None:
-        return _one(str, self._read("proof", entry_id))
+        return optional(str, self._read("proof", entry_id))
 
     def _read(
         self, *question: str | bytes | int | None, see: "Callable[[object], None] | None" = None
@@ -231,7 +228,7 @@ class LedgerClient:
             self._link, self._refusal, self._said = link, refusal, ""
             self._up.set()
         for entries in listed(commits):
-            self._told(_count(entries))
+            self._told(number(entries))
 
     def _grow(self, size: int) -> None:
         self._size = max(self._size, size)
@@ -249,15 +246,3 @@ class LedgerClient:
         if checkpoint.size < self._size:
             raise CheckpointRollbackError(expected=self._size, found=checkpoint.size)
         self._size = checkpoint.size
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int):
-        raise FrameError("a commit has a number of entries")
-    return value
-
-
-def _one(kind: type[_T], value: object) -> _T | None:
-    if value is None or isinstance(value, kind):
-        return value
-    raise LedgerUnavailableError("the writer of the log gave another answer than was asked for")

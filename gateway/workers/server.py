@@ -10,15 +10,15 @@ Workers are trusted to be ours, and nothing else: whoever sends what is no frame
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import cast
 
 from gateway.errors import FrameError, PeerError
-from gateway.ledger.head import Receipt
 from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
+from gateway.workers.asked import Asker, Entry, Group, entry_of, read_of
 from gateway.workers.frames import MAX_FRAME, VERSION, Frame, FrameReader, Kind, write_frame
 from gateway.workers.socket_file import check_peer
 from gateway.workers.values import Failure, Value, listed
@@ -30,8 +30,6 @@ MAX_UNREAD = 2 * MAX_FRAME
 
 log = logging.getLogger("charter")
 
-Entry = tuple[str, str, bytes]
-
 
 class LedgerServer:
     """Answers for one ledger in the running event loop."""
@@ -40,7 +38,7 @@ class LedgerServer:
         self.ledger = ledger
         self.connections: list[Connection] = []
         self._loop = asyncio.get_running_loop()
-        self._done: deque[_Group] = deque()
+        self._done: deque[Group] = deque()
         self._commits: deque[int] = deque(maxlen=MAX_COMMITS_TOLD)
         self._woken = False
         self._left = asyncio.Event()
@@ -89,10 +87,10 @@ class LedgerServer:
         self, asker: "Connection", number: int, entries: list[Entry], once: Once | None
     ) -> None:
         futures = self.ledger.append_all(entries, once=once)
-        group = _Group(asker, number, futures)
+        group = Group(asker, number, futures)
         group.watch(self._finished)
 
-    def _finished(self, group: "_Group") -> None:
+    def _finished(self, group: "Group") -> None:
         """Called in the thread of the ledger, or in the loop."""
         self._done.append(group)
         if not self._woken:
@@ -101,7 +99,7 @@ class LedgerServer:
 
     def _answer(self) -> None:
         self._woken = False  # before the queue is emptied: what comes after wakes again
-        answers: dict[Connection, list[bytes]] = {}
+        answers: dict[Asker, list[bytes]] = {}
         while self._done:
             group = self._done.popleft()
             answers.setdefault(group.asker, []).append(group.answer())
@@ -118,38 +116,6 @@ class LedgerServer:
                 asker.send(write_frame(Kind.ANSWER, number, cast("Value", future.result())))
 
         self._loop.run_in_executor(None, read).add_done_callback(done)
-
-
-class _Group:
-    """What one worker has asked to be appended together."""
-
-    def __init__(self, asker: "Connection", number: int, futures: "list[Future[Receipt]]") -> None:
-        self.asker = asker
-        self._number = number
-        self._futures = futures
-        self._next = 0
-
-    def watch(self, told: Callable[["_Group"], None]) -> None:
-        """Have somebody told when all are done. One is watched at a time: they are done in
-        more than one thread."""
-
-        def look(_: "Future[Receipt] | None" = None) -> None:
-            while self._next < len(self._futures):
-                future = self._futures[self._next]
-                self._next += 1
-                if not future.done():
-                    future.add_done_callback(look)
-                    return
-            told(self)
-
-        look()
-
-    def answer(self) -> bytes:
-        found: list[Receipt | Failure] = []
-        for future in self._futures:
-            error = future.exception()
-            found.append(future.result() if error is None else Failure.of(error))
-        return write_frame(Kind.ANSWER, self._number, found)
 
 
 class Connection(asyncio.Protocol):
@@ -207,7 +173,7 @@ class Connection(asyncio.Protocol):
             entries, once = listed(arguments, 2)
             if not isinstance(once, Once | None):
                 raise FrameError("a key is no key")
-            checked = [_entry(one) for one in listed(entries)]
+            checked = [entry_of(one) for one in listed(entries)]
             if not checked:
                 raise FrameError("nothing is appended")
             self._server.append(self, frame.number, checked, once)
@@ -216,45 +182,10 @@ class Connection(asyncio.Protocol):
             note = self._server.ledger.latest_checkpoint()
             self.send(write_frame(Kind.ANSWER, frame.number, note))
         else:
-            read = _read(self._server.ledger, name, arguments)
+            read = read_of(self._server.ledger, name, arguments)
             self._server.ask(self, frame.number, read)
 
     def _cut_off(self, error: Exception) -> None:
         log.warning("a connection to the writer of the log is cut off: %s", error)
         if self._transport is not None:
             self._transport.abort()
-
-
-# --- what may be asked ---------------------------------------------------------------
-
-_READS: Mapping[object, tuple[type | tuple[type, ...], ...]] = {
-    "get": (str, (str, type(None))),
-    "get_at": (int,),
-    "proof": (str,),
-    "find_once": (bytes, int),
-}
-
-
-def _entry(value: object) -> Entry:
-    entry_id, tenant, body = listed(value, 3)
-    if isinstance(entry_id, str) and isinstance(tenant, str) and isinstance(body, bytes):
-        return entry_id, tenant, body
-    raise FrameError("an entry is an id, a tenant and a body")
-
-
-def _read(ledger: Ledger, name: object, arguments: list[object]) -> Callable[[], object]:
-    if not isinstance(name, str) or name not in _READS:
-        raise FrameError("this cannot be asked")
-    types = _READS[name]
-    if len(arguments) != len(types) or not all(
-        isinstance(one, kind) for one, kind in zip(arguments, types, strict=False)
-    ):
-        raise FrameError(f"{name} takes other arguments")
-
-    def read() -> object:
-        if name == "get":
-            entry_id, tenant = arguments
-            return ledger.get(cast("str", entry_id), tenant=cast("str | None", tenant))
-        return getattr(ledger, name)(*arguments)
-
-    return read

@@ -14,52 +14,19 @@ import logging
 import os
 import select
 import signal
-import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum, auto
+from functools import partial
 
-from gateway.workers.channel import Channel, heard, pair
+from gateway.workers.channel import Channel, heard
+from gateway.workers.child import FIRST_PAUSE_S, ChannelMaker, Child, Phase, Run, fork
 
-FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
 # Who was ready for so long begins again with the shortest pause.
 STEADY_S = 30.0
 
 log = logging.getLogger("charter")
-
-Run = Callable[[Channel], int]
-
-
-class Phase(Enum):
-    """How far a process is."""
-
-    ENDED = auto()
-    LOADING = auto()
-    LOADED = auto()  # waits for the writer
-    GOING = auto()
-    READY = auto()
-
-
-@dataclass(eq=False)
-class Child:
-    """A process that is to run; `pause_s` is how long it waits before its next start."""
-
-    name: str
-    run: Run
-    pid: int = 0
-    connection: socket.socket | None = None
-    phase: Phase = Phase.ENDED
-    starts: int = 0
-    was_ready: bool = False
-    words: str = ""  # what it works with
-    asked: str = ""  # what it was asked to load last
-    ready_at: float = 0.0
-    due_at: float | None = None
-    pause_s: float = FIRST_PAUSE_S
 
 
 class Supervisor:
@@ -167,8 +134,11 @@ class Supervisor:
             os.kill(worker.pid, signal.SIGHUP)
 
     def _spread(self, words: str) -> None:
+        """Ask each once: who refuses would do so again."""
         for worker in self._workers:
-            if worker.phase is Phase.READY and words not in (worker.words, worker.asked):
+            if worker.words == words:
+                worker.asked = ""
+            elif worker.phase is Phase.READY and worker.asked != words:
                 worker.asked = words
                 os.kill(worker.pid, signal.SIGHUP)
 
@@ -264,46 +234,15 @@ class Supervisor:
     # --- starts ----------------------------------------------------------------------
 
     def _start(self, child: Child) -> None:
-        child.starts += 1
-        child.due_at = None
-        child.phase = Phase.LOADING
-        ours, theirs = pair()
-        is_again = child.starts > 1
-        is_first = is_again or child in (self._writer, self._workers[0])
-        sys.stdout.flush()
-        sys.stderr.flush()
-        child.pid = os.fork()
-        if child.pid == 0:
-            ours.close()
-            self._be(child.run, Channel(theirs, is_first=is_first, is_again=is_again))
-        theirs.close()
-        ours.setblocking(False)
-        child.connection = ours
+        fork(child, self._channel_of(child), self._children, self._let_go_of, self._explain)
 
-    def _be(self, run: Run, channel: Channel) -> None:
-        """In the new process; it never returns."""
-        code = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
-            # Not before it says otherwise: it would end by it.
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            # Held open here, the end of the supervisor would not show to the others.
-            for child in self._children:
-                if child.connection is not None:
-                    child.connection.close()
-            os.close(self._wake)
-            os.close(self._woken)
-            code = run(channel)
-        except KeyboardInterrupt:
-            pass
-        except Exception as error:
-            if channel.is_first:
-                code = self._explain(error)
-        finally:
-            try:
-                sys.stdout.flush()
-                sys.stderr.flush()
-            finally:
-                os._exit(code)
+    def _channel_of(self, child: Child) -> ChannelMaker:
+        is_again = child.starts > 0
+        is_first = is_again or child in (self._writer, self._workers[0])
+        return partial(Channel, is_first=is_first, is_again=is_again)
+
+    def _let_go_of(self) -> None:
+        """In a new process: what is the supervisor's alone."""
+        signal.set_wakeup_fd(-1)
+        os.close(self._wake)
+        os.close(self._woken)

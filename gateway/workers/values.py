@@ -14,7 +14,7 @@ A value is a tag of one byte and what follows:
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 from gateway.errors import (
     EntryConflictError,
@@ -27,6 +27,8 @@ from gateway.errors import (
 from gateway.ledger.head import Receipt
 from gateway.ledger.once import Once
 from gateway.ledger.storage import StoredRecord
+
+_T = TypeVar("_T")
 
 MAX_DEPTH = 4
 MAX_ITEMS = 4096
@@ -147,6 +149,24 @@ def listed(value: object, count: int | None = None) -> list[object]:
     if not isinstance(value, list) or count not in (None, len(cast("list[object]", value))):
         raise FrameError("this is not the list that was expected")
     return cast("list[object]", value)
+
+
+def number(value: object) -> int:
+    """A number that was read; raises `FrameError` for anything else."""
+    if not isinstance(value, int):
+        raise FrameError("this is no number")
+    return value
+
+
+def optional(kind: type[_T], value: object) -> _T | None:
+    """What was asked for, or nothing.
+
+    Raises:
+        LedgerUnavailableError: It is something else.
+    """
+    if value is None or isinstance(value, kind):
+        return value
+    raise LedgerUnavailableError("the writer of the log gave another answer than was asked for")
 
 
 class _Reader:

@@ -305,7 +305,7 @@ def test_an_answer_that_is_no_receipt_is_a_refusal(
     def lie(_: object) -> bytes:
         return write_frame(Kind.ANSWER, 1, answer)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr("gateway.workers.server._Group.answer", lie)
+    monkeypatch.setattr("gateway.workers.asked.Group.answer", lie)
 
     async def case() -> None:
         async with writer(tmp_path), worker(tmp_path) as ledger:

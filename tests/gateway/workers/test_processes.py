@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gateway.workers.socket_file import FOLDER, NAME
-from tests.gateway.cli.commands import finish, start
+from tests.gateway.cli.commands import finish, here, start
 from tests.gateway.serving import Served, prepare
 from tests.gateway.world import question, write_project
 from tests.gateway_process import GatewayProcess, start_gateway, stop
@@ -299,7 +299,7 @@ def test_a_second_gateway_on_the_folder_is_refused_and_the_first_goes_on(
 def test_the_port_of_workers_is_nobody_elses(served: Served, tmp_path: Path, workers: str) -> None:
     taken = ("--port", str(served.gateway.port), "--workers", workers)
     where = ("--policies", served.policies, "--state", tmp_path / "state")
-    ran = finish(start("serve", *taken, *where))
+    ran = here("serve", *taken, *where)
     assert (ran.code, "give another --port" in ran.err) == (1, True)
     assert not (tmp_path / "state").exists()
 
@@ -337,12 +337,18 @@ def test_other_rules_come_into_force_in_every_worker_or_in_none(served: Served) 
     now = {served.ask(question()).json["bundle"] for _ in range(8)}
     assert len(now) == 1
     assert before not in now
+    law.write_text(text)
+    # The way back, asked of one worker over HTTP.
+    reply = served.gateway.request("POST", "/v1/reload")
+    assert (reply.status, reply.json["bundle"]) == (200, before)
+    until(lambda: reloads(served) == [True] * 4, "both have loaded again")
+    assert {served.ask(question()).json["bundle"] for _ in range(8)} == {before}
     law.write_text("charter x\nrule")
     served.gateway.process.send_signal(signal.SIGHUP)
-    until(lambda: len(reloads(served)) == 3, "one has tried")
+    until(lambda: len(reloads(served)) == 5, "one has tried")
     time.sleep(0.5)
-    assert reloads(served) == [True, True, False]
-    assert {served.ask(question()).json["bundle"] for _ in range(8)} == now
+    assert reloads(served) == [True, True, True, True, False]
+    assert {served.ask(question()).json["bundle"] for _ in range(8)} == {before}
     law.write_text(text)
 
 
@@ -400,6 +406,6 @@ def test_a_first_worker_that_cannot_begin_ends_the_gateway_with_one_line(tmp_pat
 
 
 def test_no_worker_at_all_is_refused() -> None:
-    ran = finish(start("serve", "--workers", "0"))
+    ran = here("serve", "--workers", "0")
     assert ran.code != 0
     assert "nobody would answer" in ran.err
