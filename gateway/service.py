@@ -31,11 +31,11 @@ from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
 from gateway.pdp.decision import Outcome
-from gateway.pdp.health import EngineState, first_down, states
 from gateway.pdp.judge import Judged
 from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.request import DecisionRequest
 from gateway.pdp.search import Searched
+from gateway.pdp.standing import EngineState, first_down, states
 from gateway.record.canonical import Json, canonicalise, load_strict
 from gateway.record.envelope import MAX_ENVELOPE, read_envelope, sign_envelope
 from gateway.record.statement import (

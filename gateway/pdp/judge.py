@@ -19,11 +19,11 @@ from gateway.pdp.dates import day_of, midnight
 from gateway.pdp.decider import Decider
 from gateway.pdp.decision import OUTCOMES, UNANSWERED, Decision, Fact
 from gateway.pdp.engine import Engine
-from gateway.pdp.health import all_stand
 from gateway.pdp.memo import Bounded, Memo
 from gateway.pdp.normalise import NO_CLAIMS, Claims, Days, Joined, Normaliser
 from gateway.pdp.profiles import Profiles
 from gateway.pdp.request import DecisionRequest
+from gateway.pdp.standing import all_stand
 
 # At start nobody waits for an answer, and a first question can be slow.
 CHECK_TIMEOUT_S = 5.0

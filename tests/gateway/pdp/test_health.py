@@ -15,8 +15,9 @@ from gateway.pdp import health
 from gateway.pdp.combine import Combined, IncidentKind, ask_all, ask_one
 from gateway.pdp.engine import Engine
 from gateway.pdp.engine_reference import ReferenceEngine
-from gateway.pdp.health import FAILURES, Guarded, all_stand, first_down, states
+from gateway.pdp.health import FAILURES, Guarded
 from gateway.pdp.proving import SAMPLE, prove, sample
+from gateway.pdp.standing import all_stand, first_down, states
 from gateway.pdp.stop import Stop
 from tests.gateway.world import FakeEngine, World, made, program, run
 
