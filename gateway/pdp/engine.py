@@ -1,6 +1,6 @@
 """What the gateway asks of a policy engine, and what it believes of the answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -40,6 +40,26 @@ class RawAnswer:
     open: Sequence[str] | None = None
     duties: Sequence[str] | None = None
     preferred: Sequence[str] | None = None
+
+
+def together(said: Sequence[RawAnswer]) -> RawAnswer:
+    """What an engine says of a program, out of what it said of parts of it that each have all
+    permissions: a permit where every part permits, and else a refusal with the reasons of
+    those that refuse. At least one."""
+    if len(said) == 1:
+        return said[0]
+    refusing = [one for one in said if one.broken is not None or one.open is not None]
+
+    def union(parts: Iterable[Sequence[str] | None]) -> list[str]:
+        return sorted({name for part in parts for name in part or ()})
+
+    denied = union(one.denied for one in said)
+    granted, noted = union(one.granted for one in said), union(one.noted for one in said)
+    if refusing:
+        broken, possible = (one.broken for one in refusing), (one.open for one in refusing)
+        return RawAnswer(denied, granted, noted, broken=union(broken), open=union(possible))
+    duties, preferred = (one.duties for one in said), (one.preferred for one in said)
+    return RawAnswer(denied, granted, noted, duties=union(duties), preferred=union(preferred))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ between the two, and no permit.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -37,8 +37,8 @@ from gateway.errors import (
     EngineUnavailableError,
     OverloadedError,
 )
-from gateway.pdp.engine import AnswerCheck, RawAnswer, rego_answer
-from gateway.pdp.folded import Folder, Keys
+from gateway.pdp.engine import AnswerCheck, RawAnswer, rego_answer, together
+from gateway.pdp.folded import Folder, Keys, Wide
 from gateway.pdp.memo import Bounded
 from gateway.pdp.rego_modules import Key, Module, Modules, load
 
@@ -49,7 +49,8 @@ FOLD_AFTER = 64
 MAKE_AFTER = 8
 MAX_COUNTED = 4096
 # Of the modules that are kept, in characters; one takes some 270 bytes of memory for each.
-MAX_CHARACTERS = 200_000
+# A program of many items may keep them all, once.
+MAX_CHARACTERS, CHARACTERS_EACH = 200_000, 600
 
 log = logging.getLogger("charter")
 
@@ -90,7 +91,9 @@ class RegoEngine:
         self._folder = Folder(program)
         self._fold_after = fold_after
         self._asked: Bounded[Key, int] = Bounded(MAX_COUNTED)
-        self._modules = Modules(MAX_CHARACTERS)
+        each = CHARACTERS_EACH * max(map(len, self._folder.items()), default=0)
+        self._characters = max(MAX_CHARACTERS, each)
+        self._modules = Modules(self._characters)
         self._folding: asyncio.Task[None] | None = None
         self._general = dict(self._load_general() if sliced else ())
 
@@ -103,7 +106,7 @@ class RegoEngine:
 
     def forget(self) -> None:
         """Let go of every module that is not the published one."""
-        self._modules = Modules(MAX_CHARACTERS)
+        self._modules = Modules(self._characters)
         self._folder.forget()
 
     @asynccontextmanager
@@ -167,27 +170,35 @@ class RegoEngine:
             raise EngineAnswerError(self.name, "a fact or a day is not in its fit form")
         module = self._module_for(keys, question)
         if module is None:
-            return partial(self._make_and_evaluate, self._modules, keys.wide, question)
+            return partial(self._ask_groups, self._modules, keys.wide, question)
         return partial(self._evaluate, module, question)
 
-    def _make_and_evaluate(self, modules: Modules, key: Key, question: Question) -> RawAnswer:
-        module = self._make(key, question)
-        modules.put(key, module)
-        return self._evaluate(module, question)
+    def _ask_groups(self, modules: Modules, keys: Sequence[Wide], question: Question) -> RawAnswer:
+        """The answer out of those of the modules of several groups, made where they are not
+        there."""
+        said: list[RawAnswer] = []
+        for key in keys:
+            module = modules.get(key)
+            if module is None:
+                module = self._make(key, question)
+                modules.put(key, module)
+            said.append(self._evaluate(module, question))
+        return together(said)
 
     # --- modules for what is asked about often ------------------------------------------
 
     def _module_for(self, keys: Keys, question: Question) -> Module | None:
         """The smallest module there is; after enough questions a smaller one is begun. None
         where there is none, and one must be made first."""
-        wanted = ((keys.narrow, self._fold_after), (keys.wide, MAKE_AFTER))
-        for key, after in wanted:
+        general = self._general.get(question.action)
+        wide = () if general is None else ((keys.wide[0], MAKE_AFTER),)
+        for key, after in ((keys.narrow, self._fold_after), *wide):
             module = None if key is None else self._modules.get(key)
             if module is not None:
                 return module
             if key is not None:
                 self._count(key, after, question)
-        return self._general.get(question.action)
+        return general
 
     def _count(self, key: Key, after: int | None, question: Question) -> None:
         if self._fold_after is None or after is None:
@@ -210,15 +221,20 @@ class RegoEngine:
                 modules.put(key, await asyncio.wrap_future(work))
 
     def _make(self, key: Key, question: Question) -> Module:
-        """A module for the questions of a key, if it says of this one what the whole does."""
+        """A module for the questions of a key, if it says of this one what it would say with
+        nothing settled; of a group of items, that is not what the whole says."""
         program = self._folder.program(question, key)
-        if evaluate(program, question) != evaluate(self._program, question):
+        if evaluate(program, question) != evaluate(self._unfolded(key), question):
             log.error("a program folded for %s answers otherwise; it is not used", question.action)
             raise EngineAnswerError(self.name, "a slice of the program answers otherwise")
         try:
             return load(program, rego_policy(program, lean=True), lean=True)
         except ConfigurationError as error:
             raise EngineAnswerError(self.name, str(error)) from error
+
+    def _unfolded(self, key: Key) -> Program:
+        is_group = len(key) == 3 and key[0] not in self._general
+        return self._folder.unfolded(key[0], key[2]) if is_group else self._program
 
     async def close(self) -> None:
         if self._folding is not None and not self._folding.done():

@@ -7,7 +7,7 @@ look at. Its answers to the questions it is for are those of the whole program.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dsl.core import (
@@ -27,7 +27,7 @@ from dsl.facts import FIRST_DAY, LAST_DAY, Question, Value
 from dsl.fold import assume, slice_by_action
 from dsl.kleene import Truth
 from gateway.pdp.dates import boundaries
-from gateway.pdp.slices import Index, only_items, read_by
+from gateway.pdp.slices import Index, Item, only_items, read_by
 
 # Of an action, the stretch of days and some of its items, as bits.
 Wide = tuple[str, tuple[int, ...], int]
@@ -36,6 +36,8 @@ Narrow = tuple[str, tuple[int, ...], int, tuple[Value | None, ...]]
 # Nobody is answered while a module is made, and of more items than this it takes too long
 # to make one for every place.
 MAX_ITEMS_FOLDED = 64
+# An engine that takes time quadratic in the items is asked of groups of so many.
+MAX_ITEMS_GROUPED = 32
 
 
 def only(program: Program, action: str) -> Program:
@@ -50,13 +52,14 @@ class Keys:
     """Names of programs for a question; questions of one key can be put to one.
 
     Attributes:
-        wide: Of a program that serves every place: with all items of the action where they
-            are few, and with those that can bear on the question where they are many.
+        wide: Of programs that serve every place and together have every item that can bear
+            on the question: of one with all items of the action where they are few, and of
+            those of groups of items where they are many.
         narrow: Of the program for the place, with those items alone; None where they are
             too many to be worth it.
     """
 
-    wide: Wide
+    wide: tuple[Wide, ...]
     narrow: Narrow | None
 
 
@@ -66,6 +69,14 @@ class Folder:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._indexes = {a: Index(program, a, denied=True) for a in program.actions}
+        self._groups = {
+            action: (
+                (index.every,)
+                if len(index.items) <= MAX_ITEMS_FOLDED
+                else index.groups(MAX_ITEMS_GROUPED)
+            )
+            for action, index in self._indexes.items()
+        }
         self._boundaries = sorted(boundaries(program).items())
         self._zones = frozenset(program.time_zones())
         self._stated = {
@@ -76,6 +87,10 @@ class Folder:
             )
             for action, index in self._indexes.items()
         }
+
+    def items(self) -> Iterator[Sequence[Item]]:
+        """What can be named of each action."""
+        return (index.items for index in self._indexes.values())
 
     def forget(self) -> None:
         """Let go of what values settle."""
@@ -94,19 +109,28 @@ class Folder:
             return None
         facts, action = question.facts, question.action
         stretch = tuple(bisect_right(days, question.today[zone]) for zone, days in self._boundaries)
-        is_large = len(index.items) > MAX_ITEMS_FOLDED
-        wide = (action, stretch, selection.items if is_large else index.every)
+        wide = tuple((action, stretch, g) for g in self._chosen(action, selection.items))
         if selection.items.bit_count() > MAX_ITEMS_FOLDED:
             return Keys(wide, None)
         values = tuple(facts.get(path) for path in self._stated[action])
         return Keys(wide, (action, stretch, selection.items, values))
+
+    def _chosen(self, action: str, items: int) -> Sequence[int]:
+        """The groups that have some of these items, or the first, for an answer needs one."""
+        groups, permissions = self._groups[action], self._indexes[action].permissions
+        return [group for group in groups if group & items & ~permissions] or groups[:1]
 
     def general(self, action: str) -> Program | None:
         """The program for every day and place, where it has few enough items."""
         index = self._indexes[action]
         if len(index.items) > MAX_ITEMS_FOLDED:
             return None
-        return only_items(self._program, action, {item.id: item for item in index.items})
+        return self.unfolded(action, index.every)
+
+    def unfolded(self, action: str, items: int) -> Program:
+        """The program with these items of an action alone, in which nothing is settled."""
+        chosen = {item.id: item for item in self._indexes[action].chosen(items)}
+        return only_items(self._program, action, chosen)
 
     def program(self, question: Question, key: Wide | Narrow) -> Program:
         """The program for the questions that have the key."""
@@ -120,8 +144,7 @@ class Folder:
         def fold(condition: Condition) -> Condition:
             return assume(_on(condition, question), known)
 
-        chosen = {item.id: item for item in self._indexes[action].chosen(items)}
-        part = only_items(self._program, action, chosen)
+        part = self.unfolded(action, items)
         rules = (_fold_rule(rule, fold) for rule in part.rules)
         kept = tuple(rule for rule in rules if rule.formula != _NEVER or rule.duties)
         return slice_by_action(replace(part, rules=kept), action)

@@ -83,6 +83,11 @@ class Index:
     def __init__(self, program: Program, action: str, *, denied: bool) -> None:
         self.items = tuple(items_of(program, action))
         self.every = (1 << len(self.items)) - 1
+        self.permissions = sum(
+            1 << number
+            for number, item in enumerate(self.items)
+            if item.duty is None and item.rule.effect is Effect.PERMIT
+        )
         self._action = action
         self._facts = program.facts
         literals: dict[tuple[str, str], dict[Condition, int]] = {}
@@ -154,6 +159,27 @@ class Index:
             if truth(literal, question) is Truth.FALSE:
                 gone |= items
         return self.every & ~gone
+
+    def groups(self, most: int) -> tuple[int, ...]:
+        """The items in groups of at most so many that are settled by one literal, each with
+        all permissions: what an engine says of several groups it says of all their items
+        together (`gateway.pdp.engine.together`)."""
+        together: dict[Condition | None, list[int]] = {}
+        for number, item in enumerate(self.items):
+            if not self.permissions >> number & 1:
+                together.setdefault(_leading(item.condition), []).append(number)
+        found = [
+            sum((1 << number for number in numbers[first : first + most]), start=self.permissions)
+            for numbers in together.values()
+            for first in range(0, len(numbers), most)
+        ]
+        return tuple(found or [self.permissions])
+
+
+def _leading(condition: Condition) -> Condition | None:
+    """The first literal that one fact settles; rules that share it apply together."""
+    literals = (part for part in conjuncts(condition) if _reads(part, denied=False) is not None)
+    return next(literals, None)
 
 
 def read_by(condition: Condition) -> Iterator[str]:

@@ -50,9 +50,7 @@ def check(program: Program, questions: list[Question]) -> int:
         if keys is None:
             continue
         expected = evaluate(program, question)
-        for key in (keys.wide, keys.narrow):
-            if key is None:
-                continue
+        for key in (*keys.wide, *([] if keys.narrow is None else [keys.narrow])):
             if key not in made:
                 made[key] = folder.program(question, key)
                 assert not any(isinstance(a, InForce) for a in made[key].atoms())

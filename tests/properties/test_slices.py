@@ -30,6 +30,7 @@ from dsl.facts import FIRST_DAY, LAST_DAY, Question
 from dsl.kleene import Truth
 from gateway.errors import EngineError
 from gateway.pdp import engine_cedar, folded, slices
+from gateway.pdp.engine import AnswerCheck, RawAnswer, together
 from gateway.pdp.engine_cedar import CedarEngine
 from gateway.pdp.engine_rego import RegoEngine
 from gateway.pdp.slices import Index, only_items
@@ -106,13 +107,13 @@ def check(program: Program, questions: Sequence[Question]) -> int:
     return smaller
 
 
-@generated
+@settings(generated, max_examples=60)
 @given(sliced())
 def test_what_is_left_out_is_certainly_false(case: tuple[Program, list[Question]]) -> None:
     check(*case)
 
 
-@generated
+@settings(generated, max_examples=60)
 @given(sliced(raw=True))
 def test_an_unfit_fact_leaves_out_nothing_that_could_apply(
     case: tuple[Program, list[Question]],
@@ -162,10 +163,14 @@ def test_the_slices_of_the_pack_answer_as_the_whole_and_are_smaller() -> None:
 # --- on the engines ------------------------------------------------------------------
 
 
-@pytest.fixture(params=[0, 64], ids=["each slice made", "one module for all"])
+@pytest.fixture(
+    params=[(0, 1), (0, 2), (64, 32)], ids=["each alone", "in pairs", "one module for all"]
+)
 def most_items(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Up to how many items an action has a module for every question."""
-    monkeypatch.setattr(folded, "MAX_ITEMS_FOLDED", request.param)
+    """Up to how many items an action has a module for every question, and else how many are
+    in a group."""
+    monkeypatch.setattr(folded, "MAX_ITEMS_FOLDED", request.param[0])
+    monkeypatch.setattr(folded, "MAX_ITEMS_GROUPED", request.param[1])
 
 
 def said_by_all(
@@ -184,7 +189,7 @@ def said_by_all(
 
 
 @pytest.mark.usefixtures("most_items")
-@settings(generated, max_examples=15)
+@settings(generated, max_examples=8)
 @given(sliced(per_program=6))
 def test_both_engines_answer_from_slices_as_defined(
     case: tuple[Program, list[Question]],
@@ -195,7 +200,7 @@ def test_both_engines_answer_from_slices_as_defined(
 
 
 @pytest.mark.usefixtures("most_items")
-@settings(generated, max_examples=15)
+@settings(generated, max_examples=8)
 @given(sliced(raw=True, per_program=6))
 def test_no_slice_permits_on_raw_facts(case: tuple[Program, list[Question]]) -> None:
     program, questions = case
@@ -334,3 +339,32 @@ def test_a_slice_of_cedar_without_a_broken_rule_differs_from_rego(
     rego = asyncio.run(ask(RegoEngine(PROGRAM), refused.question))
     assert cedar != rego
     assert cedar != refused.answer
+
+
+# --- answers put together ------------------------------------------------------------
+
+PERMIT = RawAnswer((), ("p",), ("w",), duties=("d",), preferred=())
+OTHER = RawAnswer((), ("p",), (), duties=("e",), preferred=("f",))
+REFUSAL = RawAnswer(("r",), ("p",), ("v",), broken=("r",), open=("p",))
+
+
+def test_parts_that_all_permit_permit_together() -> None:
+    assert together([PERMIT, OTHER]) == RawAnswer(
+        [], ["p"], ["w"], duties=["d", "e"], preferred=["f"]
+    )
+
+
+@pytest.mark.parametrize("parts", [[PERMIT, REFUSAL], [REFUSAL, PERMIT], [REFUSAL, PERMIT, OTHER]])
+def test_one_part_that_refuses_refuses_for_all(parts: list[RawAnswer]) -> None:
+    found = together(parts)
+    assert found.duties is None
+    assert found.preferred is None
+    assert (found.denied, found.broken, found.open) == (["r"], ["r"], ["p"])
+    assert set(found.noted) >= {"v", "w"}
+
+
+def test_a_part_that_says_both_is_not_believed() -> None:
+    both = replace(PERMIT, broken=())
+    check_of = AnswerCheck("rego", PROGRAM)
+    with pytest.raises(EngineError):
+        check_of.answer(together([PERMIT, both]))
