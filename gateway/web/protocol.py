@@ -32,7 +32,6 @@ from gateway.web.problem import (
     TOO_SLOW,
     Problem,
 )
-from gateway.web.whole import WholeAnswer
 
 MAX_HEAD_BYTES = 16 * 1024  # request line and headers
 MAX_HEADERS = 100
@@ -205,7 +204,6 @@ class BoundedProtocol(HttpToolsProtocol):
             raise HeadRefusedError
         self._body = Chunked() if codings else Sized(self._length())
         super().on_headers_complete()
-        self.cycle.transport = WholeAnswer(self.transport, self.cycle)  # pyright: ignore[reportAttributeAccessIssue]
         self._due += 1
         self._phase = _Phase.BODY
         self._wait_for_body()

@@ -295,8 +295,11 @@ def test_a_turn_that_does_not_come_is_told_and_all_rooms_are_given_back(
     # More than the places are refused at once; those in turn are answered within the second.
     assert statuses.count(429) == 5
     assert set(statuses) <= {200, 429, 503}
-    # Nothing is left of it.
+    # Nothing is left of it: all places are free again, and all turns.
     assert [said.status for said in asyncio.run(flood())].count(429) == 5
+    monkeypatch.setattr(gateway.world.service, "answer", decided)
+    for _ in range(limits.MAX_AT_ONCE + 1):
+        assert asyncio.run(gateway.ask(gateway.plain(QUESTION))).status == 200
 
 
 def test_requests_are_counted_by_their_place_on_both_ways(
