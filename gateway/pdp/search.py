@@ -116,8 +116,9 @@ class Searcher:
             if joined is None:
                 return Searched((), 0)  # the fault is in the question, whatever is sought
             answer = evaluate(self._program, joined.question)
-            # What is unknown is named in a refusal.
-            key = (answer, None if answer.permits else known)
+            # What is unknown is named in a refusal, and what a caller disputes is unknown.
+            unknown = (known, frozenset(joined.disputed))
+            key = (answer, None if answer.permits else unknown)
             classes.setdefault(key, (joined, answer, []))[2].extend(ids)
             await asyncio.sleep(0)
         found: list[Candidate] = []

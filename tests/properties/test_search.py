@@ -247,6 +247,9 @@ TOLD_APART: list[tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]] = 
      {"secret": False}, {"load": 2}),
     ([{"open": True, "holders": []}, {"open": True, "holders": [{"share": "20"}]}],
      {"secret": False}, {"holders": []}),
+    # By a value that only what is derived from it reads, and that the caller disputes.
+    ([{"countries": ["BE"], "holders": []}, {"countries": ["US"], "holders": []}],
+     {}, {"countries": ["BE"]}),
     # By what is not known.
     ([{"open": True, "holders": []}, {"open": True}], {"secret": False}, {}),
     ([{"open": False, "holders": []}, {"holders": []}], {"secret": False}, {}),
