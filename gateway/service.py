@@ -338,14 +338,27 @@ class Service:
 
     async def again(self, decision_id: str, caller: Caller) -> bytes | None:
         """As `find`, the answer as it was sent but for its proof."""
-        stored = await asyncio.to_thread(self.ledger.get, decision_id, tenant=caller.tenant)
+        return await asyncio.to_thread(self._again, decision_id, caller.tenant)
+
+    def _again(self, decision_id: str, tenant: str) -> bytes | None:
+        # In a thread to its end: a record can be large, and those who decide would wait.
+        stored = self.ledger.get(decision_id, tenant=tenant)
         if stored is None:
             return None
-        proof = await asyncio.to_thread(self.ledger.proof, decision_id)
+        proof = self.ledger.proof(decision_id)
         record = load_strict(stored.body, max_bytes=MAX_ENVELOPE, max_string=MAX_ENVELOPE)
         statement = read_statement(read_envelope(record).payload)
         predicate = canonicalise(statement.predicate, max_depth=MAX_PAYLOAD_DEPTH)
         return answer_text(predicate, stored.body, str(proof))
+
+    async def proof(self, decision_id: str, caller: Caller) -> str | None:
+        """The proof of a decision of the caller's own tenant against the newest checkpoint;
+        None where the tenant has none of that id. Raises as `find`."""
+        return await asyncio.to_thread(self._proof, decision_id, caller.tenant)
+
+    def _proof(self, decision_id: str, tenant: str) -> str | None:
+        stored = self.ledger.get(decision_id, tenant=tenant)
+        return None if stored is None else self.ledger.proof(decision_id)
 
     def _report(self, judged: Judged, decision_id: str, caller: Caller, seconds: float) -> None:
         incident = judged.combined.incident

@@ -3,7 +3,7 @@
 from time import perf_counter
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from gateway.callers import Caller
 from gateway.record.canonical import load_strict
@@ -48,11 +48,23 @@ class DecisionDoor:
         return answer
 
     async def read(self, request: Request) -> Response:
-        answer = await self._service.find(request.path_params["id"], caller_of(request))
-        return NOT_FOUND.response() if answer is None else JSONResponse(answer, headers=PRIVATE)
-
-    async def proof(self, request: Request) -> Response:
-        answer = await self._service.find(request.path_params["id"], caller_of(request))
+        caller = caller_of(request)
+        try:
+            async with self._entrance.reading(caller):
+                answer = await self._service.again(request.path_params["id"], caller)
+        except RefusedError as refused:
+            return refused.response()
         if answer is None:
             return NOT_FOUND.response()
-        return PlainTextResponse(str(answer["proof"]), headers=PRIVATE)
+        return Response(answer, media_type="application/json", headers=PRIVATE)
+
+    async def proof(self, request: Request) -> Response:
+        caller = caller_of(request)
+        try:
+            async with self._entrance.reading(caller):
+                proof = await self._service.proof(request.path_params["id"], caller)
+        except RefusedError as refused:
+            return refused.response()
+        if proof is None:
+            return NOT_FOUND.response()
+        return PlainTextResponse(proof, headers=PRIVATE)

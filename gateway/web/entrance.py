@@ -26,6 +26,9 @@ from gateway.web.problem import NOT_JSON, TOO_BUSY, TOO_LARGE, TOO_SLOW, Problem
 PRIVATE = {"Cache-Control": "no-store"}
 # What is refused before its body was read leaves bytes behind that are no next request.
 CLOSE = {"Connection": "close"}
+# A recorded decision can be large, and to read it again takes the interpreter for as long as
+# to decide.
+READ_AT_ONCE = 2
 
 
 class RefusedError(Exception):
@@ -51,6 +54,8 @@ class Entrance:
         of_one = MAX_BYTES_IN_FLIGHT // workers
         self._in_flight = InFlight(part(in_flight_of_tenant, workers), of_one)
         self.turns = Turns()
+        self._readings = Turns(READ_AT_ONCE)
+        self._explanations = Turns(1)
 
     def enter(self, caller: Caller, size: int) -> Place:
         """Take room for a question of that size, to be given back with `leave`; raises
@@ -86,6 +91,32 @@ class Entrance:
         """Wait until something of that many bytes may be decided, and have the turn for the
         length of the block; raises `OverloadedError` where it does not come."""
         return self.turns.one(caller.tenant, size)
+
+    def reading(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """Room to read something recorded again, and the turn for it, for the length of the
+        block; apart from those to decide, so that nobody who decides waits for a disk.
+
+        Raises:
+            RefusedError: The tenant has too much open.
+            OverloadedError: The turn does not come.
+        """
+        return self._in_turn(self._readings, caller)
+
+    def explaining(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """The same to search for an explanation, which takes far longer."""
+        return self._in_turn(self._explanations, caller)
+
+    @asynccontextmanager
+    async def _in_turn(self, turns: Turns, caller: Caller) -> AsyncGenerator[None]:
+        try:
+            place = self.enter(caller, 0)
+        except TooBusyError:
+            raise RefusedError(TOO_BUSY, closes=False) from None
+        try:
+            async with turns.one(caller.tenant, 0):
+                yield
+        finally:
+            self.leave(caller, place)
 
 
 async def _read(request: Request, most: int) -> bytes:

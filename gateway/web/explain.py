@@ -11,7 +11,7 @@ from gateway.pdp.stored import explain_stored
 from gateway.service import Service
 from gateway.web import problem
 from gateway.web.access import caller_of
-from gateway.web.entrance import PRIVATE
+from gateway.web.entrance import PRIVATE, Entrance, RefusedError
 from gateway.web.problem import NOT_FOUND
 from gateway.web.routes import JSON, Answer, Operation, Parameter, Schema
 from gateway.web.schemas import ANY, STRING, closed, listed, one_of, or_null
@@ -27,9 +27,9 @@ _NO_REQUEST = "the facts of the decision do not follow from a request alone"
 class ExplainDoor:
     """Explains one decision at a time, beside those that are being made."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, entrance: Entrance) -> None:
         self._service = service
-        self._one = asyncio.Semaphore(1)
+        self._entrance = entrance
 
     def operations(self) -> tuple[Operation, ...]:
         said: Schema = closed(
@@ -50,16 +50,21 @@ class ExplainDoor:
                 "explainDecision",
                 "Read what a decision rests on and what would have changed it",
                 {200: Answer("The explanation", {JSON: said}, {"Cache-Control": "`no-store`"})},
-                (problem.FORBIDDEN, NOT_FOUND),
+                (problem.FORBIDDEN, NOT_FOUND, problem.TOO_BUSY, problem.OVERLOADED),
                 parameters=(Parameter("id", "The id of a decision of the caller's tenant"),),
             ),
         )
 
     async def read(self, request: Request) -> Response:
-        found = await self._service.find(request.path_params["id"], caller_of(request))
-        if found is None:
-            return NOT_FOUND.response()
-        explanation, why_not = await self._explained(found)
+        caller = caller_of(request)
+        try:
+            async with self._entrance.explaining(caller):
+                found = await self._service.find(request.path_params["id"], caller)
+                if found is None:
+                    return NOT_FOUND.response()
+                explanation, why_not = await self._explained(found)
+        except RefusedError as refused:
+            return refused.response()
         told = {name: found[name] for name in _TOLD}
         body = {**told, "explanation": explanation, "unexplained": why_not}
         return JSONResponse(body, headers=PRIVATE)
@@ -71,8 +76,7 @@ class ExplainDoor:
         bundle, catalogue = in_force.bundle, in_force.catalogue
         if (found["bundle"], found["catalogue"]) != (bundle.digest, catalogue.digest):
             return None, _OTHER
-        async with self._one:
-            explained = await asyncio.to_thread(
-                explain_stored, bundle.program, catalogue, found, budget=MAX_EVALUATIONS
-            )
+        explained = await asyncio.to_thread(
+            explain_stored, bundle.program, catalogue, found, budget=MAX_EVALUATIONS
+        )
         return (None, _NO_REQUEST) if explained is None else (to_body(explained), None)

@@ -130,7 +130,7 @@ def further_places(
 ) -> tuple[Operation, ...]:
     return (
         *BatchDoor(service, entrance, repeats).operations(),
-        *ExplainDoor(service).operations(),
+        *ExplainDoor(service, entrance).operations(),
         *RulesDoor(service).operations(),
         *_evaluation_places(AuthZenDoor(service, entrance, without_context)),
         *_search_places(SearchDoor(service, entrance)),

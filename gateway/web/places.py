@@ -27,7 +27,7 @@ OF_A_QUESTION = (
 
 def decision_places(door: DecisionDoor) -> tuple[Operation, ...]:
     decision = {200: Answer("The decision", {JSON: ref("Decision")}, _NOT_CACHED)}
-    found = (problem.FORBIDDEN, problem.NOT_FOUND)
+    found = (problem.FORBIDDEN, problem.NOT_FOUND, problem.TOO_BUSY, problem.OVERLOADED)
     return (
         Operation(
             "POST",
