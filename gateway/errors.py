@@ -99,6 +99,17 @@ class FetchTimeoutError(FetchError):
     """Another host did not answer in time."""
 
 
+class FactSourceError(GatewayError):
+    """A fact source gave no answer that can be used; the facts are unknown. `status` is the
+    word that records say it with."""
+
+    reason = "fact-source"
+
+    def __init__(self, status: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
 class IssuerKeysError(GatewayError):
     """The keys of an issuer are not what can be used."""
 

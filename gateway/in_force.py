@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo
 from gateway.bundle import Bundle
 from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.dates import LAST_DAY, boundaries, daily_zones, day_of, midnight
+from gateway.pdp.decision import Outcome
 from gateway.pdp.engine import Engine
 from gateway.pdp.judge import Judge, Judged
 from gateway.pdp.lenient import Lenient
 from gateway.pdp.search import Searcher
+from gateway.pdp.supplied import FactSources
 from gateway.release import Release
 from gateway.spelling import Speller
 
@@ -34,6 +36,7 @@ class InForce:
         engine_timeout_s: After how many seconds an engine has not answered; None for the
             time limit of each.
         release: By which an author signed the two, where only signed ones are loaded.
+        sources: Asked for what nobody states; they belong to this value.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class InForce:
         remember: int = 10_000,
         engine_timeout_s: float | None = None,
         release: Release | None = None,
+        sources: FactSources | None = None,
     ) -> None:
         self.bundle = bundle
         self.catalogue = catalogue
@@ -52,7 +56,12 @@ class InForce:
         self.since = monotonic()
         program = bundle.program
         self.judge = Judge(
-            program, catalogue, engines, remember=remember, timeout_s=engine_timeout_s
+            program,
+            catalogue,
+            engines,
+            remember=remember,
+            timeout_s=engine_timeout_s,
+            sources=sources,
         )
         self.searcher = Searcher(program, catalogue, self.judge)
         self.lenient = Lenient(program)
@@ -87,9 +96,11 @@ class InForce:
 
     def valid_until(self, judged: Judged, now: datetime) -> datetime:
         """At most `MAX_VALIDITY` ahead; never past a midnight at which a date of the bundle
-        changes the law, nor past the last day for which the catalogue vouches. What came of
-        a fault is valid for no time at all."""
-        if judged.combined.incident is not None:
+        changes the law, nor past the last day for which the catalogue vouches, nor longer than
+        what a source said may be believed. What came of a fault is valid for no time at all."""
+        supplied = judged.joined.supplied
+        open_for_fault = supplied.has_fault and judged.decision.outcome is Outcome.INDETERMINATE
+        if judged.combined.incident is not None or open_for_fault:
             return now
         ends = [now + MAX_VALIDITY]
         for zone, today in judged.joined.question.today.items():
@@ -98,6 +109,8 @@ class InForce:
             ends += [midnight(day_of(day), ZoneInfo(zone)) for day in sorted(days)[:1]]
         if judged.joined.vouched_until not in (None, date.max):
             ends.append(midnight(judged.joined.vouched_until + timedelta(days=1), UTC))
+        if supplied.fresh_until is not None:
+            ends.append(max(now, supplied.fresh_until))
         return min(ends)
 
     # --- how long it is needed -------------------------------------------------------

@@ -24,6 +24,8 @@ from gateway.pdp.engines import DEFAULT, Arrangement, arrange_engines, make_engi
 from gateway.pdp.judge import Judge
 from gateway.pdp.overlay import load_over
 from gateway.service import Service
+from gateway.sources import Sources
+from gateway.sources import load as load_sources
 from gateway.state import State, open_state
 
 log = logging.getLogger("charter")
@@ -43,6 +45,7 @@ class Parts:
         _, program = result.require()
         self.bundle = bundle.build(result, fixtures(args, result, program))
         self.catalogue = load_catalogue(args, result, program)
+        self.sources = fact_sources(args, program)
         self.release = signed_release(args, self.bundle.digest, self.catalogue.digest)
         self.engines = self._engines(args, program)
         self.remember: int = args.memo
@@ -68,6 +71,7 @@ class Parts:
             self.engines,
             remember=self.remember,
             release=self.release,
+            sources=self.sources,
         )
 
     def service(self, state: State) -> Service:
@@ -128,6 +132,12 @@ def load_again(args: Namespace) -> InForce:
         raise ConfigurationError(str(error)) from error
     say_changes(parts.catalogue)
     return parts.in_force()
+
+
+def fact_sources(args: Namespace, program: Program) -> Sources | None:
+    """The sources of a gateway; None where it has none, as on the command line."""
+    path: Path | None = getattr(args, "sources", None)
+    return None if path is None else load_sources(path, program)
 
 
 def say_changes(known: catalogue.Catalogue) -> None:

@@ -191,6 +191,12 @@ def _listening_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="callers known by a JWT of an issuer or by a certificate, TOML",
     )
+    parser.add_argument(
+        "--sources",
+        type=Path,
+        metavar="FILE",
+        help="fact sources, files or HTTPS services, asked for what nobody else states, TOML",
+    )
 
 
 _SERVE_DETAILS = """\

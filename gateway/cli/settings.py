@@ -129,6 +129,7 @@ SETTINGS = (
     Setting("engines", "opa_start", "opa_start", File(Path)),
     Setting("engines", "memo", "memo", Number(options.count)),
     Setting("callers", "file", "callers", File(Path)),
+    Setting("sources", "file", "sources", File(Path)),
     Setting("state", "folder", "state", File(Path), "CHARTER_STATE"),
     Setting("state", "origin", "origin", Text()),
     Setting("state", "clock_was_ahead_until", "clock_was_ahead_until", Text(options.instant)),

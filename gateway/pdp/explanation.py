@@ -13,6 +13,7 @@ from gateway.pdp.normalise import Days, Joined, Normaliser
 from gateway.pdp.profiles import Profiles
 from gateway.pdp.request import DecisionRequest
 from gateway.pdp.rows import Said
+from gateway.pdp.supplied import NOTHING, Supplied
 
 _DECISIONS = {
     Verdict.PERMIT: "permit",
@@ -66,8 +67,10 @@ def explained(
     tenant: str | None,
     profile: str | None = None,
     budget: int = MAX_EVALUATIONS,
+    supplied: Supplied = NOTHING,
 ) -> Explained:
-    """The explanation of the answer to a request; `budget` as of `explain`.
+    """The explanation of the answer to a request; `budget` as of `explain`. `supplied` is what
+    sources said, as far as it is about what is asked.
 
     Raises:
         RequestError: The request is malformed.
@@ -80,7 +83,9 @@ def explained(
     def join(asked: DecisionRequest, later: int) -> Joined:
         # The catalogue as it stands: what it will say then, nobody knows.
         today = {zone: day + later for zone, day in days.today.items()}
-        return normaliser.join_on(asked, replace(days, today=today), chosen, tenant=tenant)
+        return normaliser.join_on(
+            asked, replace(days, today=today), chosen, tenant=tenant, supplied=supplied
+        )
 
     entities = {
         entity: catalogue.valid_ids(entity, days.of_catalogue) for entity in catalogue.entries
@@ -147,7 +152,11 @@ def _suggestion_body(one: Suggestion) -> dict[str, object]:
 def _stated_by(explained: Explained, path: str) -> dict[str, object]:
     said = explained.said(path)
     if said is None:
-        return {}
+        joined = explained.joined
+        found = joined.supplied.states(path, joined.entities)
+        told = None if found is None else found.body()
+        names = ("source", "about", "id", "observed_at", "digest")
+        return {} if told is None else {"stated_by": {name: told[name] for name in names}}
     layer = said.layer
     return {"stated_by": {"file": layer.name, "digest": layer.digest, "source": said.source}}
 

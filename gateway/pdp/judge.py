@@ -24,6 +24,7 @@ from gateway.pdp.normalise import NO_CLAIMS, Claims, Days, Joined, Normaliser
 from gateway.pdp.profiles import Profiles
 from gateway.pdp.request import DecisionRequest
 from gateway.pdp.standing import all_stand
+from gateway.pdp.supplied import FactSources
 
 # At start nobody waits for an answer, and a first question can be slow.
 CHECK_TIMEOUT_S = 5.0
@@ -63,6 +64,7 @@ class Judged:
             and {"kind": incident.kind.value, "description": incident.description},
             "today": {zone: day_of(day).isoformat() for zone, day in question.today.items()},
             **self._disputed(),
+            **self._sources(),
         }
 
     def settled(self) -> dict[str, object]:
@@ -83,6 +85,11 @@ class Judged:
         ]
         return {"disputed": disputed} if disputed else {}
 
+    def _sources(self) -> dict[str, object]:
+        """What they said; nothing where none was asked."""
+        said = self.joined.supplied.bodies()
+        return {"sources": said} if said else {}
+
 
 class Judge:
     """Judges with one program, one catalogue and its engines."""
@@ -95,8 +102,10 @@ class Judge:
         *,
         remember: int = 10_000,
         timeout_s: float | None = None,
+        sources: FactSources | None = None,
     ) -> None:
         self.engines = tuple(engines)
+        self._sources = sources
         self._normaliser = Normaliser(program, catalogue)
         self._profiles = Profiles(program)
         self._decider = Decider(program)
@@ -136,6 +145,11 @@ class Judge:
         days = self._normaliser.days_at(now)
         profile = self._profiles.of(tenant)
         joined = self._normaliser.join_on(request, days, profile, claims, tenant)
+        if self._sources is not None:
+            # After the first join: what is malformed, or foreign to a tenant, asks nobody.
+            supplied = await self._sources.ask(joined.named(request, tenant), now)
+            if supplied.statements:
+                joined = self._normaliser.join_on(request, days, profile, claims, tenant, supplied)
         return await self.judge_joined(joined, days, now, tenant)
 
     async def judge_on(
@@ -208,7 +222,9 @@ class Judge:
         return Judged(joined, combined, decision, key)
 
     async def close(self) -> None:
-        """Let go of the engines."""
+        """Let go of the engines and the sources."""
+        if self._sources is not None:
+            await self._sources.close()
         for engine in self.engines:
             await engine.close()
 

@@ -21,6 +21,7 @@ from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.refusals import Refusals, Wire, inner_wires, pointer, stated_facts
 from gateway.pdp.request import DecisionRequest
 from gateway.pdp.rows import Entry
+from gateway.pdp.supplied import NOTHING, Named, Supplied
 from gateway.pdp.unfit import complaint, short
 
 _EPOCH = date(1970, 1, 1)
@@ -59,7 +60,8 @@ class Joined:
     `vouched_until` is the last day of UTC on which the catalogue states these facts, None
     where it names no end. `entities` are what it states them of: record, type and id.
     `types` are the types of all facts of the program. `disputed` are facts and lists that
-    are unknown because the caller contradicted who states them, with whose they are.
+    are unknown because the caller contradicted who states them, with whose they are. `lists`
+    are those that are known, and `supplied` is what sources said.
     """
 
     question: Question
@@ -68,6 +70,16 @@ class Joined:
     entities: tuple[tuple[str, str, str], ...] = ()
     types: Mapping[str, FactType] = field(default_factory=dict[str, FactType])
     disputed: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
+    lists: Mapping[str, Elements] = field(default_factory=dict[str, Elements])
+    supplied: Supplied = NOTHING
+
+    def named(self, request: DecisionRequest, tenant: str | None) -> Named:
+        """What sources can be asked about for this question."""
+        subject = (request.subject.type, request.subject.id)
+        others = {*self.lists, *self.disputed}
+        return Named(
+            self.question.action, self.entities, tenant, subject, self.question.facts, others
+        )
 
 
 @dataclass(frozen=True)
@@ -121,9 +133,10 @@ class Normaliser:
         profile: str | None = None,
         claims: Claims = NO_CLAIMS,
         tenant: str | None = None,
+        supplied: Supplied = NOTHING,
     ) -> Joined:
         """The facts of a request on given days, under a profile of the program. `tenant` asks:
-        data sets of others are not registered for it.
+        data sets of others are not registered for it. `supplied` fills in what is not stated.
 
         What a claim contradicts becomes unknown, before anything is derived from it.
 
@@ -150,6 +163,9 @@ class Normaliser:
             entities.append((place.record, place.entity, entry.id))
             ends += [] if entry.valid_until is None else [entry.valid_until]
         ends += self._labelled(facts, days.of_catalogue, tenant)
+        if supplied.statements:
+            subject = (request.subject.type, request.subject.id)
+            supplied.fill(Named(action, entities, tenant, subject, facts), facts, lists)
         disputed = dict(self._disputed(facts, lists, claims))
         for path in disputed:
             facts.pop(path, None)
@@ -161,7 +177,8 @@ class Normaliser:
         question = Question(action, facts, days.today)
         entities.sort()
         until = min(ends, default=None)
-        return Joined(question, origins, until, tuple(entities), self._program.facts, disputed)
+        types = self._program.facts
+        return Joined(question, origins, until, tuple(entities), types, disputed, lists, supplied)
 
     def _labelled(self, facts: dict[str, Value], day: date, tenant: str | None) -> list[date]:
         """Add the labels of data sets, and say until when each is vouched for."""

@@ -15,6 +15,7 @@ from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.explanation import Explained, When, explained
 from gateway.pdp.normalise import Joined
 from gateway.pdp.request import DecisionRequest
+from gateway.pdp.supplied import SUBJECT, Supplied, read_supplied
 
 _NOBODY = "-"  # a type or id that is no fact
 
@@ -28,10 +29,13 @@ def explain_stored(
     """What would have changed a decision; None where its facts do not follow from any request
     now, as after a change of the catalogue, or where a fact was disputed."""
     try:
-        request = DecisionRequest.read(_request(program, predicate))
+        supplied = read_supplied(program, predicate.get("sources"))
+        request = DecisionRequest.read(_request(program, predicate, supplied))
         when = When(now=datetime.fromisoformat(str(predicate["decided_at"])))
         tenant = str(predicate["tenant"])
-        found = explained(program, catalogue, request, when, tenant=tenant, budget=budget)
+        found = explained(
+            program, catalogue, request, when, tenant=tenant, budget=budget, supplied=supplied
+        )
     except RequestError:
         return None
     return found if _facts(found.joined) == predicate["facts"] else None
@@ -48,12 +52,16 @@ def _facts(joined: Joined) -> list[object]:
     ]
 
 
-def _request(program: Program, predicate: Predicate) -> dict[str, Any]:
+def _request(program: Program, predicate: Predicate, supplied: Supplied) -> dict[str, Any]:
     body: dict[str, Any] = {
         "subject": {"type": _NOBODY, "id": _NOBODY},
         "action": {"name": predicate["action"]},
         "resource": {"type": _NOBODY, "id": _NOBODY},
     }
+    for statement in supplied.statements:
+        if statement.about.startswith(SUBJECT):
+            kind = statement.about.removeprefix(SUBJECT)
+            body["subject"] = {"type": kind, "id": statement.id}
     for stated in cast("Sequence[Mapping[str, Any]]", predicate["facts"]):
         fact = program.facts.get(stated["path"])
         if fact is not None and fact.origin is Origin.REQUEST and fact.wire:

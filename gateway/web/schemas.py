@@ -5,6 +5,7 @@ Objects are closed: a member that an answer has and its schema has not is a mist
 
 from collections.abc import Mapping
 
+from gateway.pdp.supplied import Status
 from gateway.web.routes import Schema, ref
 
 STRING: Schema = {"type": "string"}
@@ -77,6 +78,20 @@ _DECISION: dict[str, Schema] = {
     ),
     "facts": listed(ref("Fact")),
     "disputed": listed(closed({"path": STRING, "origin": _ORIGIN})),
+    "sources": listed(
+        closed(
+            {
+                "source": STRING,
+                "origin": _ORIGIN,
+                "about": STRING,
+                "id": STRING,
+                "status": one_of(*(status.value for status in Status)),
+                "observed_at": or_null(INSTANT),
+                "digest": or_null(DIGEST),
+                "said": mapped(ANY),
+            }
+        )
+    ),
     "today": mapped(DAY),
     "bundle": DIGEST,
     "catalogue": DIGEST,
@@ -89,7 +104,7 @@ _DECISION: dict[str, Schema] = {
 }
 
 SCHEMAS: Mapping[str, Schema] = {
-    "Decision": closed(_DECISION, "disputed", "catalogue_layers"),
+    "Decision": closed(_DECISION, "disputed", "sources", "catalogue_layers"),
     "Citation": closed(
         {
             "law": STRING,
