@@ -165,6 +165,10 @@ class JsonError(GatewayError):
         self.pointer = pointer
 
 
+class DuplicateKeyError(JsonError):
+    """An object has one name twice, and readers differ in which value they take."""
+
+
 # --- records -------------------------------------------------------------------------
 
 
@@ -217,6 +221,24 @@ class KeyUnknownError(SignatureError):
         self.found = found
 
 
+class TooFewSignaturesError(KeyUnknownError):
+    """Trusted keys signed the envelope, but fewer than must; one key counts once."""
+
+    reason = "too-few-signatures"
+
+
+class SignatureEncodingError(SignatureError):
+    """The signature is not an ASN.1 pair in DER, as ECDSA signatures of DSSE are."""
+
+    reason = "signature-encoding"
+
+
+class SignatureRangeError(SignatureError):
+    """A part of the signature is zero, negative, or not below the order of the curve."""
+
+    reason = "signature-range"
+
+
 class KeyIdMismatchError(SignatureError):
     """A trusted key made the signature, but it is named as another key's."""
 
@@ -232,6 +254,19 @@ class PayloadNotCanonicalError(CanonicalFormError):
     """The signed payload is not in RFC 8785 form."""
 
     reason = "payload-not-canonical"
+
+
+class PayloadDuplicateKeyError(PayloadNotCanonicalError):
+    """An object of the signed payload has one name twice."""
+
+    reason = "payload-duplicate-key"
+
+
+class PayloadLookalikeKeyError(PayloadNotCanonicalError):
+    """A name in the signed payload only looks like another: another Unicode form of it, or
+    one with an invisible character."""
+
+    reason = "payload-lookalike-key"
 
 
 class StatementMalformedError(RecordError):
@@ -274,6 +309,18 @@ class DecisionMismatchError(RecordError):
         self.what = what
         self.expected = expected
         self.found = found
+
+
+class RequestMismatchError(DecisionMismatchError):
+    """A genuine record, but of another question than the one asked for."""
+
+    reason = "request-mismatch"
+
+
+class BundleMismatchError(DecisionMismatchError):
+    """A genuine record, but made under other rules than those asked for."""
+
+    reason = "bundle-mismatch"
 
 
 # --- between our own processes --------------------------------------------------------
@@ -372,6 +419,12 @@ class CheckpointSignatureError(LedgerError):
     reason = "checkpoint-signature"
 
 
+class CheckpointKeyUnknownError(CheckpointSignatureError):
+    """No key that is known made a signature of the checkpoint."""
+
+    reason = "checkpoint-key-unknown"
+
+
 class CheckpointRollbackError(LedgerError):
     """The checkpoint is older than one seen before."""
 
@@ -397,6 +450,23 @@ class CheckpointForkError(LedgerError):
         self.found = found
 
 
+class CosignatureError(LedgerError):
+    """A line that names a known witness is not its cosignature."""
+
+    reason = "cosignature"
+
+
+class WitnessQuorumError(LedgerError):
+    """Fewer witnesses cosigned the checkpoint than must have; one witness counts once."""
+
+    reason = "witness-quorum"
+
+    def __init__(self, *, expected: int, found: int) -> None:
+        super().__init__(f"{found} known witnesses cosigned the checkpoint, expected {expected}")
+        self.expected = expected
+        self.found = found
+
+
 class ProofMalformedError(LedgerError):
     """The proof is not in the form of C2SP tlog-proof."""
 
@@ -417,6 +487,8 @@ class InclusionProofError(LedgerError):
 class InclusionRootError(InclusionProofError):
     """The path leads to another root."""
 
+    reason = "inclusion-root"
+
     def __init__(self, *, index: int, tree_size: int, expected: bytes, calculated: bytes) -> None:
         detail = f"expected root {expected.hex()}, calculated {calculated.hex()}"
         super().__init__(detail, index=index, tree_size=tree_size)
@@ -427,11 +499,19 @@ class InclusionRootError(InclusionProofError):
 class InclusionPathError(InclusionProofError):
     """The path has another number of hashes than an entry there needs."""
 
+    reason = "inclusion-path"
+
     def __init__(self, *, index: int, tree_size: int, expected: int, found: int) -> None:
         detail = f"expected {expected} hashes, found {found}"
         super().__init__(detail, index=index, tree_size=tree_size)
         self.expected = expected
         self.found = found
+
+
+class InclusionPathEmptyError(InclusionPathError):
+    """The path is empty, though the tree holds more than the one entry."""
+
+    reason = "inclusion-path-empty"
 
 
 class ConsistencyProofError(LedgerError):
@@ -447,8 +527,22 @@ class ConsistencyProofError(LedgerError):
         self.new_size = new_size
 
 
+class ConsistencySizesError(ConsistencyProofError):
+    """The sizes are swapped, or the older tree is empty: there is nothing to prove."""
+
+    reason = "consistency-sizes"
+
+
+class ConsistencyPathError(ConsistencyProofError):
+    """The path has another number of hashes than these two sizes need."""
+
+    reason = "consistency-path"
+
+
 class ConsistencyRootError(ConsistencyProofError):
     """The path leads to another root for the old or the new size."""
+
+    reason = "consistency-root"
 
     def __init__(
         self, which: str, *, old_size: int, new_size: int, expected: bytes, calculated: bytes

@@ -76,6 +76,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.attestation.evidence",
     ),
     "gateway.verify": (
+        "gateway.verify",
         "gateway.errors",
         "gateway.keys",
         "gateway.record.canonical",
@@ -86,6 +87,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.ledger.checkpoint",
         "gateway.ledger.proof",
         "gateway.ledger.entry",
+        "gateway.ledger.cosignature",
     ),
     "gateway.state": ("gateway.errors", "gateway.keys", "gateway.callers", "gateway.ledger"),
     "gateway.bundle": ("dsl", "gateway.errors", "gateway.pdp"),

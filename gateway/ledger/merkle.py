@@ -9,8 +9,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from gateway.errors import (
+    ConsistencyPathError,
     ConsistencyProofError,
     ConsistencyRootError,
+    ConsistencySizesError,
+    InclusionPathEmptyError,
     InclusionPathError,
     InclusionProofError,
     InclusionRootError,
@@ -119,9 +122,8 @@ def verify_inclusion(
         raise InclusionProofError("a hash has not 32 bytes", index=index, tree_size=tree_size)
     expected = _path_length(index, tree_size)
     if len(path) != expected:
-        raise InclusionPathError(
-            index=index, tree_size=tree_size, expected=expected, found=len(path)
-        )
+        refused = InclusionPathError if path else InclusionPathEmptyError
+        raise refused(index=index, tree_size=tree_size, expected=expected, found=len(path))
     last, here, calculated = tree_size - 1, index, leaf
     for sibling in path:
         if here & 1 or here == last:
@@ -155,13 +157,11 @@ def verify_consistency(
         ConsistencyProofError: Impossible sizes, a path of another length, or another root.
     """
 
-    def fail(detail: str) -> ConsistencyProofError:
-        return ConsistencyProofError(detail, old_size=old_size, new_size=new_size)
-
+    sizes = {"old_size": old_size, "new_size": new_size}
     if not 0 < old_size <= new_size:
-        raise fail("no such sizes")
+        raise ConsistencySizesError("no such sizes", **sizes)
     if any(len(node) != HASH_SIZE for node in (old_root, new_root, *path)):
-        raise fail("a hash has not 32 bytes")
+        raise ConsistencyProofError("a hash has not 32 bytes", **sizes)
     level = _trailing_zeros(old_size)
     index, last = (old_size >> level) - 1, (new_size - 1) >> level
     # Where the old tree is one complete node, its root is known and the path leaves it out.
@@ -170,13 +170,12 @@ def verify_consistency(
         nodes, index, last = [old_root, *path], 0, 0
     expected = 1 + _path_length(index, last + 1)
     if len(nodes) != expected:
-        raise fail(f"expected {len(path) + expected - len(nodes)} hashes, found {len(path)}")
+        needed = len(path) + expected - len(nodes)
+        raise ConsistencyPathError(f"expected {needed} hashes, found {len(path)}", **sizes)
     old, new = _roots(nodes, index, last)
     for which, root, calculated in (("old", old_root, old), ("new", new_root, new)):
         if calculated != root:
-            raise ConsistencyRootError(
-                which, old_size=old_size, new_size=new_size, expected=root, calculated=calculated
-            )
+            raise ConsistencyRootError(which, **sizes, expected=root, calculated=calculated)
 
 
 def _roots(nodes: Sequence[bytes], here: int, last: int) -> tuple[bytes, bytes]:

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.errors import CheckpointMalformedError, CheckpointSignatureError
+from gateway.errors import CheckpointKeyUnknownError, CheckpointMalformedError
 from gateway.keys import CheckpointPublicKey, CheckpointSigner, decode_base64
 
 MAX_NOTE = 256 * 1024
@@ -82,7 +82,8 @@ def verify_note(note: Note, keys: Sequence[CheckpointPublicKey]) -> tuple[Checkp
 
     Raises:
         CheckpointSignatureError: A known key's signature does not hold, whatever the others
-            are worth, or no known key signed.
+            are worth.
+        CheckpointKeyUnknownError: No known key signed.
     """
     known = {(key.name, key.key_id): key for key in keys}
     message = note.text.encode()
@@ -94,5 +95,5 @@ def verify_note(note: Note, keys: Sequence[CheckpointPublicKey]) -> tuple[Checkp
             signed[key] = None
     if not signed:
         names = ", ".join(f"{key.name}+{key.key_id}" for key in keys) or "none"
-        raise CheckpointSignatureError(f"no known key signed the checkpoint; known: {names}")
+        raise CheckpointKeyUnknownError(f"no known key signed the checkpoint; known: {names}")
     return tuple(signed)

@@ -15,13 +15,14 @@ from typing import Any, cast
 
 import rfc8785
 
-from gateway.errors import CanonicalFormError, JsonError
+from gateway.errors import CanonicalFormError, DuplicateKeyError, JsonError
 
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
 MAX_KEYS = 10_000
 MAX_STRING = 64 * 1024
 _MAX_FLOAT = 32
+_DUPLICATE = "duplicate key"
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
@@ -226,7 +227,7 @@ class _Hooks:
         if len(result) != len(pairs):
             seen: set[str] = set()
             twice = next(key for key, _ in pairs if key in seen or seen.add(key))
-            result[twice] = self._refuse("duplicate key")
+            result[twice] = self._refuse(_DUPLICATE)
         return result
 
     def integer(self, digits: str) -> object:
@@ -259,10 +260,12 @@ def _located(text: str, floats: bool, refused: _RefusedError) -> JsonError:
     try:
         value = _decoder(keep=True, floats=floats).decode(text)
     except json.JSONDecodeError:
-        return JsonError(str(refused))  # broken further on: no tree to look in
+        kind = DuplicateKeyError if str(refused) == _DUPLICATE else JsonError
+        return kind(str(refused))  # broken further on: no tree to look in
     places = ((pointer, found) for pointer, found in _walk(value, "") if type(found) is _Token)
     pointer, token = next(places)
-    return JsonError(token.detail, pointer=pointer)
+    kind = DuplicateKeyError if token.detail == _DUPLICATE else JsonError
+    return kind(token.detail, pointer=pointer)
 
 
 def _walk(value: object, pointer: str) -> Iterator[tuple[str, object]]:

@@ -10,13 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
 from gateway.errors import (
     EnvelopeMalformedError,
     JsonError,
     KeyIdMismatchError,
     KeyUnknownError,
     PayloadTypeError,
+    SignatureEncodingError,
     SignatureError,
+    SignatureRangeError,
+    TooFewSignaturesError,
 )
 from gateway.keys import DecisionPublicKey, DecisionSigner, decode_base64
 from gateway.record.canonical import Json, canonicalise, load_strict
@@ -24,6 +29,7 @@ from gateway.record.canonical import Json, canonicalise, load_strict
 MAX_ENVELOPE = 2 * 1024 * 1024
 MAX_SIGNATURES = 16
 _MAX_TEXT = 256
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +179,11 @@ def verify_envelope(
 
     Raises:
         PayloadTypeError: Another payload type than `payload_type`.
-        KeyUnknownError: Fewer than `threshold` trusted keys signed.
+        KeyUnknownError: No trusted key signed.
+        TooFewSignaturesError: Trusted keys signed, but fewer than `threshold`.
         KeyIdMismatchError: A trusted key signed under another name than its own.
-        SignatureError: A signature named as a trusted key's does not hold.
+        SignatureError: A signature named as a trusted key's does not hold; of its own class
+            where it could not hold for any message.
     """
     if envelope.payload_type != payload_type:
         raise PayloadTypeError(expected=payload_type, found=envelope.payload_type)
@@ -187,7 +195,8 @@ def verify_envelope(
             signed[maker] = None
     if len(signed) < max(threshold, 1):
         found = tuple(line.key_id for line in envelope.signatures)
-        raise KeyUnknownError(expected=tuple(keys), found=found)
+        refused = TooFewSignaturesError if signed else KeyUnknownError
+        raise refused(expected=tuple(keys), found=found)
     return VerifiedPayload(envelope.payload, tuple(signed))
 
 
@@ -203,8 +212,19 @@ def _maker(
         if key is not named and _holds(key, line, message):
             raise KeyIdMismatchError(expected=key.key_id, found=line.key_id)
     if named is not None:
-        raise SignatureError(f"the signature of key {named.key_id} does not hold")
+        raise _damage(named.key_id, line.signature)
     return None
+
+
+def _damage(key_id: str, signature: bytes) -> SignatureError:
+    """Why a signature does not hold, as far as it can be told from the signature alone."""
+    try:
+        parts = decode_dss_signature(signature)
+    except ValueError:
+        return SignatureEncodingError(f"the signature of key {key_id} is not in DER")
+    if not all(0 < part < _P256_ORDER for part in parts):
+        return SignatureRangeError(f"the signature of key {key_id} has a part out of range")
+    return SignatureError(f"the signature of key {key_id} does not hold")
 
 
 def _holds(key: DecisionPublicKey, line: EnvelopeSignature, message: bytes) -> bool:

@@ -7,7 +7,10 @@ from hashlib import sha256
 
 from gateway.errors import (
     CanonicalFormError,
+    DuplicateKeyError,
     JsonError,
+    PayloadDuplicateKeyError,
+    PayloadLookalikeKeyError,
     PayloadNotCanonicalError,
     StatementMalformedError,
 )
@@ -18,6 +21,7 @@ from gateway.record.canonical import (
     check_canonical,
     is_plain,
 )
+from gateway.record.lookalikes import odd_names
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -87,15 +91,20 @@ def read_statement(payload: bytes) -> Statement:
     """Read a payload whose signature already held.
 
     Raises:
-        PayloadNotCanonicalError: Not strict JSON in the form of RFC 8785.
+        PayloadNotCanonicalError: Not strict JSON in the form of RFC 8785; of its own class
+            where a name stands twice or only looks like another.
         StatementMalformedError: Another type, another predicate, or not one subject.
     """
     try:
         value = check_canonical(
             payload, max_bytes=MAX_PAYLOAD, max_depth=MAX_PAYLOAD_DEPTH, max_string=MAX_PAYLOAD
         )
+    except DuplicateKeyError as error:
+        raise PayloadDuplicateKeyError(f"in the payload, {error}") from error
     except (JsonError, CanonicalFormError) as error:
         raise PayloadNotCanonicalError(f"the payload is not canonical JSON: {error}") from error
+    if odd := next(odd_names(value), None):
+        raise PayloadLookalikeKeyError(f"a name in the payload is not plain: {ascii(odd)[:80]}")
     members = {"_type", "predicate", "predicateType", "subject"}
     if not isinstance(value, dict) or value.keys() != members:
         raise StatementMalformedError(f"a statement has exactly {', '.join(sorted(members))}")

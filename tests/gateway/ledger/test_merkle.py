@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gateway.errors import (
     ConsistencyProofError,
     ConsistencyRootError,
+    InclusionPathEmptyError,
     InclusionPathError,
     InclusionProofError,
     InclusionRootError,
@@ -171,7 +172,7 @@ FLIPPED = bytes([PATH[0][0] ^ 1]) + PATH[0][1:]
 DAMAGED_INCLUSION: dict[str, tuple[int, int, list[bytes], type[InclusionProofError]]] = {
     "path shortened": (INDEX, SIZE, PATH[:-1], InclusionPathError),
     "path lengthened": (INDEX, SIZE, [*PATH, PATH[0]], InclusionPathError),
-    "path empty": (INDEX, SIZE, [], InclusionPathError),
+    "path empty": (INDEX, SIZE, [], InclusionPathEmptyError),
     "path reordered": (INDEX, SIZE, [PATH[1], PATH[0], *PATH[2:]], InclusionRootError),
     "one bit of a hash flipped": (INDEX, SIZE, [FLIPPED, *PATH[1:]], InclusionRootError),
     "a hash cut short": (INDEX, SIZE, [PATH[0][:31], *PATH[1:]], InclusionProofError),
@@ -184,6 +185,14 @@ DAMAGED_INCLUSION: dict[str, tuple[int, int, list[bytes], type[InclusionProofErr
 }
 
 
+INCLUSION_CODES = {
+    InclusionProofError: "inclusion-proof",
+    InclusionPathError: "inclusion-path",
+    InclusionPathEmptyError: "inclusion-path-empty",
+    InclusionRootError: "inclusion-root",
+}
+
+
 @pytest.mark.parametrize("name", DAMAGED_INCLUSION)
 def test_damaged_inclusion_proof_is_refused(name: str) -> None:
     index, size, path, error = DAMAGED_INCLUSION[name]
@@ -192,29 +201,30 @@ def test_damaged_inclusion_proof_is_refused(name: str) -> None:
             index=index, tree_size=size, leaf=LEAVES[INDEX], path=path, root=naive_root(LEAVES)
         )
     assert type(caught.value) is error
-    assert caught.value.reason == "inclusion-proof"
+    assert caught.value.reason == INCLUSION_CODES[error]
 
 
 OLD = 6
 CONSISTENCY = merkle.consistency_path(OLD, SIZE, nodes_of(LEAVES))
 
-DAMAGED_CONSISTENCY: dict[str, tuple[int, int, list[bytes]]] = {
-    "path empty": (OLD, SIZE, []),
-    "path shortened": (OLD, SIZE, CONSISTENCY[:-1]),
-    "path lengthened": (OLD, SIZE, [*CONSISTENCY, CONSISTENCY[0]]),
-    "path reordered": (OLD, SIZE, CONSISTENCY[::-1]),
-    "from size 0": (0, SIZE, CONSISTENCY),
-    "from size 0, path empty": (0, SIZE, []),
-    "sizes swapped": (SIZE, OLD, CONSISTENCY),
-    "old size wrong": (OLD + 1, SIZE, CONSISTENCY),
-    "same size, another root": (SIZE, SIZE, []),
-    "same size, path not empty": (SIZE, SIZE, CONSISTENCY),
+DAMAGED_CONSISTENCY: dict[str, tuple[int, int, list[bytes], str]] = {
+    "path empty": (OLD, SIZE, [], "path"),
+    "path shortened": (OLD, SIZE, CONSISTENCY[:-1], "path"),
+    "path lengthened": (OLD, SIZE, [*CONSISTENCY, CONSISTENCY[0]], "path"),
+    "path reordered": (OLD, SIZE, CONSISTENCY[::-1], "root"),
+    "a hash cut short": (OLD, SIZE, [CONSISTENCY[0][:31], *CONSISTENCY[1:]], "proof"),
+    "from size 0": (0, SIZE, CONSISTENCY, "sizes"),
+    "from size 0, path empty": (0, SIZE, [], "sizes"),
+    "sizes swapped": (SIZE, OLD, CONSISTENCY, "sizes"),
+    "old size wrong": (OLD + 1, SIZE, CONSISTENCY, "path"),
+    "same size, another root": (SIZE, SIZE, [], "root"),
+    "same size, path not empty": (SIZE, SIZE, CONSISTENCY, "path"),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGED_CONSISTENCY)
 def test_damaged_consistency_proof_is_refused(name: str) -> None:
-    old_size, new_size, path = DAMAGED_CONSISTENCY[name]
+    old_size, new_size, path, code = DAMAGED_CONSISTENCY[name]
     with pytest.raises(ConsistencyProofError) as caught:
         merkle.verify_consistency(
             old_size=old_size,
@@ -223,7 +233,7 @@ def test_damaged_consistency_proof_is_refused(name: str) -> None:
             new_root=naive_root(LEAVES),
             path=path,
         )
-    assert caught.value.reason == "consistency-proof"
+    assert caught.value.reason == f"consistency-{code}"
 
 
 def test_consistency_with_a_swapped_old_root_names_both_roots() -> None:

@@ -159,25 +159,29 @@ US = "ledger.example/us"
 US_KEY = CheckpointKey.generate(US)
 
 WRONG: dict[str, tuple[str, type[LedgerError], str]] = {
-    "path shortened": (proof(INDEX, path=PATH[:-1]), InclusionProofError, "inclusion-proof"),
+    "path shortened": (proof(INDEX, path=PATH[:-1]), InclusionProofError, "inclusion-path"),
     "path lengthened": (
         proof(INDEX, path=[*PATH, PATH[0]]),
         InclusionProofError,
-        "inclusion-proof",
+        "inclusion-path",
     ),
-    "path reordered": (proof(INDEX, path=PATH[::-1]), InclusionProofError, "inclusion-proof"),
-    "path empty in a larger tree": (proof(INDEX, path=[]), InclusionProofError, "inclusion-proof"),
+    "path reordered": (proof(INDEX, path=PATH[::-1]), InclusionProofError, "inclusion-root"),
+    "path empty in a larger tree": (
+        proof(INDEX, path=[]),
+        InclusionProofError,
+        "inclusion-path-empty",
+    ),
     "one bit of a hash flipped": (
         proof(INDEX, path=[FLIPPED, *PATH[1:]]),
         InclusionProofError,
-        "inclusion-proof",
+        "inclusion-root",
     ),
-    "wrong index": (proof(INDEX, index=4), InclusionProofError, "inclusion-proof"),
+    "wrong index": (proof(INDEX, index=4), InclusionProofError, "inclusion-root"),
     "index beyond the tree": (proof(INDEX, index=11), InclusionProofError, "inclusion-proof"),
     "checkpoint of another size": (
         proof(INDEX, checkpoint=checkpoint(10)),
         InclusionProofError,
-        "inclusion-proof",
+        "inclusion-root",
     ),
     "checkpoint of size 0": (
         proof(INDEX, checkpoint=checkpoint(0)),
@@ -189,7 +193,7 @@ WRONG: dict[str, tuple[str, type[LedgerError], str]] = {
     "path of another entry": (
         proof(INDEX, index=4, path=merkle.inclusion_path(4, 11, nodes)),
         InclusionProofError,
-        "inclusion-proof",
+        "inclusion-root",
     ),
     "checkpoint of another log": (
         proof(INDEX, checkpoint=checkpoint(11, US_KEY, US)),
@@ -199,12 +203,12 @@ WRONG: dict[str, tuple[str, type[LedgerError], str]] = {
     "same origin, other key": (
         proof(INDEX, checkpoint=checkpoint(11, CheckpointKey.generate(ORIGIN))),
         CheckpointSignatureError,
-        "checkpoint-signature",
+        "checkpoint-key-unknown",
     ),
     "checkpoint not signed": (
         GOOD.rpartition("\n\n")[0] + "\n\n\u2014 other.example AAAAAAAA\n",
         CheckpointSignatureError,
-        "checkpoint-signature",
+        "checkpoint-key-unknown",
     ),
     "no final newline": (GOOD[:-1], CheckpointMalformedError, "checkpoint-malformed"),
     "text after the checkpoint": (GOOD + "x\n", CheckpointMalformedError, "checkpoint-malformed"),

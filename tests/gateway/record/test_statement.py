@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway.errors import (
     CanonicalFormError,
     GatewayError,
+    PayloadLookalikeKeyError,
     PayloadNotCanonicalError,
     StatementMalformedError,
 )
@@ -92,7 +93,40 @@ NOT_CANONICAL: dict[str, bytes] = {
 def test_a_payload_spelled_otherwise_is_refused_as_such(name: str) -> None:
     with pytest.raises(PayloadNotCanonicalError) as caught:
         read_statement(NOT_CANONICAL[name])
-    assert caught.value.reason == "payload-not-canonical"
+    code = "payload-duplicate-key" if "duplicate" in name else "payload-not-canonical"
+    assert caught.value.reason == code
+
+
+LOOKALIKES = {
+    "zero width space": "decision\u200b",
+    "soft hyphen": "deci\u00adsion",
+    "variation selector": "decision\ufe0f",
+    "ligature": "\ufb01eld",
+    "full width letter": "\uff44ecision",
+    "letter and accent apart": "de\u0301cision",
+    "no-break space": "decision\u00a0",
+    "direction mark": "\u202edecision",
+    "Hangul filler": "decision\u3164",
+}
+
+
+@pytest.mark.parametrize("name", LOOKALIKES)
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_name_that_only_looks_like_another_is_refused_as_such(name: str, deep: bool) -> None:
+    odd = {LOOKALIKES[name]: "permit"}
+    predicate: dict[str, Any] = {"decision": "deny", **({"facts": [odd]} if deep else odd)}
+    with pytest.raises(PayloadLookalikeKeyError) as caught:
+        read_statement(write_statement(Statement(DIGEST, predicate)))
+    assert caught.value.reason == "payload-lookalike-key"
+    assert str(caught.value).isascii()
+
+
+def test_plain_names_of_other_alphabets_are_read() -> None:
+    predicate: dict[str, Any] = {
+        "entscheidung_\u00e4": 1,
+        "\u0440\u0435\u0448\u0435\u043d\u0438\u0435": 2,
+    }
+    assert read_statement(write_statement(Statement(DIGEST, predicate))).predicate == predicate
 
 
 def changed(**members: Any) -> bytes:

@@ -11,35 +11,46 @@ and whether the checkpoint continues an earlier one (`check_extends` does that).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import cast
 
 from gateway.errors import (
     AnswerDiffersError,
     AnswerMalformedError,
+    BundleMismatchError,
     CanonicalFormError,
+    CheckpointKeyUnknownError,
     DecisionMismatchError,
     JsonError,
-    KeyMalformedError,
+    RequestMismatchError,
     StatementMalformedError,
-    TrustError,
 )
-from gateway.keys import CheckpointPublicKey, DecisionPublicKey
-from gateway.ledger.proof import verify_proof
+from gateway.ledger.cosignature import verify_cosignatures
+from gateway.ledger.note import parse_note
+from gateway.ledger.proof import VerifiedProof, parse_proof, verify_proof
 from gateway.record.canonical import Json, canonicalise, load_strict
-from gateway.record.envelope import MAX_ENVELOPE, read_envelope, verify_envelope
+from gateway.record.envelope import MAX_ENVELOPE, VerifiedPayload, read_envelope, verify_envelope
 from gateway.record.statement import (
     MAX_PAYLOAD_DEPTH,
     PAYLOAD_TYPE,
     digest_request,
     read_statement,
 )
+from gateway.verify.instant import parse_instant, same_instant
+from gateway.verify.refused import (
+    DecidedLaterError,
+    DecidedWhenError,
+    KeyPeriodError,
+    RulesPeriodError,
+    RulesUnknownError,
+)
+from gateway.verify.trust import Trust
 
-TRUST_FORMAT = "charter-trust/v1"
-MAX_TRUST = 256 * 1024
 MAX_ANSWER = 4 * 1024 * 1024
 DECISIONS = ("permit", "deny", "indeterminate")
+# Two clocks that are both right differ by less.
+LEEWAY = timedelta(seconds=60)
 
 # Members of an answer that carry the evidence; all others must be in the signed predicate.
 _EVIDENCE = {"record", "proof"}
@@ -58,84 +69,8 @@ _ANSWERED = (
     "decided_at",
     "valid_until",
 )
-
-
-# --- trust ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """Whom to believe: one log, and the keys that sign decisions, by their id."""
-
-    origin: str
-    log_key: CheckpointPublicKey
-    decision_keys: Mapping[str, DecisionPublicKey]
-
-    @staticmethod
-    def from_json(data: bytes) -> "Trust":
-        """Read a trust file.
-
-            {"format": "charter-trust/v1", "log": {"origin", "vkey"},
-             "decision_keys": [{"keyid", "pem"}]}
-
-        Raises:
-            TrustError: Another shape, no decision key, two of one id, an id that is not
-                its key's, or a key that nobody should trust.
-        """
-        try:
-            value = load_strict(data, max_bytes=MAX_TRUST)
-        except JsonError as error:
-            raise TrustError(f"the trust file is not strict JSON: {error}") from error
-        file = _members(value, ("format", "log", "decision_keys"), "the trust file")
-        if file["format"] != TRUST_FORMAT:
-            raise TrustError(f"the trust file is not of format {TRUST_FORMAT}")
-        log = _members(file["log"], ("origin", "vkey"), "log")
-        origin = _text(log["origin"], "origin")
-        try:
-            log_key = CheckpointPublicKey.from_vkey(_text(log["vkey"], "vkey"))
-            return Trust(origin, log_key, _decision_keys(file["decision_keys"]))
-        except KeyMalformedError as error:
-            raise TrustError(f"a key of the trust file is refused: {error}") from error
-
-    def to_json(self) -> dict[str, Json]:
-        """The value that a trust file holds."""
-        return {
-            "format": TRUST_FORMAT,
-            "log": {"origin": self.origin, "vkey": self.log_key.vkey},
-            "decision_keys": [
-                {"keyid": key.key_id, "pem": key.pem} for key in self.decision_keys.values()
-            ],
-        }
-
-
-def _decision_keys(value: Json) -> Mapping[str, DecisionPublicKey]:
-    if not isinstance(value, list) or not value:
-        raise TrustError("decision_keys lists no key")
-    keys: dict[str, DecisionPublicKey] = {}
-    for element in value:
-        entry = _members(element, ("keyid", "pem"), "a decision key")
-        key = DecisionPublicKey.from_pem(_text(entry["pem"], "pem"))
-        if entry["keyid"] != key.key_id:
-            raise TrustError(f"a decision key is named {entry['keyid']!r}, but is {key.key_id}")
-        if key.key_id in keys:
-            raise TrustError(f"decision key {key.key_id} is listed twice")
-        keys[key.key_id] = key
-    return MappingProxyType(keys)
-
-
-def _members(value: Json, names: tuple[str, ...], what: str) -> dict[str, Json]:
-    if not isinstance(value, dict) or value.keys() != set(names):
-        raise TrustError(f"{what} has exactly {', '.join(names)}")
-    return value
-
-
-def _text(value: Json, name: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise TrustError(f"{name} is no text")
-    return value
-
-
-# --- decision ------------------------------------------------------------------------
+# Members that name a time: compared as instants, for others may write them in another zone.
+_TIMES = {"decided_at", "valid_until"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +78,8 @@ class VerifiedDecision:
     """A decision whose record, place in the log and surroundings all held.
 
     `index` is its entry in the log `origin`, in the tree of `tree_size` with root `root`;
-    `request_digest` is the SHA-256 of the request in RFC 8785, in hex.
+    `request_digest` is the SHA-256 of the request in RFC 8785, in hex; `cosigned` says when
+    witnesses signed that tree, in seconds since 1970.
     """
 
     id: str
@@ -155,6 +91,7 @@ class VerifiedDecision:
     index: int
     tree_size: int
     root: bytes
+    cosigned: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 def read_answer(data: bytes) -> Mapping[str, object]:
@@ -178,6 +115,7 @@ def verify_decision(
     answer: Mapping[str, object],
     trust: Trust,
     *,
+    at: datetime | None = None,
     expect_id: str | None = None,
     expect_request: object = None,
     expect_bundle: str | None = None,
@@ -187,6 +125,7 @@ def verify_decision(
     Lists of the answer, such as its reasons, may stand in another order than was signed.
 
     Args:
+        at: When it is judged; a decision made later is refused.
         expect_id: The id of the decision that was asked for.
         expect_request: The request that was asked, as JSON.
         expect_bundle: The digest of the bundle that should have decided.
@@ -201,17 +140,26 @@ def verify_decision(
         raise AnswerMalformedError("the answer carries no record and proof")
     # 1, 2: parsed only once the signature held, and from the bytes that were signed.
     envelope = read_envelope(cast("object", record))
-    signed = verify_envelope(envelope, trust.decision_keys, payload_type=PAYLOAD_TYPE)
+    signed = verify_envelope(
+        envelope,
+        trust.decision_keys,
+        payload_type=PAYLOAD_TYPE,
+        threshold=trust.terms.threshold,
+    )
     statement = read_statement(signed.payload)
     # 3: the envelope has one JSON form, so this is the very body that was logged.
-    place = verify_proof(envelope.to_bytes(), proof, trust.log_key, origin=trust.origin)
+    place, cosigned = _find_place(envelope.to_bytes(), proof, trust)
     # 4, 5
     _check_surroundings(answer, statement.predicate)
     decision_id, decision = _read_predicate(statement.predicate)
-    _expect("decision", expect_id, decision_id)
-    _expect("bundle", expect_bundle, str(statement.predicate.get("bundle")))
+    _check_times(statement.predicate, signed, trust, at)
+    if expect_id is not None and expect_id != decision_id:
+        raise DecisionMismatchError(what="decision", expected=expect_id, found=decision_id)
+    found = str(statement.predicate.get("bundle"))
+    if expect_bundle is not None and expect_bundle != found:
+        raise BundleMismatchError(what="bundle", expected=expect_bundle, found=found)
     if expect_request is not None:
-        _expect("request", _digest(expect_request), statement.request_digest)
+        _check_request(expect_request, statement.request_digest)
     return VerifiedDecision(
         id=decision_id,
         decision=decision,
@@ -222,7 +170,30 @@ def verify_decision(
         index=place.index,
         tree_size=place.checkpoint.size,
         root=place.checkpoint.root,
+        cosigned=cosigned,
     )
+
+
+def _find_place(body: bytes, proof: str, trust: Trust) -> tuple[VerifiedProof, Mapping[str, int]]:
+    """Where a trusted log holds the body, and when witnesses cosigned that."""
+    checkpoint = parse_proof(proof).checkpoint
+    stated = checkpoint.partition("\n")[0]
+    # Of a log that nobody trusts, the first one says what was expected.
+    origin = stated if trust.log_keys(stated) else trust.origin
+    place = _verify_with_any(body, proof, trust, origin)
+    terms = trust.terms
+    note = parse_note(checkpoint.encode())
+    return place, verify_cosignatures(note, terms.witnesses, quorum=terms.quorum)
+
+
+def _verify_with_any(body: bytes, proof: str, trust: Trust, origin: str) -> VerifiedProof:
+    *others, last = trust.log_keys(origin)
+    for key in others:
+        try:
+            return verify_proof(body, proof, key, origin=origin)
+        except CheckpointKeyUnknownError:  # made with another key of that log
+            continue
+    return verify_proof(body, proof, last, origin=origin)
 
 
 def _read_predicate(predicate: Mapping[str, Json]) -> tuple[str, str]:
@@ -232,6 +203,30 @@ def _read_predicate(predicate: Mapping[str, Json]) -> tuple[str, str]:
     if not isinstance(decision, str) or decision not in DECISIONS:
         raise StatementMalformedError(f"the decision is none of {', '.join(DECISIONS)}")
     return decision_id, decision
+
+
+def _check_times(
+    predicate: Mapping[str, Json], signed: VerifiedPayload, trust: Trust, at: datetime | None
+) -> None:
+    """That the keys and the rules counted when the decision was made, and that this is past."""
+    periods, rules = trust.terms.periods, trust.terms.rules
+    bundle = str(predicate.get("bundle"))
+    if rules and bundle not in rules:
+        raise RulesUnknownError(f"the trust file does not list the rules {bundle}")
+    dated = [(one, periods[one]) for one in signed.key_ids if one in periods]
+    if not dated and not rules and at is None:
+        return
+    try:
+        made = parse_instant(predicate.get("decided_at"))
+    except ValueError as error:
+        raise DecidedWhenError(f"decided_at is {error}") from error
+    counted = [one for one in signed.key_ids if one not in periods or periods[one].holds(made)]
+    if len(counted) < trust.terms.threshold:
+        raise KeyPeriodError(f"key {dated[0][0]} did not count at {made.isoformat()}")
+    if rules and not rules[bundle].holds(made):
+        raise RulesPeriodError(f"the rules {bundle} were not in force at {made.isoformat()}")
+    if at is not None and made > at + LEEWAY:
+        raise DecidedLaterError(f"made at {made.isoformat()}, judged at {at.isoformat()}")
 
 
 def _check_surroundings(answer: Mapping[str, object], predicate: Mapping[str, Json]) -> None:
@@ -244,6 +239,8 @@ def _check_surroundings(answer: Mapping[str, object], predicate: Mapping[str, Js
     for member in sorted(shown.union(name for name in _ANSWERED if name in predicate)):
         expected, found = predicate.get(member), answer.get(member)
         absent = (member in predicate) != (member in answer)
+        if member in _TIMES and not absent and same_instant(expected, found):
+            continue
         if absent or _unordered(expected) != _unordered(found):
             raise AnswerDiffersError(member=member, expected=expected, found=found)
 
@@ -263,13 +260,10 @@ def _canonical(value: object) -> bytes:
     return canonicalise(value, max_depth=MAX_PAYLOAD_DEPTH)
 
 
-def _digest(request: object) -> str:
+def _check_request(request: object, recorded: str) -> None:
     try:
-        return digest_request(request)
+        digest = digest_request(request)
     except CanonicalFormError as error:
         raise AnswerMalformedError(f"the request to compare with is refused: {error}") from error
-
-
-def _expect(what: str, expected: str | None, found: str) -> None:
-    if expected is not None and expected != found:
-        raise DecisionMismatchError(what=what, expected=expected, found=found)
+    if digest != recorded:
+        raise RequestMismatchError(what="request", expected=digest, found=recorded)

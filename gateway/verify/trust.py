@@ -1,0 +1,273 @@
+"""Whom to believe: the trust file that an auditor got by a way of their own.
+
+    {"format": "charter-trust/v1", "log": {"origin", "vkey"},
+     "decision_keys": [{"keyid", "pem"}]}
+
+Version 2 may say more, each member on its own:
+
+    {"format": "charter-trust/v2", "log": {...},
+     "decision_keys": [{"keyid", "pem", "from"?, "until"?}],
+     "further_logs"?: [{"origin", "vkey"}],              other keys, shards before or after
+     "threshold"?: 1,                                    decision keys that must have signed
+     "witnesses"?: {"quorum": 1, "vkeys": ["..."]},      who must have cosigned
+     "rules"?: [{"digest", "from"?, "until"?}],          bundles that may have decided
+     "timestamps"?: {"roots": [pem], "signers"?: [pem], "policy"?, "required"?: false}}
+
+`from` is the first instant and `until` the first one after, in RFC 3339.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+from gateway.errors import JsonError, KeyMalformedError, TrustError
+from gateway.keys import CheckpointPublicKey, DecisionPublicKey
+from gateway.ledger.cosignature import WitnessPublicKey
+from gateway.record.canonical import Json, load_strict
+from gateway.verify.instant import parse_instant
+from gateway.verify.refused import TrustEmptyError, TrustKeyRefusedError, TrustKeyTwiceError
+
+TRUST_FORMAT = "charter-trust/v1"
+TRUST_FORMAT_2 = "charter-trust/v2"
+MAX_TRUST = 256 * 1024
+_NEEDED = {"format", "log", "decision_keys"}
+_FURTHER = {"further_logs", "threshold", "witnesses", "rules", "timestamps"}
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `start` on, and before `end`; open where it is None."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def holds(self, at: datetime) -> bool:
+        return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
+
+    def to_json(self) -> dict[str, Json]:
+        ends = {"from": self.start, "until": self.end}
+        return {name: at.isoformat() for name, at in ends.items() if at is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Timestampers:
+    """Who may say when a checkpoint existed, as PEM; `signers` pins those that sign."""
+
+    roots: tuple[str, ...]
+    signers: tuple[str, ...] = ()
+    policy: str | None = None
+    required: bool = False
+
+    def to_json(self) -> dict[str, Json]:
+        value: dict[str, Json] = {"roots": list(self.roots), "required": self.required}
+        if self.signers:
+            value["signers"] = list(self.signers)
+        return value if self.policy is None else {**value, "policy": self.policy}
+
+
+def _no_periods() -> Mapping[str, Period]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What version 2 of a trust file may say besides; `periods` are of decision keys by id,
+    `rules` of bundles by digest."""
+
+    periods: Mapping[str, Period] = field(default_factory=_no_periods)
+    further_logs: tuple[tuple[str, CheckpointPublicKey], ...] = ()
+    threshold: int = 1
+    quorum: int = 0
+    witnesses: tuple[WitnessPublicKey, ...] = ()
+    rules: Mapping[str, Period] = field(default_factory=_no_periods)
+    timestamps: Timestampers | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        value: dict[str, Json] = {}
+        if self.further_logs:
+            value["further_logs"] = [
+                {"origin": origin, "vkey": key.vkey} for origin, key in self.further_logs
+            ]
+        if self.threshold != 1:
+            value["threshold"] = self.threshold
+        if self.witnesses:
+            vkeys: list[Json] = [key.vkey for key in self.witnesses]
+            value["witnesses"] = {"quorum": self.quorum, "vkeys": vkeys}
+        if self.rules:
+            value["rules"] = [{"digest": one, **p.to_json()} for one, p in self.rules.items()]
+        if self.timestamps is not None:
+            value["timestamps"] = self.timestamps.to_json()
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """One log, the keys that sign decisions, by their id, and the terms of both."""
+
+    origin: str
+    log_key: CheckpointPublicKey
+    decision_keys: Mapping[str, DecisionPublicKey]
+    terms: Terms = field(default_factory=Terms)
+
+    @staticmethod
+    def from_json(data: bytes) -> "Trust":
+        """Read a trust file.
+
+        Raises:
+            TrustError: Another shape, no decision key, two of one id, an id that is not
+                its key's, or a key that nobody should trust.
+        """
+        if not data:
+            raise TrustEmptyError("the trust file is empty")
+        try:
+            value = load_strict(data, max_bytes=MAX_TRUST)
+        except JsonError as error:
+            raise TrustError(f"the trust file is not strict JSON: {error}") from error
+        later = isinstance(value, dict) and value.get("format") == TRUST_FORMAT_2
+        file = _members(value, "the trust file", _NEEDED, _FURTHER if later else set())
+        if not later and file["format"] != TRUST_FORMAT:
+            raise TrustError(f"the trust file is not of format {TRUST_FORMAT}")
+        try:
+            origin, log_key = _log(file["log"])
+            keys, periods = _decision_keys(file["decision_keys"], later)
+            return Trust(origin, log_key, keys, _terms(file, periods))
+        except KeyMalformedError as error:
+            raise TrustKeyRefusedError(f"a key of the trust file is refused: {error}") from error
+
+    def log_keys(self, origin: str) -> Sequence[CheckpointPublicKey]:
+        """The keys that may have signed checkpoints of a log."""
+        logs = ((self.origin, self.log_key), *self.terms.further_logs)
+        return [key for name, key in logs if name == origin]
+
+    def to_json(self) -> dict[str, Json]:
+        """The value that a trust file holds, of version 1 where that can say it."""
+        further = self.terms.to_json()
+        later = further or self.terms.periods
+        return {
+            "format": TRUST_FORMAT_2 if later else TRUST_FORMAT,
+            "log": {"origin": self.origin, "vkey": self.log_key.vkey},
+            "decision_keys": [
+                {"keyid": key.key_id, "pem": key.pem, **self._period(key.key_id).to_json()}
+                for key in self.decision_keys.values()
+            ],
+            **further,
+        }
+
+    def _period(self, key_id: str) -> Period:
+        return self.terms.periods.get(key_id, Period())
+
+
+def _decision_keys(
+    value: Json, later: bool
+) -> tuple[Mapping[str, DecisionPublicKey], Mapping[str, Period]]:
+    keys: dict[str, DecisionPublicKey] = {}
+    periods: dict[str, Period] = {}
+    for element in _list(value, "decision_keys"):
+        further = {"from", "until"} if later else set[str]()
+        entry = _members(element, "a decision key", {"keyid", "pem"}, further)
+        key = DecisionPublicKey.from_pem(_text(entry["pem"], "pem"))
+        if entry["keyid"] in keys:
+            raise TrustKeyTwiceError(f"decision key {entry['keyid']} is listed twice")
+        if entry["keyid"] != key.key_id:
+            raise TrustKeyRefusedError(
+                f"a decision key is named {entry['keyid']!r}, but is {key.key_id}"
+            )
+        keys[key.key_id] = key
+        period = _period_of(entry)
+        if period != Period():
+            periods[key.key_id] = period
+    if not keys:
+        raise TrustEmptyError("decision_keys lists no key")
+    return MappingProxyType(keys), MappingProxyType(periods)
+
+
+def _terms(file: Mapping[str, Json], periods: Mapping[str, Period]) -> Terms:
+    threshold = file.get("threshold", 1)
+    if type(threshold) is not int or threshold < 1:
+        raise TrustError("threshold is no whole number above 0")
+    quorum, witnesses = _witnesses(file.get("witnesses"))
+    rules: dict[str, Period] = {}
+    for element in _list(file.get("rules", []), "rules"):
+        entry = _members(element, "an element of rules", {"digest"}, {"from", "until"})
+        if (
+            rules.setdefault(_text(entry["digest"], "digest"), period := _period_of(entry))
+            != period
+        ):
+            raise TrustError("rules lists one digest twice")
+    logs = tuple(map(_log, _list(file.get("further_logs", []), "further_logs")))
+    return Terms(
+        periods=periods,
+        further_logs=logs,
+        threshold=threshold,
+        quorum=quorum,
+        witnesses=witnesses,
+        rules=MappingProxyType(rules),
+        timestamps=_timestampers(file.get("timestamps")),
+    )
+
+
+def _log(value: Json) -> tuple[str, CheckpointPublicKey]:
+    log = _members(value, "log", {"origin", "vkey"})
+    origin = _text(log["origin"], "origin")
+    return origin, CheckpointPublicKey.from_vkey(_text(log["vkey"], "vkey"))
+
+
+def _witnesses(value: Json) -> tuple[int, tuple[WitnessPublicKey, ...]]:
+    if value is None:
+        return 0, ()
+    entry = _members(value, "witnesses", {"quorum", "vkeys"})
+    vkeys = _list(entry["vkeys"], "vkeys")
+    keys = tuple(WitnessPublicKey.from_vkey(_text(one, "a vkey")) for one in vkeys)
+    if len({key.vkey for key in keys}) != len(keys):
+        raise TrustKeyTwiceError("a witness is listed twice")
+    quorum = entry["quorum"]
+    if type(quorum) is not int or not 0 <= quorum <= len(keys):
+        raise TrustError("the quorum is no number of witnesses that are listed")
+    return quorum, keys
+
+
+def _timestampers(value: Json) -> Timestampers | None:
+    if value is None:
+        return None
+    entry = _members(value, "timestamps", {"roots"}, {"signers", "policy", "required"})
+    roots = tuple(_text(one, "a root") for one in _list(entry["roots"], "roots"))
+    signers = tuple(_text(one, "a signer") for one in _list(entry.get("signers", []), "signers"))
+    policy, required = entry.get("policy"), entry.get("required", False)
+    if not roots or type(required) is not bool:
+        raise TrustError("timestamps has roots, and `required` is true or false")
+    return Timestampers(
+        roots, signers, None if policy is None else _text(policy, "policy"), required
+    )
+
+
+def _period_of(entry: Mapping[str, Json]) -> Period:
+    try:
+        start, end = (
+            parse_instant(entry[name]) if name in entry else None for name in ("from", "until")
+        )
+    except ValueError as error:
+        raise TrustError(f"`from` or `until` is {error}") from error
+    if start is not None and end is not None and end <= start:
+        raise TrustError("`until` is not after `from`")
+    return Period(start, end)
+
+
+def _members(
+    value: Json, what: str, needed: set[str], further: set[str] | None = None
+) -> dict[str, Json]:
+    if not isinstance(value, dict) or not needed <= value.keys() <= needed | (further or set()):
+        raise TrustError(f"{what} has exactly {', '.join(sorted(needed | (further or set())))}")
+    return value
+
+
+def _list(value: Json, name: str) -> list[Json]:
+    if not isinstance(value, list):
+        raise TrustError(f"{name} is no list")
+    return value
+
+
+def _text(value: Json, name: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise TrustError(f"{name} is no text")
+    return value
