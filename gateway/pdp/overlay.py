@@ -81,7 +81,13 @@ class _Laid:
         reason: str,
     ) -> None:
         fields = differences(_stated(before), {} if after is None else _stated(after))
-        self.changes.append(Change(kind, entity, before.id, self.layer, reason, fields))
+        told = Change(kind, entity, before.id, self.layer, reason, fields)
+        if isinstance(before, Dataset):
+            later = after if isinstance(after, Dataset) else before
+            owner = before.owner if before.owner == later.owner else None
+            tenants = before.tenants() & later.tenants()
+            told = replace(told, tenants=tenants, owner=owner)
+        self.changes.append(told)
 
 
 def _stated(one: Entry | Dataset) -> dict[str, object]:

@@ -29,7 +29,10 @@ class Layer:
 @dataclass(frozen=True)
 class Change:
     """What a layer did to an entry below it. `kind` is `replaced`, `changed` or `withdrawn`;
-    `fields` has the value before and after by field, None where there is none."""
+    `fields` has the value before and after by field, None where there is none.
+
+    `tenants` may know of it, before it and after; None for everybody. Of them `owner` may know
+    who else does."""
 
     kind: str
     entity: str
@@ -37,6 +40,8 @@ class Change:
     layer: Layer
     reason: str
     fields: Mapping[str, tuple[object, object]]
+    tenants: frozenset[str] | None = None
+    owner: str | None = None
 
     def body(self) -> dict[str, object]:
         return {

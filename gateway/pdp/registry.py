@@ -78,6 +78,10 @@ class Dataset:
             "digest": self.digest,
         }
 
+    def tenants(self) -> frozenset[str]:
+        """Whoever may name it."""
+        return frozenset((self.owner, *self.shared_with))
+
     def is_for(self, tenant: str | None) -> bool:
         """Whether a tenant may name it; None stands for whoever runs the gateway."""
         return tenant is None or tenant == self.owner or tenant in self.shared_with

@@ -1,6 +1,7 @@
 """What the catalogue in force states, who vouches for it, and what overlays changed of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -29,6 +30,7 @@ from gateway.web.schemas import (
 )
 
 _DEFAULT_PAGE = 100
+_SHARED = "shared_with"
 _ROW: dict[str, Schema] = {
     "id": STRING,
     "title": STRING,
@@ -120,7 +122,7 @@ class CatalogueDoor:
                 "entities": counts,
                 "wire_types": dict(known.wire_types),
                 "layers": [layer.body() for layer in known.layers],
-                "changes": [one.body() for one in known.changes if _may_see(one, known, tenant)],
+                "changes": [_change(one, tenant) for one in known.changes if _may_see(one, tenant)],
             }
         )
 
@@ -148,7 +150,7 @@ class CatalogueDoor:
         entry = (_table(known, request) or {}).get(request.path_params["id"])
         if entry is None:
             return NOT_FOUND.response()
-        facts = entry.facts() if isinstance(entry, Dataset) else dict(entry.facts)
+        facts = _facts(entry, caller_of(request).tenant)
         said = {
             **_body(entry),
             "digest": known.digest,
@@ -174,9 +176,24 @@ def _registered(known: Catalogue, tenant: str) -> dict[str, dict[str, Dataset]]:
     return {TABLE: {name: one for name, one in datasets if one.is_for(tenant)}}
 
 
-def _may_see(change: Change, known: Catalogue, tenant: str) -> bool:
-    """Nobody learns of data sets of others."""
-    return change.entity in known.entries or change.id in _registered(known, tenant).get(TABLE, {})
+def _may_see(change: Change, tenant: str) -> bool:
+    """Nobody learns of data sets of others, nor of what was another's before."""
+    return change.tenants is None or tenant in change.tenants
+
+
+def _change(change: Change, tenant: str) -> dict[str, object]:
+    if change.tenants is None or tenant == change.owner:
+        return change.body()
+    fields = {name: both for name, both in change.fields.items() if name != _SHARED}
+    return replace(change, fields=fields).body()
+
+
+def _facts(entry: Entry | Dataset, tenant: str) -> dict[str, object]:
+    """The facts of a row. With whom else a data set is shared is its owner's to know."""
+    if isinstance(entry, Entry):
+        return dict(entry.facts)
+    facts = entry.facts()
+    return facts if tenant == entry.owner else {**facts, _SHARED: [tenant]}
 
 
 def _said(known: Catalogue, entry: Entry | Dataset, name: str) -> dict[str, object]:

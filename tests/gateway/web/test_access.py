@@ -94,6 +94,10 @@ def places(client: Client) -> list[tuple[str, str]]:
     )
 
 
+def test_numbers_that_name_every_tenant_are_for_operators_alone() -> None:
+    assert roles_for("GET", "/metrics") == {Role.OPERATOR}
+
+
 def test_every_place_needs_one_of_its_roles_and_no_other_will_do(client: Client) -> None:
     """Each role with each place: 403 exactly where the table does not name the role."""
     seen: set[bool] = set()
