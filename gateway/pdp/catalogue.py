@@ -129,6 +129,10 @@ def build(raw: dict[str, object], program: Program, *, name: str) -> Catalogue:
     layer = Layer(Path(name).name, head.title, head.author, head.as_of, digest)
     entries: dict[str, dict[str, Entry]] = {}
     registry: Registry | None = None
+    if "registry" in head.model_fields_set:
+        # Also without a row: an overlay can add some, about the facts that are stated here.
+        bind(head.registry, program, name)
+        registry = Registry(head.registry.names, head.registry.labels, {})
     for entity, rows in (head.model_extra or {}).items():
         if entity in known:
             read = partial(read_entry, fields=known[entity], layer=layer)

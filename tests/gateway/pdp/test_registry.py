@@ -241,3 +241,29 @@ def test_an_overlay_registers_and_replaces_with_a_reason() -> None:
 def test_an_overlay_changes_no_data_set_in_silence(text: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         lay_over(known(), tomllib.loads(HEAD + text), program(), name="own.toml")
+
+
+def test_a_registry_without_rows_names_the_facts_of_an_overlays_and_knows_no_data_set() -> None:
+    """Else the labels would be added to the usual facts, whatever the catalogue says."""
+    other = '[registry]\nnames = "data.labels"\nlabels = "data.datasets"\n'
+    below = build(tomllib.loads(other_head(other)), program(), name="sites.toml")
+    assert below.registry is not None
+    assert (below.registry.names, below.registry.datasets) == ("data.labels", {})
+    row = DATASETS.split("[[dataset]]")[2].replace('"papers"', '"health"')
+    over = lay_over(below, tomllib.loads(HEAD + "[[dataset]]" + row), program(), name="o.toml")
+    assert over.registry is not None
+    assert (over.registry.names, over.registry.labels) == ("data.labels", "data.datasets")
+    with pytest.raises(RequestError, match="no data set `ehr-lake`"):
+        facts_of(build(tomllib.loads(other_head("[registry]\n")), program(), name="s"))
+
+
+def other_head(registry: str) -> str:
+    """The sites with a table before the first list of rows."""
+    head, rest = SITES.split("[[", 1)
+    return f"{head}\n{registry}\n[[{rest}"
+
+
+def facts_of(known_now: Catalogue) -> None:
+    normaliser = Normaliser(program(), known_now)
+    request = DecisionRequest.read(question(context__data__datasets=["ehr-lake"]))
+    normaliser.join_on(request, normaliser.days_at(NOW), tenant=TENANT)
