@@ -26,7 +26,15 @@ from gateway.pdp.catalogue import (
 )
 from gateway.pdp.catalogue_facts import EntityFields, entity_fields
 from gateway.pdp.provenance import Change, Layer, differences
-from gateway.pdp.registry import TABLE, Dataset, Registry, RegistryHead, bind, read_dataset
+from gateway.pdp.registry import (
+    TABLE,
+    Dataset,
+    Registry,
+    RegistryHead,
+    bind,
+    known_to,
+    read_dataset,
+)
 from gateway.pdp.rows import Entry, Printable, Said, check_period, first_error, read_entry
 
 Reason = Annotated[Printable, Field(min_length=1, max_length=1000)]
@@ -81,13 +89,10 @@ class _Laid:
         reason: str,
     ) -> None:
         fields = differences(_stated(before), {} if after is None else _stated(after))
-        told = Change(kind, entity, before.id, self.layer, reason, fields)
-        if isinstance(before, Dataset):
-            later = after if isinstance(after, Dataset) else before
-            owner = before.owner if before.owner == later.owner else None
-            tenants = before.tenants() & later.tenants()
-            told = replace(told, tenants=tenants, owner=owner)
-        self.changes.append(told)
+        tenants, owner = known_to(before, after) if isinstance(before, Dataset) else (None, None)
+        self.changes.append(
+            Change(kind, entity, before.id, self.layer, reason, fields, tenants, owner)
+        )
 
 
 def _stated(one: Entry | Dataset) -> dict[str, object]:

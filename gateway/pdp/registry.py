@@ -137,6 +137,14 @@ class Registry:
         return found
 
 
+def known_to(before: Dataset, after: object) -> tuple[frozenset[str], str | None]:
+    """Who may name a data set before and after a change of it, or before it was withdrawn;
+    and its owner, where that is the same."""
+    later = after if isinstance(after, Dataset) else before
+    owner = before.owner if before.owner == later.owner else None
+    return before.tenants() & later.tenants(), owner
+
+
 def bind(head: RegistryHead, program: Program, name: str) -> tuple[FactType, FactType]:
     """The two facts that a registry is about.
 

@@ -50,7 +50,7 @@ def told(folder: Path, known: Catalogue, path: str, tenant: str) -> tuple[int, A
 
 WITHDRAWN = '[[withdraw]]\nentity = "dataset"\nid = "{}"\nreason = "it is gone"\n'
 # Layers, and who is told of a change of the data set `lake`: owner, others.
-CASES = {
+CASES: dict[str, tuple[tuple[str, ...], dict[str, list[str]]]] = {
     "another has the name now": (
         (row("lake", "clinic-a"), row("lake", "lab", replaces="they moved")), {}
     ),
