@@ -1,12 +1,16 @@
 """What was in force last, kept across restarts, and what an operator allowed besides.
 
 in_force.json   digests, and the number of the newest release that was in force
+in_force.lock   held by the one worker that looks at the above and changes it
 rollback.json   the leave to load one older release, once; see `charter release allow`
 """
 
+import asyncio
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -16,6 +20,10 @@ from gateway.record.canonical import load_strict
 
 _IN_FORCE = "in_force.json"
 _ROLLBACK = "rollback.json"
+_LOCK = "in_force.lock"
+# The log may need its whole time to record a change.
+_LOCK_S = 10.0
+_LOOK_S = 0.02
 _MAX_BYTES = 64 * 1024
 MAX_REASON = 1_000
 
@@ -57,6 +65,40 @@ def read_loaded(folder: Path) -> Loaded | None:
 def write_loaded(folder: Path, loaded: Loaded) -> None:
     """Keep it; on disk when this returns."""
     _write(folder / _IN_FORCE, asdict(loaded))
+
+
+@asynccontextmanager
+async def changing(folder: Path) -> AsyncGenerator[None]:
+    """The block in which what was in force last is looked at and changed, one at a time of all
+    processes: else the later of two could write the older number. A process that ends gives
+    it back.
+
+    Raises:
+        ConfigurationError: Another does not come to its end, or there can be no lock.
+    """
+    path = folder / _LOCK
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot use it: {error.strerror}") from error
+    try:
+        try:
+            async with asyncio.timeout(_LOCK_S):
+                while not _locked(handle):  # noqa: ASYNC110 - held by other processes
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError as error:
+            raise ConfigurationError("another worker is still loading: try again") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def read_rollback(folder: Path) -> Rollback | None:

@@ -19,6 +19,7 @@ from gateway.in_force import InForce
 from gateway.loaded import (
     Loaded,
     Rollback,
+    changing,
     forget_rollback,
     read_loaded,
     read_rollback,
@@ -84,10 +85,12 @@ class Reloader:
 
         Raises:
             ReleaseError: It is an older release than was in force before.
+            ConfigurationError: Another worker does not come to an end with the same.
             LedgerUnavailableError: A change since the last start could not be recorded.
         """
-        done = self._admit(self._service.in_force)
-        await self._keep(done, AT_START)
+        async with changing(self._folder):
+            done = self._admit(self._service.in_force)
+            await self._keep(done, AT_START)
         return done
 
     async def reload(self, by: str) -> Reloaded:
@@ -118,9 +121,11 @@ class Reloader:
         with _decisions_first():
             new = await asyncio.to_thread(self._load)
         try:
-            done = self._admit(new)
+            self._admit(new)
             await new.check()
-            await self._keep(done, by)
+            async with changing(self._folder):
+                done = self._admit(new)  # another worker can have been first meanwhile
+                await self._keep(done, by)
         except BaseException:
             await new.close()
             raise

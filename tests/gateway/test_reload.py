@@ -13,6 +13,7 @@ from gateway.in_force import InForce
 from gateway.loaded import (
     Loaded,
     Rollback,
+    changing,
     read_loaded,
     read_rollback,
     write_loaded,
@@ -254,3 +255,57 @@ def test_a_leave_without_a_reason_is_none(tmp_path: Path, leave: Rollback) -> No
     with pytest.raises(ConfigurationError):
         write_rollback(tmp_path, leave)
     assert read_rollback(tmp_path) is None
+
+
+# --- several workers -----------------------------------------------------------------
+
+
+def another_worker(folder: Path, beside: Bench, first: InForce) -> Bench:
+    """A worker with a log of its own, for want of a writer, and the same state folder."""
+    bench = Bench(folder, first)
+    bench.reloader = Reloader(bench.service, lambda: bench.next(), beside.folder)
+    return bench
+
+
+def test_of_two_workers_the_one_with_the_older_release_is_refused_though_it_ends_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reload() -> None:
+        one = Bench(tmp_path / "one", old(1))
+        other = another_worker(tmp_path / "other", one, old(1))
+        await one.reloader.start()
+        await other.reloader.start()
+        slow, is_checked = old(2), asyncio.Event()
+        monkeypatch.setattr(slow, "check", is_checked.wait)
+        late = asyncio.create_task(other.reload(slow))
+        await asyncio.sleep(0.05)  # it was admitted: 2 is newer than 1
+        await one.reload(new(3))
+        is_checked.set()
+        with pytest.raises(ReloadError, match="release 2 is older than release 3"):
+            await late
+        loaded = read_loaded(one.folder)
+        assert loaded is not None
+        assert (loaded.sequence, loaded.bundle) == (3, NEW[1])
+        assert other.service.in_force.release == old(1).release
+        assert other.own_entries() == []
+
+    run(reload())
+
+
+def test_a_worker_that_hangs_while_it_changes_keeps_no_other_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.loaded._LOCK_S", 0.1)
+
+    async def reload() -> None:
+        bench = Bench(tmp_path, old(1))
+        await bench.reloader.start()
+        async with changing(tmp_path):
+            with pytest.raises(ReloadError, match="another worker is still loading"):
+                await bench.reload(new(2))
+        assert await bench.decided() == OLD
+        await bench.reload(new(2))
+        assert await bench.decided() == NEW
+        assert (tmp_path / "in_force.lock").stat().st_mode & 0o777 == 0o600
+
+    run(reload())
