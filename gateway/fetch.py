@@ -9,7 +9,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Timer
@@ -147,7 +147,11 @@ def _read(connection: "_Connection", path: str, sent: Sent) -> Fetched:
     headers = {"Accept": "application/json", "Accept-Encoding": "identity", **sent.headers}
     method = "GET" if sent.body is None else "POST"
     connection.request(method, path, sent.body, headers)
-    response = connection.getresponse()
+    with closing(connection.getresponse()) as response:
+        return _answer(connection, response)
+
+
+def _answer(connection: "_Connection", response: http.client.HTTPResponse) -> Fetched:
     date = response.getheader("Date")
     if response.status != http.HTTPStatus.OK:
         return Fetched(response.status, b"", date)
