@@ -59,21 +59,28 @@ def fork(
         others: All that the supervisor has started; a new process must not hold their ends.
         let_go: Called in the new process: lets go of what is the supervisor's.
         explain: Says what went wrong in it, and gives its exit code.
+
+    Raises:
+        OSError: The system gives no process; the child has not begun.
     """
-    ours, theirs = pair()
-    channel = make(theirs)
     child.starts += 1
     child.due_at = None
-    child.phase = Phase.LOADING
+    ours, theirs = pair()
+    channel = make(theirs)
     sys.stdout.flush()
     sys.stderr.flush()
-    child.pid = os.fork()
-    if child.pid == 0:
+    try:
+        pid = os.fork()
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
+    if pid == 0:
         ours.close()
         _be(child.run, channel, others, let_go, explain)
     theirs.close()
     ours.setblocking(False)
-    child.connection = ours
+    child.pid, child.phase, child.connection = pid, Phase.LOADING, ours
 
 
 def _be(

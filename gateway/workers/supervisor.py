@@ -109,6 +109,9 @@ class Supervisor:
                 child.ready_at = time.monotonic()
                 log.info("process ready", extra={"charter": {"process": child.name,
                                                              "pid": child.pid}})  # fmt: skip
+                if self._greeted and child is not self._writer:
+                    # It loaded what is on disk now, which need not be what the others have.
+                    self._spread(words)
             case "reloaded", words:
                 child.words = words
                 self._spread(words)
@@ -160,6 +163,7 @@ class Supervisor:
         if not self._greeted and tried and self._workers[0].was_ready:
             self._greeted = True
             self._greet(self._workers[0].words)
+            self._spread(self._workers[0].words)
 
     def _let_go(self, worker: Child) -> None:
         """The first worker begins alone: what has to be written once, it writes."""
@@ -234,7 +238,12 @@ class Supervisor:
     # --- starts ----------------------------------------------------------------------
 
     def _start(self, child: Child) -> None:
-        fork(child, self._channel_of(child), self._children, self._let_go_of, self._explain)
+        make = self._channel_of(child)
+        try:
+            fork(child, make, self._children, self._let_go_of, self._explain)
+        except OSError as error:  # no process, no memory or no file to be had at present
+            log.error("%s cannot be started: %s", child.name, error.strerror)  # noqa: TRY400
+            self._ended(child, 1)
 
     def _channel_of(self, child: Child) -> ChannelMaker:
         is_again = child.starts > 0
