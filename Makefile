@@ -6,16 +6,25 @@ OPA_VERSION   := 1.22.2
 REGAL_VERSION := 0.42.0
 CEDAR_VERSION := 4.14.1
 HEY_VERSION   := 0.1.5
+# Of cedar-agent the newest; of Cerbos the newest that Go 1.26 builds.
+CEDAR_AGENT_VERSION := 0.2.2-x86.64-unknown-linux-gnu
+CERBOS_VERSION      := 0.55.0
 
 BIN   := .venv/bin
 OPA   := .tools/opa
 REGAL := .tools/regal
 CEDAR := .tools/cedar
 HEY   := .tools/hey
+CEDAR_AGENT := .tools/cedar-agent
+CERBOS      := .tools/cerbos
+# Other policy servers, to be measured beside ours.
+PEERS := $(CEDAR_AGENT).$(CEDAR_AGENT_VERSION) $(CERBOS).$(CERBOS_VERSION)
 # Other people's tools, which must accept what we emit; only tests ask them.
 TOOLS := $(REGAL).$(REGAL_VERSION) $(CEDAR).$(CEDAR_VERSION)
 # How many histories `make faults` tries of each fault.
 SEEDS ?= 10
+# What `make bench` is told besides, as in BENCH="--only rules --seconds 5".
+BENCH ?=
 # How many questions `make agree` puts to every engine.
 N     ?= 20000
 LOCK  := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 \
@@ -28,10 +37,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test faults debian demo bench lint format types agree wheel lock clean
+.PHONY: help setup test faults debian demo bench bench-peers lint format types agree wheel lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: .venv/.stamp $(OPA).$(OPA_VERSION) ## create .venv, install the pins, find or build OPA
 
@@ -44,9 +53,11 @@ faults: setup debian ## what a machine does to a gateway, with SEEDS as many his
 demo: setup ## a real gateway, eight questions, one proof checked offline
 	$(BIN)/python tests/demo/run.py
 
-bench: setup $(HEY).$(HEY_VERSION) ## decisions per second beside an echo server and stock OPA; compiling
-	$(BIN)/python tests/bench/run.py --hey $(CURDIR)/$(HEY)
+bench: setup bench-peers $(HEY).$(HEY_VERSION) ## decisions per second beside other servers, memory; compiling
+	$(BIN)/python tests/bench/run.py --hey $(CURDIR)/$(HEY) $(BENCH)
 	$(BIN)/python tests/bench/compile.py
+
+bench-peers: $(PEERS) ## build the servers that `make bench` compares with, once
 
 lint: setup ## formatting and lint, changing nothing
 	$(BIN)/ruff format --check .
@@ -95,4 +106,13 @@ $(CEDAR).$(CEDAR_VERSION):
 
 $(HEY).$(HEY_VERSION):
 	GOBIN=$(CURDIR)/.tools go install github.com/rakyll/hey@v$(HEY_VERSION)
+	touch $@
+
+# Where one cannot be built, a file beside it says why, and the bench leaves it out.
+$(CEDAR_AGENT).$(CEDAR_AGENT_VERSION):
+	.ci/install-cedar-agent $(CEDAR_AGENT_VERSION) $(CEDAR_AGENT)
+	touch $@
+
+$(CERBOS).$(CERBOS_VERSION):
+	.ci/install-cerbos $(CERBOS_VERSION) $(CERBOS)
 	touch $@

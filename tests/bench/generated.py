@@ -6,6 +6,8 @@ data of one kind, as laws of more sectors make a set of charters larger and not 
 With `every`, all rules are for the kind asked about: the worst there is.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,14 @@ charter bench.part-{part}
 import test.words
 """
 RULE = """
-rule stays-{rule} "Data of kind {rule} stays in the area"
-  cites LEX art {rule}
+rule stays-{number} "Data of kind {number} stays in the area"
+  cites LEX art {number}
   in force from 2026-07-01
   on place, flow
   when data.labels has {label}
   require destination.countries within EEA
   except tools "A tool covers it"
-    cites LEX art {rule}
+    cites LEX art {number}
     when transfer.tool in {{clauses, rules}} and transfer.age at most {days} days
     oblige keep-record
   because "The law says so."
@@ -56,15 +58,30 @@ QUESTION: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class Stated:
+    """What the rules differ in: the kind of data, and how old an assessment may be."""
+
+    number: int
+    label: str
+    days: int
+
+
+def stated(rules: int, *, every: bool = False) -> Iterator[Stated]:
+    """The rules of `write_charters`, in their order."""
+    kinds = _kinds(rules, every)
+    for number in range(1, rules + 1):
+        yield Stated(number, f"kind-{1 + number % kinds}", 30 + number % 300)
+
+
 def write_charters(folder: Path, rules: int, *, every: bool = False) -> Path:
     """A vocabulary, a permission, `rules` prohibitions and a catalogue."""
     folder.mkdir(parents=True)
-    kinds = 1 if every else max(1, rules // PER_KIND)
-    (folder / "words.charter").write_text(_vocabulary(kinds), encoding="utf-8")
+    (folder / "words.charter").write_text(_vocabulary(_kinds(rules, every)), encoding="utf-8")
     (folder / "baseline.charter").write_text(BASELINE, encoding="utf-8")
-    for part, first in enumerate(range(1, rules + 1, PER_FILE)):
-        numbers = range(first, min(first + PER_FILE, rules + 1))
-        text = HEAD.format(part=part) + "".join(_rule(number, kinds) for number in numbers)
+    written = [RULE.format(**vars(rule)) for rule in stated(rules, every=every)]
+    for part, first in enumerate(range(0, rules, PER_FILE)):
+        text = HEAD.format(part=part) + "".join(written[first : first + PER_FILE])
         (folder / f"part-{part}.charter").write_text(text, encoding="utf-8")
     for place in ("fixtures", "catalogue"):
         (folder / place).mkdir()
@@ -72,12 +89,11 @@ def write_charters(folder: Path, rules: int, *, every: bool = False) -> Path:
     return folder
 
 
+def _kinds(rules: int, every: bool) -> int:
+    return 1 if every else max(1, rules // PER_KIND)
+
+
 def _vocabulary(kinds: int) -> str:
     terms = (f'  term kind-{n} "Kind {n}" under personal' for n in range(1, kinds + 1))
     head, health, tail = VOCABULARY.partition('  term health   "Health"    under personal\n')
     return "\n".join([head + health.rstrip(), *terms]) + "\n" + tail
-
-
-def _rule(number: int, kinds: int) -> str:
-    label = f"kind-{1 + number % kinds}"
-    return RULE.format(rule=number, label=label, days=30 + number % 300)
