@@ -63,7 +63,7 @@ class InForce:
             timeout_s=engine_timeout_s,
             sources=sources,
         )
-        self.searcher = Searcher(program, catalogue, self.judge)
+        self.searcher = Searcher(program, catalogue, self.judge, sources=sources)
         self.lenient = Lenient(program)
         self.speller = Speller(
             bundle=bundle.digest,

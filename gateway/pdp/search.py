@@ -20,14 +20,15 @@ from dsl.evaluate import Answer, evaluate
 from dsl.facts import Question
 from gateway.errors import OverloadedError, RequestError
 from gateway.pdp.catalogue import Catalogue
-from gateway.pdp.combine import Incident, IncidentKind
-from gateway.pdp.decision import UNANSWERED, Outcome
+from gateway.pdp.decision import Outcome
 from gateway.pdp.judge import Judge, Judged
 from gateway.pdp.lenient import ActionSearch, Lenient, ResourceSearch, SubjectSearch, Understood
 from gateway.pdp.memo import Bounded
 from gateway.pdp.normalise import NO_CLAIMS, Claims, Days, Joined, Normaliser
 from gateway.pdp.profiles import Profiles
 from gateway.pdp.request import DecisionRequest
+from gateway.pdp.search_sources import Join, SourceSearch, held, is_open
+from gateway.pdp.supplied import NOTHING, FactSources, Supplied
 from gateway.pdp.told_apart import Rows, atoms_of
 
 Sought = Literal["subject", "resource"]
@@ -83,8 +84,15 @@ class Searcher:
     """Searches with one program and one catalogue."""
 
     def __init__(
-        self, program: Program, catalogue: Catalogue, judge: Judge, *, limit_s: float = MAX_SEARCH_S
+        self,
+        program: Program,
+        catalogue: Catalogue,
+        judge: Judge,
+        *,
+        limit_s: float = MAX_SEARCH_S,
+        sources: FactSources | None = None,
     ) -> None:
+        self._sources = None if sources is None else SourceSearch(program, judge, sources)
         self._program = program
         self._catalogue = catalogue
         self._judge = judge
@@ -124,9 +132,15 @@ class Searcher:
         found: list[Candidate] = []
         for joined, answer, ids in classes.values():
             watch.check()
-            judged = await self._judge.judge_joined(joined, days, now)
-            judged = judged if judged.combined.answer in (None, answer) else _misjudged(judged)
+            judged = held(await self._judge.judge_joined(joined, days, now), answer)
             found += [Candidate(one, judged) for one in ids]
+
+        def join(one: str, supplied: Supplied) -> tuple[DecisionRequest, Joined] | None:
+            request = _about(asked.request, sought, one)
+            joined = self._join(request, days, by, asked.claims, supplied)
+            return joined and (request, joined)
+
+        found = await self._with_sources(found, join, days, now, by, watch)
         return Searched.of(found, len(classes))
 
     async def actions(
@@ -146,12 +160,44 @@ class Searcher:
             joined = self._join(asked.request, days, by, asked.claims)
             if joined is not None:
                 found.append(Candidate(name, await self._judge.judge_joined(joined, days, now)))
+
+        def join(one: str, supplied: Supplied) -> tuple[DecisionRequest, Joined] | None:
+            asked = self._lenient.read({**value, "action": {"name": one}})
+            joined = self._join(asked.request, days, by, asked.claims, supplied)
+            return joined and (asked.request, joined)
+
+        found = await self._with_sources(found, join, days, now, by, watch)
         return Searched.of(found, len(found))
 
-    def _join(self, request: DecisionRequest, days: Days, by: _By, claims: Claims) -> Joined | None:
+    async def _with_sources(
+        self,
+        found: list[Candidate],
+        join: Join,
+        days: Days,
+        now: datetime,
+        by: _By,
+        watch: "_Watch",
+    ) -> list[Candidate]:
+        """The same candidates, with what sources say of those that are open."""
+        if self._sources is None:
+            return found
+        ids = [one.id for one in found if is_open(one.judged)]
+        said = await self._sources.judged(
+            ids, join, days=days, now=now, tenant=by.tenant, check=watch.check
+        )
+        return [Candidate(one.id, said.get(one.id, one.judged)) for one in found]
+
+    def _join(
+        self,
+        request: DecisionRequest,
+        days: Days,
+        by: _By,
+        claims: Claims,
+        supplied: Supplied = NOTHING,
+    ) -> Joined | None:
         """The facts of one question; None where it names something unknown."""
         try:
-            return self._normaliser.join_on(request, days, by.profile, claims, by.tenant)
+            return self._normaliser.join_on(request, days, by.profile, claims, by.tenant, supplied)
         except RequestError:
             return None
 
@@ -230,15 +276,6 @@ class _Watch:
     def check(self) -> None:
         if monotonic() > self._end:
             raise OverloadedError(f"a search took more than {self._limit_s:g} s")
-
-
-def _misjudged(judged: Judged) -> Judged:
-    """Engines that agree with each other and not with the definition are not believed."""
-    words = "the engines differ from the definition"
-    incident = Incident(IncidentKind.DISAGREEMENT, words)
-    return Judged(
-        judged.joined, replace(judged.combined, answer=None, incident=incident), UNANSWERED
-    )
 
 
 def _about(request: DecisionRequest, sought: Sought, entity_id: str) -> DecisionRequest:
