@@ -150,7 +150,8 @@ TABLE: dict[str, tuple[str, ...]] = {
 
 # What must be trusted to check one decision. It should stay readable in an afternoon.
 VERIFIER = ("gateway.verify", "dsl.kleene", "dsl.core", "dsl.facts", "dsl.evaluate")
-VERIFIER_LIBRARIES = {"cryptography", "rfc8785"}
+# The third one only where there is a timestamp to check.
+VERIFIER_LIBRARIES = {"cryptography", "rfc8785", "rfc3161_client"}
 NOT_FOR_THE_VERIFIER = {"asyncio", "http", "multiprocessing", "socket", "sqlite3", "subprocess"}
 
 LAYOUT = {

@@ -224,7 +224,20 @@ value of the wrong kind are errors."""
 
 
 def _verify_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("answer", type=Path, help="JSON file with the answer of a gateway")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("answer", type=Path, nargs="?", help="JSON file with the answer of a gateway")
+    what.add_argument(
+        "--bundle", type=Path, metavar="FILE", help="evidence that was exported, or one answer"
+    )
+    what.add_argument(
+        "--newer",
+        type=Path,
+        metavar="FILE",
+        help="checkpoint that must extend the one of --older",
+    )
+    what.add_argument(
+        "--ledger", type=Path, metavar="FOLDER", help="whole log in the layout of C2SP tlog-tiles"
+    )
     parser.add_argument(
         "--trust",
         type=Path,
@@ -233,15 +246,51 @@ def _verify_arguments(parser: ArgumentParser) -> None:
         help="trust.json of the gateway, got by a way you trust",
     )
     parser.add_argument(
-        "--request", type=Path, metavar="FILE", help="question that it must be the answer to"
+        "--at", metavar="RFC3339", help="with --bundle: judge as of this time (default: now)"
+    )
+    parser.add_argument(
+        "--expect-decision", metavar="ID", help="with --bundle: decision that must be in it"
+    )
+    parser.add_argument(
+        "--seen",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        help="with --bundle: checkpoint seen before, which the log must extend; repeatable",
+    )
+    parser.add_argument("--older", type=Path, metavar="FILE", help="with --newer: checkpoint")
+    parser.add_argument(
+        "--consistency",
+        type=Path,
+        metavar="FILE",
+        help="with --newer: proof, one hash in base64 a line",
+    )
+    parser.add_argument(
+        "--request",
+        type=Path,
+        metavar="FILE",
+        help="question that it must be the answer to; with --bundle, that one in it must",
     )
     options.add_format(parser)
 
 
-def _verify(args: Namespace) -> int:
-    from gateway.cli.verify import verify
+_VERIFY_DETAILS = """
+With --bundle, --newer or --ledger it prints one line of JSON with a verdict and a reason, and
+the exit codes are those of conformance suites: 0 good, 1 bad, 2 cannot tell."""
 
-    return verify(args)
+
+def _verify(args: Namespace) -> int:
+    if args.answer is not None:
+        from gateway.cli.verify import verify
+
+        return verify(args)
+    from gateway.cli import verify_evidence
+
+    if args.bundle is not None:
+        return verify_evidence.verify_bundle(args)
+    if args.newer is not None:
+        return verify_evidence.verify_consistency(args)
+    return verify_evidence.verify_ledger(args)
 
 
 COMMANDS = (
@@ -254,5 +303,11 @@ COMMANDS = (
         _config,
         _CONFIG_DETAILS,
     ),
-    Command("verify", "check an answer offline", _verify_arguments, _verify),
+    Command(
+        "verify",
+        "check an answer, exported evidence or a log offline",
+        _verify_arguments,
+        _verify,
+        _VERIFY_DETAILS,
+    ),
 )

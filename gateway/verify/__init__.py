@@ -12,7 +12,8 @@ from gateway.verify.decision import (
     read_answer,
     verify_decision,
 )
-from gateway.verify.trust import MAX_TRUST, TRUST_FORMAT, Period, Terms, Trust
+from gateway.verify.terms import Period, Terms
+from gateway.verify.trust import MAX_TRUST, TRUST_FORMAT, Trust
 
 __all__ = [
     "DECISIONS",

@@ -111,6 +111,30 @@ class TimestampError(LedgerError):
     reason = "timestamp"
 
 
+class TimestampImprintError(TimestampError):
+    """The timestamp is over other bytes."""
+
+    reason = "timestamp-imprint"
+
+
+class TimestampChainError(TimestampError):
+    """The certificate that signed does not lead to a trusted root, or not at that time."""
+
+    reason = "timestamp-chain"
+
+
+class TimestampPurposeError(TimestampError):
+    """The certificate that signed is not for timestamps, and for these alone."""
+
+    reason = "timestamp-purpose"
+
+
+class TimestampPolicyError(TimestampError):
+    """The timestamp was made under another policy."""
+
+    reason = "timestamp-policy"
+
+
 class EntriesError(LedgerError):
     """The entries of a log are not those of the tree that its checkpoint signs."""
 

@@ -18,7 +18,6 @@ Version 2 may say more, each member on its own:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from types import MappingProxyType
 
 from gateway.errors import JsonError, KeyMalformedError, TrustError
@@ -27,78 +26,13 @@ from gateway.ledger.cosignature import WitnessPublicKey
 from gateway.record.canonical import Json, load_strict
 from gateway.verify.instant import parse_instant
 from gateway.verify.refused import TrustEmptyError, TrustKeyRefusedError, TrustKeyTwiceError
+from gateway.verify.terms import Period, Terms, Timestampers
 
 TRUST_FORMAT = "charter-trust/v1"
 TRUST_FORMAT_2 = "charter-trust/v2"
 MAX_TRUST = 256 * 1024
 _NEEDED = {"format", "log", "decision_keys"}
 _FURTHER = {"further_logs", "threshold", "witnesses", "rules", "timestamps"}
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """From `start` on, and before `end`; open where it is None."""
-
-    start: datetime | None = None
-    end: datetime | None = None
-
-    def holds(self, at: datetime) -> bool:
-        return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
-
-    def to_json(self) -> dict[str, Json]:
-        ends = {"from": self.start, "until": self.end}
-        return {name: at.isoformat() for name, at in ends.items() if at is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Timestampers:
-    """Who may say when a checkpoint existed, as PEM; `signers` pins those that sign."""
-
-    roots: tuple[str, ...]
-    signers: tuple[str, ...] = ()
-    policy: str | None = None
-    required: bool = False
-
-    def to_json(self) -> dict[str, Json]:
-        value: dict[str, Json] = {"roots": list(self.roots), "required": self.required}
-        if self.signers:
-            value["signers"] = list(self.signers)
-        return value if self.policy is None else {**value, "policy": self.policy}
-
-
-def _no_periods() -> Mapping[str, Period]:
-    return MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What version 2 of a trust file may say besides; `periods` are of decision keys by id,
-    `rules` of bundles by digest."""
-
-    periods: Mapping[str, Period] = field(default_factory=_no_periods)
-    further_logs: tuple[tuple[str, CheckpointPublicKey], ...] = ()
-    threshold: int = 1
-    quorum: int = 0
-    witnesses: tuple[WitnessPublicKey, ...] = ()
-    rules: Mapping[str, Period] = field(default_factory=_no_periods)
-    timestamps: Timestampers | None = None
-
-    def to_json(self) -> dict[str, Json]:
-        value: dict[str, Json] = {}
-        if self.further_logs:
-            value["further_logs"] = [
-                {"origin": origin, "vkey": key.vkey} for origin, key in self.further_logs
-            ]
-        if self.threshold != 1:
-            value["threshold"] = self.threshold
-        if self.witnesses:
-            vkeys: list[Json] = [key.vkey for key in self.witnesses]
-            value["witnesses"] = {"quorum": self.quorum, "vkeys": vkeys}
-        if self.rules:
-            value["rules"] = [{"digest": one, **p.to_json()} for one, p in self.rules.items()]
-        if self.timestamps is not None:
-            value["timestamps"] = self.timestamps.to_json()
-        return value
 
 
 @dataclass(frozen=True, slots=True)

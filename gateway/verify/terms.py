@@ -1,0 +1,76 @@
+"""On which terms a key, a log or a bundle is believed: what trust files of version 2 say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+from gateway.keys import CheckpointPublicKey
+from gateway.ledger.cosignature import WitnessPublicKey
+from gateway.record.canonical import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `start` on, and before `end`; open where it is None."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def holds(self, at: datetime) -> bool:
+        return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
+
+    def to_json(self) -> dict[str, Json]:
+        ends = {"from": self.start, "until": self.end}
+        return {name: at.isoformat() for name, at in ends.items() if at is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Timestampers:
+    """Who may say when a checkpoint existed, as PEM; `signers` pins those that sign."""
+
+    roots: tuple[str, ...]
+    signers: tuple[str, ...] = ()
+    policy: str | None = None
+    required: bool = False
+
+    def to_json(self) -> dict[str, Json]:
+        value: dict[str, Json] = {"roots": list(self.roots), "required": self.required}
+        if self.signers:
+            value["signers"] = list(self.signers)
+        return value if self.policy is None else {**value, "policy": self.policy}
+
+
+def _no_periods() -> Mapping[str, Period]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What version 2 of a trust file may say besides; `periods` are of decision keys by id,
+    `rules` of bundles by digest."""
+
+    periods: Mapping[str, Period] = field(default_factory=_no_periods)
+    further_logs: tuple[tuple[str, CheckpointPublicKey], ...] = ()
+    threshold: int = 1
+    quorum: int = 0
+    witnesses: tuple[WitnessPublicKey, ...] = ()
+    rules: Mapping[str, Period] = field(default_factory=_no_periods)
+    timestamps: Timestampers | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        value: dict[str, Json] = {}
+        if self.further_logs:
+            value["further_logs"] = [
+                {"origin": origin, "vkey": key.vkey} for origin, key in self.further_logs
+            ]
+        if self.threshold != 1:
+            value["threshold"] = self.threshold
+        if self.witnesses:
+            vkeys: list[Json] = [key.vkey for key in self.witnesses]
+            value["witnesses"] = {"quorum": self.quorum, "vkeys": vkeys}
+        if self.rules:
+            value["rules"] = [{"digest": one, **p.to_json()} for one, p in self.rules.items()]
+        if self.timestamps is not None:
+            value["timestamps"] = self.timestamps.to_json()
+        return value
