@@ -31,6 +31,7 @@ from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
 from gateway.pdp.decision import Outcome
+from gateway.pdp.fair import asking
 from gateway.pdp.judge import Judged
 from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.request import DecisionRequest
@@ -313,6 +314,7 @@ class Service:
             with self.question() as in_force:
                 return await self.search(value, sought, caller, in_force=in_force)
         now, searcher = self.clock(), in_force.searcher
+        asking.set(caller.tenant)
         if sought == "action":
             names = [
                 name

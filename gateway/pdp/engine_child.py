@@ -18,6 +18,7 @@ from dsl.fold import paths_read
 from gateway.errors import EngineAnswerError, EngineUnavailableError, OverloadedError
 from gateway.pdp.child import Child, Confinement
 from gateway.pdp.engine import AnswerCheck, rego_answer
+from gateway.pdp.fair import FairLock
 from gateway.pdp.keeper import Keeper
 from gateway.pdp.proving import Prove
 
@@ -56,7 +57,7 @@ class ChildEngine:
         self._given = given
         self._prove = prove
         self._queue_timeout_s = queue_timeout_s
-        self._turns = asyncio.Semaphore(1)
+        self._turns = FairLock()
         self._turns_ended = 0
         self._keeper = Keeper(name, self._start)
 
@@ -84,8 +85,8 @@ class ChildEngine:
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
-        """Wait until no other question is evaluated, and let none be for the block; raises as
-        `gateway.pdp.combine.OneAtATime` says."""
+        """Wait until no other question is evaluated, in turn by tenant, and let none be for the
+        block; raises as `gateway.pdp.combine.OneAtATime` says."""
         await self.open()
         self._keeper.running()
         before = self._turns_ended

@@ -19,6 +19,7 @@ from gateway.pdp.dates import day_of, midnight
 from gateway.pdp.decider import Decider
 from gateway.pdp.decision import OUTCOMES, UNANSWERED, Decision, Fact
 from gateway.pdp.engine import Engine
+from gateway.pdp.fair import asking
 from gateway.pdp.memo import Bounded, Memo
 from gateway.pdp.normalise import NO_CLAIMS, Claims, Days, Joined, Normaliser
 from gateway.pdp.profiles import Profiles
@@ -189,6 +190,8 @@ class Judge:
         # What they said before is as good as they are: whether it is remembered must not show.
         combined = self._memo.get(key) if all_stand(self.engines) else None
         if combined is None:
+            if tenant is not None:
+                asking.set(tenant)
             combined = await ask_all(self.engines, joined.question, timeout_s=self._timeout_s)
             answer = combined.answer
             if answer is not None and not self._decider.defined(answer, joined.question):

@@ -11,16 +11,17 @@ from gateway.service import MAX_BODY_BYTES
 from gateway.web.limits import (
     MAX_BYTES_IN_FLIGHT,
     MAX_IN_FLIGHT,
+    REFUSAL_PAUSE_S,
     BodyTooLargeError,
     InFlight,
     Place,
     TooBusyError,
-    Turns,
     expected_size,
     part,
     read_body,
 )
 from gateway.web.problem import NOT_JSON, TOO_BUSY, TOO_LARGE, TOO_SLOW, Problem
+from gateway.web.turns import Paced, Turns
 
 # A decision may rest on what the caller keeps secret: no cache may hold it.
 PRIVATE = {"Cache-Control": "no-store"}
@@ -54,8 +55,9 @@ class Entrance:
         of_one = MAX_BYTES_IN_FLIGHT // workers
         self._in_flight = InFlight(part(in_flight_of_tenant, workers), of_one)
         self.turns = Turns()
-        self._readings = Turns(READ_AT_ONCE)
-        self._explanations = Turns(1)
+        self._readings = Turns(READ_AT_ONCE, at_most=READ_AT_ONCE)
+        self._explanations = Turns(1, at_most=1)
+        self._refusals = Paced(REFUSAL_PAUSE_S)
 
     def enter(self, caller: Caller, size: int) -> Place:
         """Take room for a question of that size, to be given back with `leave`; raises
@@ -64,6 +66,11 @@ class Entrance:
 
     def leave(self, caller: Caller, place: Place) -> None:
         self._in_flight.leave(caller.tenant, place)
+
+    async def too_busy(self, *, closes: bool = True) -> RefusedError:
+        """What to raise where there was no room, after those that are refused before."""
+        await self._refusals.come()
+        return RefusedError(TOO_BUSY, closes=closes)
 
     @asynccontextmanager
     async def body(
@@ -83,7 +90,7 @@ class Entrance:
                 place.size = len(data)
                 yield data
         except TooBusyError:
-            raise RefusedError(TOO_BUSY) from None
+            raise await self.too_busy() from None
         except BodyTooLargeError:
             raise RefusedError(TOO_LARGE) from None
 
@@ -111,7 +118,7 @@ class Entrance:
         try:
             place = self.enter(caller, 0)
         except TooBusyError:
-            raise RefusedError(TOO_BUSY, closes=False) from None
+            raise await self.too_busy(closes=False) from None
         try:
             async with turns.one(caller.tenant, 0):
                 yield

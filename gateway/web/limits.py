@@ -1,16 +1,13 @@
 """Bounds that every door keeps: how much, how long, and how many at once."""
 
-import asyncio
-from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from gateway.errors import OverloadedError
 from gateway.service import MAX_BODY_BYTES
-from gateway.web.waits import Deadlines, within
+from gateway.web.waits import within
 
 BODY_TIMEOUT_S = 10.0
 MAX_BATCH_BYTES = 4 * 1024 * 1024
@@ -18,11 +15,13 @@ MAX_BATCH = 100  # questions
 MAX_PAGE = 1000  # entries
 MAX_IN_FLIGHT = 64  # of one tenant
 MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024  # of one tenant
-# Of all tenants. Enough to fill a group commit of the ledger; few enough for a small
-# question to come soon.
+# Of one tenant, or of several that share. Enough to fill a group commit of the ledger; few
+# enough for a small question to come soon.
 MAX_AT_ONCE = 16
 MAX_BYTES_AT_ONCE = 128 * 1024
 TURN_TIMEOUT_S = 1.0
+# Between two that are refused because their tenant has too much open.
+REFUSAL_PAUSE_S = 0.001
 
 
 def part(limit: int, workers: int) -> int:
@@ -140,114 +139,3 @@ class InFlight:
             yield mine
         finally:
             self.leave(tenant, mine)
-
-
-@dataclass(eq=False, slots=True)
-class Turn:
-    """The turn of a question, which has come once it is `called`."""
-
-    size: int
-    called: bool = False
-    wait: "asyncio.Future[None] | None" = None
-
-
-class Turns:
-    """Lets a few questions be decided at a time, in turn by tenant.
-
-    A tenant with many or large questions waits behind its own; another tenant's next
-    question comes after those that are being decided now, and one of each other tenant.
-
-    Args:
-        limit: Questions at once.
-        limit_bytes: Bytes at once; a question of more counts as that many.
-        timeout_s: Seconds to wait for a turn.
-    """
-
-    def __init__(
-        self,
-        limit: int = MAX_AT_ONCE,
-        limit_bytes: int = MAX_BYTES_AT_ONCE,
-        timeout_s: float = TURN_TIMEOUT_S,
-    ) -> None:
-        self._limit = limit
-        self._limit_bytes = limit_bytes
-        self._timeout_s = timeout_s
-        self._deadlines = Deadlines(timeout_s)
-        self._taken = 0
-        self._taken_bytes = 0
-        self._waiting: OrderedDict[str, deque[Turn]] = OrderedDict()
-
-    @asynccontextmanager
-    async def one(self, tenant: str, size: int) -> AsyncGenerator[None]:
-        """Wait for a turn, and have it for the length of the block; raises as `come`."""
-        mine = self.enter(tenant, size)
-        try:
-            await self.come(mine)
-            yield
-        finally:
-            self.leave(tenant, mine)
-
-    def enter(self, tenant: str, size: int) -> Turn:
-        """Ask for a turn, which must be left again, whether or not it has come."""
-        mine = Turn(min(size, self._limit_bytes))
-        if not self._waiting and self._has_room_for(mine):
-            self._call(mine)
-        else:
-            self._waiting.setdefault(tenant, deque()).append(mine)
-            self._call_next()
-        return mine
-
-    async def come(self, mine: Turn) -> None:
-        """Wait until a turn comes.
-
-        Raises:
-            OverloadedError: It did not come in time.
-        """
-        if mine.called:
-            return
-        mine.wait = asyncio.get_running_loop().create_future()
-        self._deadlines.add(mine.wait)
-        try:
-            await mine.wait
-        except TimeoutError as error:
-            words = f"a question waited {self._timeout_s:g} s for its turn"
-            raise OverloadedError(words) from error
-
-    def leave(self, tenant: str, mine: Turn) -> None:
-        """Give a turn back, or wait for it no longer."""
-        if mine.called:
-            self._taken -= 1
-            self._taken_bytes -= mine.size
-        else:
-            self._waiting[tenant].remove(mine)
-            self._forget_if_idle(tenant)
-        if self._waiting:
-            self._call_next()
-
-    def _has_room_for(self, turn: Turn) -> bool:
-        is_full = self._taken >= self._limit
-        return not is_full and self._taken_bytes + turn.size <= self._limit_bytes
-
-    def _call(self, turn: Turn) -> None:
-        self._taken += 1
-        self._taken_bytes += turn.size
-        turn.called = True
-        if turn.wait is not None and not turn.wait.done():
-            turn.wait.set_result(None)
-
-    def _call_next(self) -> None:
-        """Call whoever is first as long as there is room. The first is never passed over for
-        a smaller one, so that large questions come to their turn as well."""
-        while self._waiting:
-            tenant, queue = next(iter(self._waiting.items()))
-            first = queue[0]
-            if not self._has_room_for(first):
-                return
-            queue.popleft()
-            self._call(first)
-            self._waiting.move_to_end(tenant)
-            self._forget_if_idle(tenant)
-
-    def _forget_if_idle(self, tenant: str) -> None:
-        if not self._waiting[tenant]:
-            del self._waiting[tenant]

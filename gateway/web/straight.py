@@ -71,8 +71,13 @@ class Straight:
                 try:
                     caller = await self._caller(scope, headers)
                     place = self._entrance.enter(caller, int(headers[b"content-length"]))
-                except (GatewayError, TooBusyError):
+                except GatewayError:
                     pass  # found and told once more on the way of all requests
+                except TooBusyError:
+                    scope["route"] = self._route
+                    refused = await self._entrance.too_busy()
+                    await refused.response()(scope, receive, send)
+                    return
                 else:
                     scope["route"] = self._route
                     try:
