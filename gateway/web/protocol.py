@@ -13,8 +13,10 @@ The parser is given what belongs to one request, and `gateway.web.framing` says 
 is: where the two do not agree, the request is refused.
 """
 
+import sys
 from asyncio import BaseTransport, TimerHandle, Transport
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum, auto
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -28,6 +30,7 @@ from gateway.web.problem import (
     HEAD_TOO_LARGE,
     MALFORMED_HTTP,
     NO_CONNECTIONS_LEFT,
+    OVERLOADED,
     TOO_MANY_CONNECTIONS,
     TOO_SLOW,
     Problem,
@@ -35,6 +38,7 @@ from gateway.web.problem import (
 
 MAX_HEAD_BYTES = 16 * 1024  # request line and headers
 MAX_HEADERS = 100
+NO_MEMORY = replace(OVERLOADED, detail="there is no memory to read the request")
 
 
 def _told_to_nobody(_: str) -> None:
@@ -117,9 +121,13 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self._is_over():
+        if self._is_over():
+            return
+        try:
             self._unread += data
             self._parse()
+        except MemoryError:
+            self._refuse_for_want_of_memory()
 
     def shutdown(self) -> None:
         self._stopping = True
@@ -248,8 +256,18 @@ class BoundedProtocol(HttpToolsProtocol):
     # --- refusing ---
 
     def send_400_response(self, msg: str) -> None:
-        """Called by uvicorn for what its parser refuses."""
-        self._refuse(self._problem)
+        """Called by uvicorn for what its parser refuses, or where a callback failed."""
+        if _is_want_of_memory(sys.exception()):
+            self._refuse_for_want_of_memory()
+        else:
+            self._refuse(self._problem)
+
+    def _refuse_for_want_of_memory(self) -> None:
+        self._unread = b""
+        try:
+            self._refuse(NO_MEMORY)
+        except MemoryError:
+            self.transport.abort()
 
     def _refuse(self, problem: Problem) -> None:
         """Read no more; say so as soon as no answer is due."""
@@ -316,6 +334,15 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _is_want_of_memory(error: BaseException | None) -> bool:
+    """The parser keeps what its callback raised as the context of its own error."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return True
+        error = error.__context__
+    return False
 
 
 def bounded(
