@@ -230,11 +230,11 @@ class BoundedProtocol(HttpToolsProtocol):
         return int(said[0]) if said and said[0].isdigit() and len(said[0]) < 20 else 0
 
     def on_message_complete(self) -> None:
+        super().on_message_complete()  # first: where it fails, the request is not complete
         self._phase = _Phase.ANYTHING
         self._stop_waiting()
         if not self.cycle.response_started:
             self.cycle.keep_alive = self._keep_alive and not self._stopping
-        super().on_message_complete()
 
     # --- called when an answer is complete ---
 
