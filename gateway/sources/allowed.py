@@ -7,7 +7,7 @@ clock states, and what is derived, no source states.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from dsl.core import PROFILE_PATH, Origin, Program
+from dsl.core import PROFILE_PATH, Kind, Origin, Program
 from dsl.derive import inputs
 from dsl.fold import paths_read, slice_by_action
 from dsl.near import nearest
@@ -80,6 +80,8 @@ def _check_about(program: Program, about: str, entities: Iterable[str], where: s
         )
     if fact.origin is not Origin.REQUEST or about in program.derived:
         raise ConfigurationError(f"{where}: `{about}` is no fact that a request states")
+    if fact.kind not in (Kind.TERM, Kind.TERMS):
+        raise ConfigurationError(f"{where}: `{about}` names nothing: it is no text")
 
 
 def _elsewhere(program: Program, origin: Origin) -> EntityFields:

@@ -21,6 +21,7 @@ from gateway.sources.interface import Backend, Key
 
 SKEW = timedelta(seconds=2)  # by which clocks of other machines may be ahead
 THREADS = 8
+AGAIN_S = 1.0  # after which a source is asked again whose answer is too old
 OPEN = 64  # questions to one source that have not ended
 
 log = logging.getLogger("charter")
@@ -82,8 +83,13 @@ class Source:
     async def ask(self, key: Key, now: datetime) -> Statement:
         """What it says of one thing, as far as that can be believed at an instant."""
         kept = self._kept.get(key)
-        if kept is not None and self._seconds() - kept.at < self.terms.keep_s:
-            return self._statement(key, kept, now)
+        if kept is not None:
+            statement = self._statement(key, kept, now)
+            keep_s = self.terms.keep_s
+            if statement.status.is_fault:  # it may know better by now
+                keep_s = min(keep_s, AGAIN_S)
+            if self._seconds() - kept.at < keep_s:
+                return statement
         task = self._asking.get(key)
         if task is None:
             if max(self._open, len(self._asking)) >= OPEN:

@@ -49,6 +49,7 @@ record destination "Where to" is site from catalogue at resource on place, flow
 record origin "Where from" is site from catalogue at context.origin on flow
 record workload "Who" from request at subject.properties
   field tenant identifier
+  field age    number of days
 record data "What" from request at context.data
   field datasets set of identifier or none
 record checked "What a verifier says of the workload" from verifier at context.checked
@@ -180,7 +181,7 @@ def source(
     about: str = "site",
     origin: Origin = Origin.CATALOGUE,
     states: Sequence[str] = ("staff", "holders"),
-    timeout_s: float = 0.5,
+    timeout_s: float = 5,
     max_age_s: float = 600,
     keep_s: float = 60,
     seconds: Seconds | None = None,

@@ -16,7 +16,7 @@ from gateway.record.canonical import Json
 from gateway.sources import load
 from gateway.sources.breaker import FAILURES, FIRST_S, LAST_S, Breaker
 from gateway.sources.interface import Key
-from gateway.sources.source import OPEN
+from gateway.sources.source import AGAIN_S, OPEN
 from tests.gateway.sources.parts import Seconds, Told, answer, program, source
 from tests.gateway.world import NOW, run
 
@@ -91,6 +91,21 @@ def test_an_answer_is_used_for_its_time_and_no_longer(document: Json) -> None:
         return counts
 
     assert run(asking()) == [1, 1, 2, 2]
+
+
+def test_an_answer_that_is_too_old_is_asked_for_again_after_a_moment() -> None:
+    seconds, told = Seconds(), Told(lambda _: answer(observed_at="2026-11-22T09:00:00Z"))
+    books = source(told, keep_s=60, seconds=seconds)
+
+    async def asking() -> list[str]:
+        first = await asked_in_turn(books, 3)
+        assert len(told.asked) == 1
+        seconds.now += AGAIN_S
+        told.tell = answers
+        return first + await asked_in_turn(books, 2)
+
+    assert run(asking()) == ["stale"] * 3 + ["stated"] * 2
+    assert len(told.asked) == 2
 
 
 def test_no_more_answers_are_kept_than_it_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,6 +293,7 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ('about = "site"', 'about = "destination.open"', "no fact that a request states"),
         ('about = "site"', 'about = "destination.foreign"', "no fact that a request states"),
         ('about = "site"', 'about = "subject/"', "nothing is asked about"),
+        ('about = "site"', 'about = "workload.age"', "names nothing"),
         ("states = [", "states = []  # ", "`source.0.states`"),
         ("max_age_s = 600", "", "`source.0.max_age_s`"),
         ("max_age_s = 600", "max_age_s = 0", "`source.0.max_age_s`"),
