@@ -6,6 +6,7 @@ OPA_VERSION   := 1.22.2
 REGAL_VERSION := 0.42.0
 CEDAR_VERSION := 4.14.1
 HEY_VERSION   := 0.1.5
+COSIGN_VERSION := 3.1.3
 # Of cedar-agent the newest; of Cerbos the newest that Go 1.26 builds.
 CEDAR_AGENT_VERSION := 0.2.2-x86.64-unknown-linux-gnu
 CERBOS_VERSION      := 0.55.0
@@ -15,12 +16,14 @@ OPA   := .tools/opa
 REGAL := .tools/regal
 CEDAR := .tools/cedar
 HEY   := .tools/hey
+COSIGN := .tools/cosign
+TLOGCHECK := .tools/tlogcheck
 CEDAR_AGENT := .tools/cedar-agent
 CERBOS      := .tools/cerbos
 # Other policy servers, to be measured beside ours.
 PEERS := $(CEDAR_AGENT).$(CEDAR_AGENT_VERSION) $(CERBOS).$(CERBOS_VERSION)
 # Other people's tools, which must accept what we emit; only tests ask them.
-TOOLS := $(REGAL).$(REGAL_VERSION) $(CEDAR).$(CEDAR_VERSION)
+TOOLS := $(REGAL).$(REGAL_VERSION) $(CEDAR).$(CEDAR_VERSION) $(COSIGN).$(COSIGN_VERSION) $(TLOGCHECK)
 # How many histories `make faults` tries of each fault.
 SEEDS ?= 10
 # What `make bench` is told besides, as in BENCH="--only rules --seconds 5".
@@ -33,6 +36,8 @@ LOCK  := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --python-version
 export CHARTER_OPA := $(CURDIR)/$(OPA)
 export CHARTER_REGAL := $(CURDIR)/$(REGAL)
 export CHARTER_CEDAR := $(CURDIR)/$(CEDAR)
+export CHARTER_COSIGN := $(CURDIR)/$(COSIGN)
+export CHARTER_TLOGCHECK := $(CURDIR)/$(TLOGCHECK)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
@@ -103,6 +108,13 @@ $(REGAL).$(REGAL_VERSION):
 $(CEDAR).$(CEDAR_VERSION):
 	.ci/install-cedar $(CEDAR_VERSION) $(CEDAR)
 	test ! -x $(CEDAR) || touch $@
+
+$(COSIGN).$(COSIGN_VERSION):
+	.ci/install-cosign $(COSIGN_VERSION) $(COSIGN)
+	touch $@
+
+$(TLOGCHECK): $(wildcard tests/tools/tlogcheck/*)
+	cd tests/tools/tlogcheck && go build -ldflags '-s -w' -o $(CURDIR)/$@ .
 
 $(HEY).$(HEY_VERSION):
 	GOBIN=$(CURDIR)/.tools go install github.com/rakyll/hey@v$(HEY_VERSION)

@@ -1,6 +1,7 @@
-"""Other people's tools for tests: Regal and the official Cedar command line.
+"""Other people's tools for tests: Regal, the official Cedar command line, cosign, and a
+reader of logs made of the packages of Go's checksum database.
 
-A binary is what `CHARTER_REGAL` or `CHARTER_CEDAR` names, else the one in `.tools`. Without
+A binary is what `CHARTER_REGAL`, `CHARTER_CEDAR` and so on name, else the one in `.tools`. Without
 one the test is skipped and says so, but fails where `CI` is set: there nobody would read
 the reason.
 """
@@ -27,6 +28,16 @@ def regal(*arguments: str, files: Mapping[str, bytes]) -> subprocess.CompletedPr
 def cedar(*arguments: str, files: Mapping[str, bytes]) -> subprocess.CompletedProcess[str]:
     """`cedar` with arguments, in a folder that holds the files."""
     return _run("cedar", arguments, files)
+
+
+def cosign(*arguments: str, files: Mapping[str, bytes]) -> subprocess.CompletedProcess[str]:
+    """Sigstore's `cosign` with arguments, in a folder that holds the files."""
+    return _run("cosign", arguments, files)
+
+
+def tlogcheck(*arguments: str, files: Mapping[str, bytes]) -> subprocess.CompletedProcess[str]:
+    """`tests/tools/tlogcheck` with arguments, in a folder that holds the files."""
+    return _run("tlogcheck", arguments, files)
 
 
 def cedar_format(text: str) -> str:
