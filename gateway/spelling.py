@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from dsl.core import FactType, Origin
+from dsl.core import FactType, Kind, Origin
 from dsl.facts import Value, wire_value
 from gateway.pdp.dates import instant
 from gateway.pdp.judge import Judged
@@ -71,6 +71,7 @@ class Speller:
         self._today: tuple[object, bytes] = (None, b"")
         self._facts: Bounded[tuple[str, Value], bytes] = Bounded(_FACTS_KEPT)
         self._words: dict[str, Members] = {}  # of the vocabulary, by fact
+        self._wholes: dict[str, dict[Value, bytes]] = {}  # facts that are one of these words
         self._entities: Bounded[object, bytes] = Bounded(_ENTITIES_KEPT)
 
     def predicate(
@@ -121,6 +122,9 @@ class Speller:
         if origin is not Origin.CATALOGUE:
             # Nothing that a caller says is kept: its words are spelled from those of the
             # vocabulary, where it has them, and else anew.
+            whole = self._whole(fact).get(value) if origin is fact.origin else None
+            if whole is not None:
+                return whole
             words = self._words_of(fact)
             return _fact(fact, origin, _from_words(words, value) or _value(fact, value))
         # 1 and True are one key, and two values of a fact; but a fact has one kind.
@@ -130,6 +134,22 @@ class Speller:
             kept = _fact(fact, origin, _value(fact, value))
             self._facts.put(key, kept)
         return kept
+
+    def _whole(self, fact: FactType) -> Mapping[Value, bytes]:
+        """By value, what a fact can say in one word of the vocabulary, or as a truth. 1 and
+        True are one key, but of a fact that is no truth there is neither."""
+        wholes = self._wholes.get(fact.path)
+        if wholes is None:
+            values: tuple[Value, ...] = ()
+            if fact.kind is Kind.TRUTH:
+                values = (False, True)
+            elif fact.kind is Kind.TERM:
+                values = tuple(fact.values or ())
+            wholes = dict[Value, bytes]()
+            for value in values:
+                wholes[value] = _fact(fact, fact.origin, _value(fact, value))
+            self._wholes[fact.path] = wholes
+        return wholes
 
     def _words_of(self, fact: FactType) -> Members:
         words = self._words.get(fact.path)

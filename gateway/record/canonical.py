@@ -137,6 +137,7 @@ def check_canonical(
 # A string ends at its quote or, where that is missing, at the end: linear for any input.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NOT_BRACKETS_OR_QUOTES = bytes(set(range(256)) - set(b'[]{}"'))
 # Raw control characters below U+0020 never get here; the others only come by an escape,
 # as DEL, or as U+0080 to U+009F in UTF-8.
 _SUSPECT = re.compile(rb"[\\\x7f]|\xc2[\x80-\x9f]")
@@ -192,8 +193,12 @@ def _check_depth(data: bytes, max_depth: int) -> None:
     # Before parsing, which is recursive: deep nesting must not reach the stack.
     if data.count(b"[") + data.count(b"{") <= max_depth:
         return
+    if b"\\" in data:
+        brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
+    else:  # every second quote ends a string, and this is ten times as fast
+        brackets = b"".join(data.translate(None, _NOT_BRACKETS_OR_QUOTES).split(b'"')[::2])
     depth = 0
-    for bracket in _STRING.sub(b"", data).translate(None, _NOT_BRACKETS):
+    for bracket in brackets:
         depth += 1 if bracket in b"[{" else -1
         if depth > max_depth:
             raise JsonError(f"nested more than {max_depth} levels deep")

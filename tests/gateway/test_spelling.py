@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsl.core import FactType, Kind, Origin
+from dsl.facts import Value
 from gateway import spelling
 from gateway.callers import Caller
 from gateway.errors import CanonicalFormError, StatementMalformedError
@@ -169,11 +170,38 @@ def test_a_fact_of_another_value_or_origin_is_spelled_anew() -> None:
             assert facts == [Fact(fact, value, origin).body()]
 
 
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (Kind.TRUTH, (True, False)),
+        (Kind.TERM, ("a", "b", "c")),  # c is none of the vocabulary
+        (Kind.INTEGER, (1, 0, 2)),
+        (Kind.TERMS, (("a",), ("b", "c"))),
+    ],
+)
+def test_a_word_of_the_vocabulary_is_spelled_with_its_own_fact_and_origin(
+    kind: Kind, values: tuple[Value, ...]
+) -> None:
+    words = ("a", "b") if kind in (Kind.TERM, Kind.TERMS) else None
+    fact = FactType("x.y", kind, Origin.REQUEST, (), values=words)
+    base = judged(judge())
+    by = speller()
+    for origin in (Origin.REQUEST, Origin.LEDGER, Origin.CATALOGUE, Origin.REQUEST):
+        for value in values:
+            asks = replace(base.joined.question, facts={"x.y": value})
+            what = replace(
+                base, key=None, joined=Joined(asks, {"x.y": origin}, types={"x.y": fact})
+            )
+            facts = json.loads(spelled(by, what))["facts"]
+            assert facts == [Fact(fact, value, origin).body()]
+            assert isinstance(facts[0]["value"], bool) is isinstance(value, bool)
+
+
 def test_what_a_caller_says_is_not_kept() -> None:
     by = speller()
     spelled(by, judged(judge(), context__data__datasets=["secret-name"]))
     kept = repr(vars(by._facts)) + repr(vars(by._forms))  # pyright: ignore[reportPrivateUsage]
-    assert "secret-name" not in kept
+    assert "secret-name" not in kept + repr(by._wholes)  # pyright: ignore[reportPrivateUsage]
     assert "destination.countries" in kept
 
 
