@@ -9,7 +9,8 @@ where engines say otherwise. Tests hold it equal to the definition.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import cast
+from operator import itemgetter
+from typing import Any, cast
 
 from dsl.core import And, Condition, Constant, Effect, InForce, Level, Not, NotBefore, Or, Program
 from dsl.evaluate import Answer, truth
@@ -37,7 +38,7 @@ class Prepared:
         ordered = sorted(leaves, key=_reads)  # those that read one thing stand together
         self._numbers: dict[Condition, int] = {leaf: n for n, leaf in enumerate(ordered)}
         self._leaves = tuple(_stretches(ordered))
-        self._joined: list[tuple[Callable[[Iterable[int]], int], tuple[int, ...]]] = []
+        self._joined: list[tuple[Callable[[Sequence[int]], int], Callable[[Values], Any]]] = []
         self._by_id: dict[int, int] = {}
         self._kept_alive = listed
         for condition in listed:
@@ -59,9 +60,9 @@ class Prepared:
         values: Values = []
         for read, leaves in self._leaves:
             values += self._values_of(read, leaves, question)
-        get, append = values.__getitem__, values.append
-        for choose, operands in self._joined:
-            append(choose(map(get, operands)))
+        append = values.append
+        for choose, operands_of in self._joined:
+            append(choose(operands_of(values)))
         return values
 
     def truths(self, question: Question) -> Callable[[Condition], Truth]:
@@ -102,7 +103,8 @@ class Prepared:
             if number is None:
                 number = len(self._numbers)
                 self._numbers[condition] = number
-                self._joined.append((_least if isinstance(condition, And) else _most, operands))
+                settles = _FALSE if isinstance(condition, And) else _TRUE
+                self._joined.append(_joined(settles, operands))
         else:
             number = self._numbers[condition]
             if isinstance(condition, Not):
@@ -116,12 +118,19 @@ def _are_terms(value: tuple[object, ...]) -> bool:
     return all(isinstance(term, str) for term in value)
 
 
-def _least(values: Iterable[int]) -> int:
-    return min(values, default=_TRUE)
-
-
-def _most(values: Iterable[int]) -> int:
-    return max(values, default=_FALSE)
+def _joined(
+    settles: int, operands: Sequence[int]
+) -> tuple[Callable[[Sequence[int]], int], Callable[[Values], Any]]:
+    """How to get the value of a conjunction, which one false part settles, or of an
+    alternative, which one true part settles, out of its operands."""
+    # An item getter is what takes them out fastest; of one it gives no sequence.
+    match len(operands):
+        case 0:
+            return (lambda _: _TRUE - settles), (lambda _: ())
+        case 1:
+            return max, itemgetter(slice(operands[0], operands[0] + 1))
+        case _:
+            return (min if settles == _FALSE else max), itemgetter(*operands)
 
 
 def _collect(condition: Condition, leaves: dict[Condition, None]) -> None:

@@ -27,6 +27,7 @@ from functools import partial
 from typing import Any
 
 from dsl.core import Program
+from dsl.core_json import program_digest
 from dsl.evaluate import Answer, evaluate
 from dsl.facts import Question
 from dsl.to_rego import rego_policy
@@ -38,7 +39,7 @@ from gateway.errors import (
     OverloadedError,
 )
 from gateway.pdp.engine import AnswerCheck, RawAnswer, rego_answer, together
-from gateway.pdp.folded import Folder, Keys, Wide
+from gateway.pdp.folded import Folder, Keys, named
 from gateway.pdp.memo import Bounded
 from gateway.pdp.rego_modules import Key, Module, Modules, load
 
@@ -48,9 +49,9 @@ FOLD_AFTER = 64
 # The same of a module for every place.
 MAKE_AFTER = 8
 MAX_COUNTED = 4096
-# Of the modules that are kept, in characters; one takes some 270 bytes of memory for each.
-# A program of many items may keep them all, once.
-MAX_CHARACTERS, CHARACTERS_EACH = 200_000, 600
+# Of the modules made for what is asked often, in characters; one takes some 270 bytes of
+# memory for each. Those for every question are kept besides.
+MAX_CHARACTERS = 200_000
 
 log = logging.getLogger("charter")
 
@@ -91,22 +92,25 @@ class RegoEngine:
         self._folder = Folder(program)
         self._fold_after = fold_after
         self._asked: Bounded[Key, int] = Bounded(MAX_COUNTED)
-        each = CHARACTERS_EACH * max(map(len, self._folder.items()), default=0)
-        self._characters = max(MAX_CHARACTERS, each)
-        self._modules = Modules(self._characters)
+        self._modules = Modules(MAX_CHARACTERS)
         self._folding: asyncio.Task[None] | None = None
         self._general = dict(self._load_general() if sliced else ())
 
-    def _load_general(self) -> Iterator[tuple[str, Module]]:
-        """Modules for every question about an action, so that nobody waits for one."""
+    def _load_general(self) -> Iterator[tuple[str, tuple[Module, ...]]]:
+        """Modules for every question about an action, so that nobody waits for one. A lean
+        module does not look at the action: two actions with the same rules share it."""
+        made: dict[str, Module] = {}
         for action in self._program.actions:
-            part = self._folder.general(action)
-            if part is not None:
-                yield action, load(part, rego_policy(part, lean=True), lean=True)
+            parts = [named(part, self._program.actions[0]) for part in self._folder.general(action)]
+            digests = [program_digest(part) for part in parts]
+            for digest, part in zip(digests, parts, strict=True):
+                if digest not in made:
+                    made[digest] = load(part, rego_policy(part, lean=True), lean=True)
+            yield action, tuple(made[digest] for digest in digests)
 
     def forget(self) -> None:
         """Let go of every module that is not the published one."""
-        self._modules = Modules(self._characters)
+        self._modules = Modules(MAX_CHARACTERS)
         self._folder.forget()
 
     @asynccontextmanager
@@ -168,37 +172,23 @@ class RegoEngine:
         keys = self._folder.keys(question)
         if keys is None:
             raise EngineAnswerError(self.name, "a fact or a day is not in its fit form")
-        module = self._module_for(keys, question)
-        if module is None:
-            return partial(self._ask_groups, self._modules, keys.wide, question)
-        return partial(self._evaluate, module, question)
-
-    def _ask_groups(self, modules: Modules, keys: Sequence[Wide], question: Question) -> RawAnswer:
-        """The answer out of those of the modules of several groups, made where they are not
-        there."""
-        said: list[RawAnswer] = []
-        for key in keys:
-            module = modules.get(key)
-            if module is None:
-                module = self._make(key, question)
-                modules.put(key, module)
-            said.append(self._evaluate(module, question))
-        return together(said)
+        modules = self._modules_for(keys, question)
+        return lambda: together([self._evaluate(module, question) for module in modules])
 
     # --- modules for what is asked about often ------------------------------------------
 
-    def _module_for(self, keys: Keys, question: Question) -> Module | None:
-        """The smallest module there is; after enough questions a smaller one is begun. None
-        where there is none, and one must be made first."""
-        general = self._general.get(question.action)
-        wide = () if general is None else ((keys.wide[0], MAKE_AFTER),)
-        for key, after in ((keys.narrow, self._fold_after), *wide):
+    def _modules_for(self, keys: Keys, question: Question) -> Sequence[Module]:
+        """The smallest module there is, or several that have all together; after enough
+        questions a smaller one is begun."""
+        wide = keys.wide[0] if len(keys.wide) == 1 else None
+        for key, after in ((keys.narrow, self._fold_after), (wide, MAKE_AFTER)):
             module = None if key is None else self._modules.get(key)
             if module is not None:
-                return module
+                return (module,)
             if key is not None:
                 self._count(key, after, question)
-        return general
+        general = self._general[question.action]
+        return [general[number] for number in keys.general]
 
     def _count(self, key: Key, after: int | None, question: Question) -> None:
         if self._fold_after is None or after is None:
@@ -233,8 +223,9 @@ class RegoEngine:
             raise EngineAnswerError(self.name, str(error)) from error
 
     def _unfolded(self, key: Key) -> Program:
-        is_group = len(key) == 3 and key[0] not in self._general
-        return self._folder.unfolded(key[0], key[2]) if is_group else self._program
+        if self._folder.is_whole(key):
+            return self._program
+        return self._folder.unfolded(key[0], key[2])
 
     async def close(self) -> None:
         if self._folding is not None and not self._folding.done():

@@ -7,7 +7,7 @@ look at. Its answers to the questions it is for are those of the whole program.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dsl.core import (
@@ -36,15 +36,23 @@ Narrow = tuple[str, tuple[int, ...], int, tuple[Value | None, ...]]
 # Nobody is answered while a module is made, and of more items than this it takes too long
 # to make one for every place.
 MAX_ITEMS_FOLDED = 64
-# An engine that takes time quadratic in the items is asked of groups of so many.
+# Items that one literal settles, in one program for what is asked often.
 MAX_ITEMS_GROUPED = 32
+# Of the programs that serve every question. An engine that takes time quadratic in the items
+# is made and asked sooner with several; each has all permissions, so many small ones cost more.
+MAX_ITEMS_TOGETHER = 128
 
 
 def only(program: Program, action: str) -> Program:
     """What of the program can bear on one action, as a program that knows no other."""
     part = slice_by_action(program, action)
+    return replace(named(part, action), places=())
+
+
+def named(part: Program, action: str) -> Program:
+    """A program of one action as one of another."""
     rules = tuple(replace(rule, actions=(action,)) for rule in part.rules)
-    return replace(part, actions=(action,), places=(), rules=rules)
+    return replace(part, actions=(action,), rules=rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +65,13 @@ class Keys:
             those of groups of items where they are many.
         narrow: Of the program for the place, with those items alone; None where they are
             too many to be worth it.
+        general: Which of the programs of `Folder.general` have any of those items, or the
+            first where none has.
     """
 
     wide: tuple[Wide, ...]
     narrow: Narrow | None
+    general: tuple[int, ...]
 
 
 class Folder:
@@ -76,6 +87,10 @@ class Folder:
                 else index.groups(MAX_ITEMS_GROUPED)
             )
             for action, index in self._indexes.items()
+        }
+        self._general = {
+            action: tuple(joined(groups, MAX_ITEMS_TOGETHER)) or groups[:1]
+            for action, groups in self._groups.items()
         }
         self._boundaries = sorted(boundaries(program).items())
         self._zones = frozenset(program.time_zones())
@@ -109,23 +124,22 @@ class Folder:
             return None
         facts, action = question.facts, question.action
         stretch = tuple(bisect_right(days, question.today[zone]) for zone, days in self._boundaries)
-        wide = tuple((action, stretch, g) for g in self._chosen(action, selection.items))
+        asked = selection.items & ~index.permissions
+        groups = self._groups[action]
+        wide = tuple((action, stretch, groups[n]) for n in _with_any(asked, groups))
+        general = _with_any(asked, self._general[action])
         if selection.items.bit_count() > MAX_ITEMS_FOLDED:
-            return Keys(wide, None)
+            return Keys(wide, None, general)
         values = tuple(facts.get(path) for path in self._stated[action])
-        return Keys(wide, (action, stretch, selection.items, values))
+        return Keys(wide, (action, stretch, selection.items, values), general)
 
-    def _chosen(self, action: str, items: int) -> Sequence[int]:
-        """The groups that have some of these items, or the first, for an answer needs one."""
-        groups, permissions = self._groups[action], self._indexes[action].permissions
-        return [group for group in groups if group & items & ~permissions] or groups[:1]
+    def general(self, action: str) -> Iterator[Program]:
+        """The programs for every day and place that together have every item."""
+        return (self.unfolded(action, group) for group in self._general[action])
 
-    def general(self, action: str) -> Program | None:
-        """The program for every day and place, where it has few enough items."""
-        index = self._indexes[action]
-        if len(index.items) > MAX_ITEMS_FOLDED:
-            return None
-        return self.unfolded(action, index.every)
+    def is_whole(self, key: Wide | Narrow) -> bool:
+        """Whether the program of the key says what the whole one says, and not a part."""
+        return len(key) == 4 or key[2] == self._indexes[key[0]].every
 
     def unfolded(self, action: str, items: int) -> Program:
         """The program with these items of an action alone, in which nothing is settled."""
@@ -148,6 +162,24 @@ class Folder:
         rules = (_fold_rule(rule, fold) for rule in part.rules)
         kept = tuple(rule for rule in rules if rule.formula != _NEVER or rule.duties)
         return slice_by_action(replace(part, rules=kept), action)
+
+
+def joined(groups: Iterable[int], most: int) -> Iterator[int]:
+    """Groups put together to as many items as allowed; one that is larger stays alone."""
+    together = 0
+    for group in groups:
+        if together and (together | group).bit_count() > most:
+            yield together
+            together = 0
+        together |= group
+    if together:
+        yield together
+
+
+def _with_any(items: int, groups: Sequence[int]) -> tuple[int, ...]:
+    """The numbers of the groups that have some of the items; the first where none has, for an
+    answer needs one."""
+    return tuple(n for n, group in enumerate(groups) if group & items) or (0,)
 
 
 _NEVER = Constant(False)

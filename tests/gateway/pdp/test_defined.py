@@ -112,6 +112,7 @@ def test_one_fault_in_the_slices_of_both_engines_permits_nothing(
 
     monkeypatch.setattr(Index, "select", forgets)
     monkeypatch.setattr("gateway.pdp.folded.MAX_ITEMS_FOLDED", 0)
+    monkeypatch.setattr("gateway.pdp.folded.MAX_ITEMS_TOGETHER", 1)
     monkeypatch.setattr("gateway.pdp.engine_rego.evaluate", every_slice_is_right)
     engines = [CedarEngine(world.program()), RegoEngine(world.program())]
     (found,) = judged(engines, REFUSED)
