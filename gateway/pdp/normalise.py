@@ -101,6 +101,7 @@ class Normaliser:
         self._origins = {path: fact.origin for path, fact in program.facts.items()}
         self._refusals = Refusals(program)
         self._rows: dict[tuple[str, str, str], _Stated] = {}
+        self._alike: dict[tuple[str, str], _Stated] = {}
         self._places = {place.wire: place for place in program.places}
         self._zones = {zone: ZoneInfo(zone) for zone in program.time_zones()}
         self._days_at: tuple[int, Days] | None = None
@@ -311,7 +312,12 @@ class Normaliser:
         key = (place.record, place.entity, entry.id)
         known = self._rows.get(key)
         if known is None:
-            known = self._rows[key] = self._fitted(place, entry)
+            # Many rows state the same, and are then one object. By their text: true is not 1.
+            text = (place.record, repr(entry.facts))
+            known = self._alike.get(text)
+            if known is None:
+                known = self._alike[text] = self._fitted(place, entry)
+            self._rows[key] = known
         return known
 
     def _fitted(self, place: Place, entry: Entry) -> _Stated:

@@ -98,7 +98,13 @@ class Rows:
         """Rows alike in all that is read."""
         found: dict[object, _Alike] = {}
         truths: dict[tuple[str, object], tuple[Truth, ...]] = {}
+        # Facts that are one object are those of many rows; kept, so that none gets its identity.
+        same: dict[tuple[int, int], tuple[object, object, _Alike]] = {}
         for entity_id, facts, lists in rows:
+            before = same.get((id(facts), id(lists)))
+            if before is not None:
+                before[2][2].append(entity_id)
+                continue
             values = {
                 path: _plain(facts, lists, path)
                 for path in self.read
@@ -113,6 +119,7 @@ class Rows:
                     told += self._told(path, every.get(path), truths, action, today)
                 known = found[key] = (values, tuple(told), [])
             known[2].append(entity_id)
+            same[id(facts), id(lists)] = (facts, lists, known)
         return found
 
     def _told(
