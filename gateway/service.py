@@ -37,7 +37,7 @@ from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.request import DecisionRequest
 from gateway.pdp.search import Searched
 from gateway.pdp.standing import EngineState, first_down, states
-from gateway.record.canonical import Json, canonicalise, load_strict
+from gateway.record.canonical import MAX_VALUES, Json, canonicalise, load_strict
 from gateway.record.envelope import MAX_ENVELOPE, read_envelope, sign_envelope
 from gateway.record.statement import (
     MAX_PAYLOAD_DEPTH,
@@ -198,7 +198,7 @@ class Service:
         Raises:
             DecisionTimeoutError: It took too long since.
         """
-        value = load_strict(body, max_bytes=MAX_BODY_BYTES)
+        value = load_strict(body, max_bytes=MAX_BODY_BYTES, max_values=MAX_VALUES)
         prepared = await self.prepare(value, caller, arrived=arrived, text=body)
         (answer,) = await self.commit_texts([prepared])
         return answer

@@ -1,6 +1,6 @@
 """The one writer of a ledger: group commit, one signed checkpoint per group.
 
- 1. Take everything that waits, up to a cap; never wait for more to come.
+ 1. Take everything that waits, up to a cap and in turn by tenant; never wait for more to come.
  2. Salt, hash, and sign the tree that results.
  3. BEGIN IMMEDIATE; entries, full tiles, checkpoint; COMMIT, which syncs.
  4. Only then publish the new head and answer each caller with its own proof.
@@ -26,11 +26,14 @@ from gateway.keys import CheckpointSigner
 from gateway.ledger import storage
 from gateway.ledger.entry import SALT_SIZE, commit, entry_leaf
 from gateway.ledger.head import Head, Receipt, make_head
+from gateway.ledger.lines import Lines
 from gateway.ledger.once import Book, Once
 from gateway.ledger.storage import StoredRecord
 from gateway.ledger.tree import GrowingTree, Tile
 
-MAX_GROUP = 512
+# Whoever comes waits for the group under way, so it must not be large; beyond this, a sync is
+# little of what a group costs.
+MAX_GROUP = 128
 # After a failed append, so many seconds pass before the ledger is said to take entries again
 # although none has been tried.
 DOUBT_S = 10.0
@@ -90,6 +93,7 @@ class Writer:
         self._gate = threading.Lock()
         # What is in one list goes into one group; None is the end.
         self._queue: SimpleQueue[list[Pending] | None] = SimpleQueue()
+        self._lines: Lines[Pending] = Lines()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -125,26 +129,30 @@ class Writer:
     # --- the thread ------------------------------------------------------------------
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            group, last = self._take(first)
+        last = False
+        while not last or self._lines:
+            last = self._look(last)
+            group = _started(self._lines.take(MAX_GROUP))
+            if not group:
+                continue
             try:
                 self._append(group)
             except Exception as error:  # nobody above could answer the callers
                 self._fail(group, error)
-            if last:
-                return
 
-    def _take(self, first: list[Pending]) -> tuple[list[Pending], bool]:
-        group = list(first)
+    def _look(self, last: bool) -> bool:
+        """Put what has come into the lines, and wait where there is nothing at all. Whether
+        nothing more will come."""
         try:
-            while len(group) < MAX_GROUP:
-                following = self._queue.get_nowait()
+            while not last:
+                following = self._queue.get(block=not self._lines)
                 if following is None:
-                    return _started(group), True
-                group.extend(following)
+                    return True
+                if following:
+                    self._lines.add(following)
         except Empty:
             pass
-        return _started(group), False
+        return last
 
     def _append(self, group: list[Pending]) -> None:
         if self._broken is not None:

@@ -21,6 +21,7 @@ MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
 MAX_KEYS = 10_000
 MAX_STRING = 64 * 1024
+MAX_VALUES = 50_000  # of a question; a MiB has room for ten times as many
 _MAX_FLOAT = 32
 _DUPLICATE = "duplicate key"
 
@@ -151,6 +152,7 @@ def load_strict(
     max_depth: int = MAX_DEPTH,
     max_keys: int = MAX_KEYS,
     max_string: int = MAX_STRING,
+    max_values: int | None = None,
     floats: bool = False,
 ) -> Json:
     """Read one JSON text (RFC 8259) of integers, strings, lists and objects.
@@ -160,6 +162,8 @@ def load_strict(
         max_depth: Of lists and objects inside each other.
         max_keys: Of all objects together.
         max_string: Of each string or key, in bytes of UTF-8.
+        max_values: Of members, elements, lists and objects together, roughly; they are
+            counted before any is read.
         floats: Also read numbers with a fraction or an exponent, where finite. They have
             no canonical form here.
 
@@ -175,6 +179,7 @@ def load_strict(
     except UnicodeDecodeError as error:
         raise JsonError("the text is not UTF-8") from error
     _check_depth(data, max_depth)
+    _check_count(data, max_values)
     try:
         value = cast("Json", _decoder(keep=False, floats=floats).decode(text))
     except _RefusedError as refused:
@@ -202,6 +207,18 @@ def _check_depth(data: bytes, max_depth: int) -> None:
         depth += 1 if bracket in b"[{" else -1
         if depth > max_depth:
             raise JsonError(f"nested more than {max_depth} levels deep")
+
+
+def _check_count(data: bytes, max_values: int | None) -> None:
+    # Before parsing: a small value costs as much as a long one, and they are the many.
+    if max_values is None or _count(data) <= max_values:
+        return
+    if _count(_STRING.sub(b"", data)) > max_values:
+        raise JsonError(f"more than {max_values} values")
+
+
+def _count(data: bytes) -> int:
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
 class _RefusedError(Exception):

@@ -18,7 +18,7 @@ from gateway.callers import Caller
 from gateway.errors import AuthorisationError, GatewayError, JsonError, RequestError
 from gateway.in_force import InForce
 from gateway.pdp.lenient import Evaluation, Understood
-from gateway.record.canonical import load_strict
+from gateway.record.canonical import MAX_VALUES, load_strict
 from gateway.service import MAX_BODY_BYTES, Prepared, Service
 from gateway.web.access import caller_of
 from gateway.web.context import (
@@ -30,7 +30,7 @@ from gateway.web.context import (
     wants_profile,
 )
 from gateway.web.entrance import CLOSE, PRIVATE, Entrance, RefusedError
-from gateway.web.limits import MAX_BATCH, MAX_BATCH_BYTES
+from gateway.web.limits import MAX_BATCH, MAX_BATCH_BYTES, MAX_BATCH_VALUES
 from gateway.web.problem import INTERNAL, NOT_JSON, of_error
 from gateway.web.routes import JSON
 
@@ -77,8 +77,9 @@ async def reading(
         raise MalformedError(NOT_JSON.title)
     async with entrance.body(request, caller, most) as body:
         try:
+            values = MAX_VALUES if most == MAX_BODY_BYTES else MAX_BATCH_VALUES
             async with entrance.turn(caller, len(body)):
-                value = load_strict(body, max_bytes=most)
+                value = load_strict(body, max_bytes=most, max_values=values)
         except JsonError as error:
             raise MalformedError(str(error)) from error
         if not isinstance(value, dict):

@@ -17,7 +17,7 @@ from gateway.web import problem
 from gateway.web.access import caller_of
 from gateway.web.entrance import PRIVATE, Entrance, RefusedError
 from gateway.web.idempotency import PARAMETER, Asked, Repeats, key_of
-from gateway.web.limits import MAX_BATCH, MAX_BATCH_BYTES
+from gateway.web.limits import MAX_BATCH, MAX_BATCH_BYTES, MAX_BATCH_VALUES
 from gateway.web.openapi import QUESTION
 from gateway.web.problem import TOO_MANY, Problem, of_error
 from gateway.web.routes import JSON, Answer, Operation, Schema, ref
@@ -129,7 +129,12 @@ def _whole(answers: Sequence[bytes]) -> bytes:
 
 def _questions(body: bytes) -> tuple[object, Sequence[object]]:
     """The body, and the questions in it."""
-    value = load_strict(body, max_bytes=MAX_BATCH_BYTES, max_depth=MAX_DEPTH + _AROUND)
+    value = load_strict(
+        body,
+        max_bytes=MAX_BATCH_BYTES,
+        max_depth=MAX_DEPTH + _AROUND,
+        max_values=MAX_BATCH_VALUES,
+    )
     if not isinstance(value, dict):
         raise RequestError("the body is not a JSON object")
     members = cast("Mapping[str, object]", value)

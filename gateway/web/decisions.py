@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from gateway.callers import Caller
-from gateway.record.canonical import load_strict
+from gateway.record.canonical import MAX_VALUES, load_strict
 from gateway.service import MAX_BODY_BYTES, Service
 from gateway.web.access import caller_of
 from gateway.web.entrance import PRIVATE, Entrance, RefusedError
@@ -38,7 +38,7 @@ class DecisionDoor:
         return Response(answer, media_type="application/json", headers=PRIVATE)
 
     async def _answer_once(self, key: str, body: bytes, caller: Caller, arrived: float) -> bytes:
-        value = load_strict(body, max_bytes=MAX_BODY_BYTES)
+        value = load_strict(body, max_bytes=MAX_BODY_BYTES, max_values=MAX_VALUES)
 
         async def decide(asked: Asked) -> list[bytes]:
             prepared = await self._service.prepare(value, caller, arrived=arrived)

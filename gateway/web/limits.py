@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from gateway.record.canonical import MAX_VALUES
 from gateway.service import MAX_BODY_BYTES
 from gateway.web.waits import within
 
 BODY_TIMEOUT_S = 10.0
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_BATCH = 100  # questions
+MAX_BATCH_VALUES = 4 * MAX_VALUES
 MAX_PAGE = 1000  # entries
 MAX_IN_FLIGHT = 64  # of one tenant
 MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024  # of one tenant

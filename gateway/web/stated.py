@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dsl.facts import MAX_TERM_LENGTH, MAX_TERMS
 from gateway.ledger import once
 from gateway.pdp.combine import DEFAULT_TIMEOUT_S
-from gateway.record.canonical import MAX_DEPTH, MAX_INTEGER, MAX_KEYS, MAX_STRING
+from gateway.record.canonical import MAX_DEPTH, MAX_INTEGER, MAX_KEYS, MAX_STRING, MAX_VALUES
 from gateway.service import DECISION_TIMEOUT_S, MAX_BODY_BYTES
 from gateway.web import connections, idempotency, limits, protocol
 
@@ -40,6 +40,8 @@ LIMITS = (
     Limit("headers", protocol.MAX_HEADERS),
     Limit("json_depth", MAX_DEPTH),
     Limit("json_keys", MAX_KEYS),
+    Limit("json_values", MAX_VALUES),
+    Limit("batch_values", limits.MAX_BATCH_VALUES),
     Limit("string_bytes", MAX_STRING),
     Limit("integer", MAX_INTEGER),
     Limit("decimal_digits", MAX_DECIMAL_DIGITS),

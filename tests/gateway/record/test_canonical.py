@@ -347,3 +347,25 @@ def test_a_plain_text_has_the_form_of_any_other(value: Any) -> None:
 )
 def test_what_can_hold_more_than_ascii_is_not_plain(text: bytes) -> None:
     assert not is_plain(text)
+
+
+MANY = {
+    "numbers": b"[" + b"1," * 1000 + b"1]",
+    "empty objects": b"[" + b"{}," * 500 + b"1]",
+    "lists in lists": b"[" + b"[[[[]]]]," * 200 + b"1]",
+    "members": b"{" + b",".join(b'"%d":1' % number for number in range(1001)) + b"}",
+    "texts": b"[" + b'"",' * 1000 + b"1]",
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_too_many_values_are_refused_before_one_is_read(name: str) -> None:
+    with pytest.raises(JsonError, match="more than 999 values"):
+        load(MANY[name], max_values=999)
+    load(MANY[name], max_values=1010)
+    load(MANY[name])
+
+
+@pytest.mark.parametrize("text", ["," * 5000, "[" * 5000, '\\"{' * 2000, "\\\\,"])
+def test_what_stands_in_a_text_is_no_value(text: str) -> None:
+    load(f'["{text}"]', max_values=1)

@@ -26,7 +26,8 @@ def test_the_file_tells_them() -> None:
     [
         ("body_bytes", 2**20), ("batch_bytes", 2**22), ("batch_items", 100),
         ("page_items", 1000), ("head_bytes", 16 * 1024), ("headers", 100), ("json_depth", 32),
-        ("json_keys", 10_000), ("string_bytes", 64 * 1024), ("integer", 9007199254740991),
+        ("json_keys", 10_000), ("json_values", 50_000), ("batch_values", 200_000),
+        ("string_bytes", 64 * 1024), ("integer", 9007199254740991),
         ("head_ms", 10_000), ("body_ms", 10_000), ("engine_ms", 500),
         ("in_flight_of_tenant", 64), ("connections_of_client", 100),
     ],

@@ -1,0 +1,87 @@
+"""No tenant's append waits behind all that another has waiting."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gateway.ledger.head import Receipt
+from gateway.ledger.lines import Lines
+from gateway.ledger.writer import MAX_GROUP
+from tests.gateway.ledger.logs import open_log
+
+
+@dataclass(frozen=True)
+class One:
+    tenant: str
+    number: int = 0
+
+
+def several(tenant: str, *numbers: int) -> Sequence[One]:
+    return [One(tenant, number) for number in numbers]
+
+
+def test_who_comes_after_a_flood_is_in_the_next_group() -> None:
+    lines: Lines[One] = Lines()
+    for number in range(100):
+        lines.add(several("a", *range(10 * number, 10 * number + 10)))
+    assert {one.tenant for one in lines.take(20)} == {"a"}
+    lines.add(several("b", 1))
+    assert One("b", 1) in lines.take(20)
+
+
+def test_those_of_one_tenant_keep_their_order_and_none_is_lost_or_doubled() -> None:
+    lines: Lines[One] = Lines()
+    for number in range(30):
+        for tenant in "abc"[: number % 4]:
+            lines.add(several(tenant, number))
+    taken: list[One] = []
+    while lines:
+        taken += lines.take(7)
+    for tenant in "abc":
+        numbers = [one.number for one in taken if one.tenant == tenant]
+        assert numbers == sorted(set(numbers))
+    assert len(taken) == sum(number % 4 for number in range(30))
+
+
+@pytest.mark.parametrize("most", [1, 3, 4, 5])
+def test_what_belongs_together_is_never_divided(most: int) -> None:
+    lines: Lines[One] = Lines()
+    for tenant in "ab":
+        lines.add(several(tenant, 1, 2, 3, 4))
+    group = lines.take(most)
+    assert len(group) in (4, 8)
+    assert (len(group) == 8) is (most > 4)
+
+
+def test_nothing_is_taken_where_nothing_waits() -> None:
+    assert Lines[One]().take(5) == []
+
+
+def test_an_append_behind_a_flood_is_in_the_group_after_the_one_under_way(tmp_path: Path) -> None:
+    def batch(tenant: str, name: str, count: int) -> Sequence[tuple[str, str, bytes]]:
+        return [(f"{name}-{number}", tenant, b"{}") for number in range(count)]
+
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def hold(_entries: int) -> None:
+        under_way.set()
+        assert go_on.wait(30)
+
+    with open_log(tmp_path / "ledger") as log:
+        log.on_commit(hold)
+        waiting: list[Future[Receipt]] = [*log.append_all(batch("a", "first", 1))]
+        assert under_way.wait(30)
+        for number in range(30):
+            waiting += log.append_all(batch("a", f"many-{number}", 20))
+        (mine,) = log.append_all(batch("b", "mine", 1))
+        waiting += log.append_all(batch("a", "last", 20))
+        go_on.set()
+        begun = log.size
+        assert mine.result(30).index < begun + MAX_GROUP + 20
+        indices = [one.result(30).index for one in waiting]
+        assert indices == sorted(indices), "one tenant's order is that of its appends"
+        assert log.size == len(waiting) + 1
