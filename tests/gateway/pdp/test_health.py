@@ -363,3 +363,16 @@ def test_a_file_that_another_worker_made_stops_this_one_too(tmp_path: Path) -> N
     for one in (first, second):
         one.look()
         assert one.why is None
+
+
+def test_the_word_to_stop_is_for_its_owner_and_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("gateway.pdp.stop.os.fsync", synced.append)
+    stop = Stop(tmp_path / "stopped.json", 1)
+    stop.disputed("cedar")
+    assert (tmp_path / "stopped.json").stat().st_mode & 0o777 == 0o600
+    assert len(synced) == 2  # the file, and that it is in the folder
+    with pytest.raises(ConfigurationError, match="rm "):
+        Stop(tmp_path / "stopped.json", 1).refuse_to_start()
