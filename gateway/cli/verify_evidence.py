@@ -15,7 +15,6 @@ from pathlib import Path
 from gateway.cli.files import read_file
 from gateway.errors import (
     CanonicalFormError,
-    CheckpointRollbackError,
     ConfigurationError,
     GatewayError,
     JsonError,
@@ -77,8 +76,6 @@ def verify_consistency(args: Namespace) -> int:
         if args.consistency is not None:
             read = read_path(read_file(args.consistency, limit=MAX_PATH_FILE))
             paths[older.size, newer.size] = read
-        if older.origin == newer.origin and older.size > newer.size:
-            raise CheckpointRollbackError(expected=older.size, found=newer.size)
         check_history([older], newer, paths)
         return {"origin": newer.origin, "older": older.size, "tree_size": newer.size}
 

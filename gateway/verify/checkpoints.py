@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from gateway.errors import CheckpointKeyUnknownError, CheckpointOriginError, CheckpointRollbackError
+from gateway.errors import CheckpointKeyUnknownError, CheckpointOriginError
 from gateway.keys import decode_base64
 from gateway.ledger.checkpoint import Checkpoint, check_extends, parse_checkpoint, verify_checkpoint
 from gateway.ledger.cosignature import verify_cosignatures
@@ -61,8 +61,6 @@ def check_history(trees: Iterable[Checkpoint], newest: Checkpoint, paths: Paths)
         path = paths.get((tree.size, newest.size))
         if tree.origin != newest.origin:
             raise CheckpointOriginError(expected=newest.origin, found=tree.origin)
-        if tree.size > newest.size:
-            raise CheckpointRollbackError(expected=tree.size, found=newest.size)
         if path is None and 0 < tree.size < newest.size:
             raise ConsistencyMissingError(
                 f"nothing shows that the tree of {newest.size} extends that of {tree.size}"
