@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from dsl.core import Origin
+from dsl.facts import Value
 from gateway.errors import ConfigurationError, FactSourceError, FetchTimeoutError
-from gateway.pdp.supplied import Statement
+from gateway.pdp.supplied import Named, Statement, Status, Supplied
 from gateway.record.canonical import Json
 from gateway.sources import load
+from gateway.sources.answer import read_answer
 from gateway.sources.breaker import FAILURES, FIRST_S, LAST_S, Breaker
-from gateway.sources.interface import Key
+from gateway.sources.interface import Key, Raw
 from gateway.sources.source import AGAIN_S, OPEN
 from tests.gateway.sources.parts import Seconds, Told, answer, program, source
 from tests.gateway.world import NOW, run
@@ -247,6 +249,28 @@ def test_a_closed_source_leaves_nobody_waiting() -> None:
 
     books = source(Told(slow))
     assert run(asking()) == "ended"
+
+
+# --- what is read, and joined ---
+
+
+@pytest.mark.parametrize("wrong", [{"share": 10}, {"country": "XX"}, {"share": "1.234"}, 7])
+def test_a_list_with_one_element_that_does_not_fit_is_unknown(wrong: Json) -> None:
+    document = answer(facts={"staff": [], "holders": [{"country": "US", "share": "60"}, wrong]})
+    read = read_answer(Raw(document), Key("near"), source(Told(lambda _: None)).allowed.fields)
+    assert (read.lists, read.unfit, read.said) == ({}, ["holders"], {"staff": []})
+
+
+def test_where_nothing_was_said_of_one_of_several_things_nothing_is_known() -> None:
+    def held(id: str) -> Statement:
+        facts = {"held.encrypted": True}
+        return Statement("held", Origin.CATALOGUE, "data.datasets", id, Status.STATED, facts=facts)
+
+    for said, known in (("ab", True), ("a", False), ("", False)):
+        named = Named("purge", (), "t", ("workload", "w"), {"data.datasets": ("a", "b")})
+        facts: dict[str, Value] = {}
+        Supplied(tuple(held(one) for one in said)).fill(named, facts, {})
+        assert bool(facts) == known
 
 
 # --- what may be stated --------------------------------------------------------------
