@@ -293,6 +293,31 @@ def _verify(args: Namespace) -> int:
     return verify_evidence.verify_ledger(args)
 
 
+def _pack_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "answer", type=Path, nargs="+", help="JSON file with the answer of a gateway"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", required=True, help="archive to write, a new file"
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="newest checkpoint of the log, to put in"
+    )
+    parser.add_argument(
+        "--timestamp",
+        type=Path,
+        metavar="FILE",
+        help="RFC 3161 response over the checkpoint, to put in",
+    )
+    options.add_format(parser)
+
+
+def _pack(args: Namespace) -> int:
+    from gateway.cli.pack import pack
+
+    return pack(args)
+
+
 COMMANDS = (
     Command("decide", "put one question", _decide_arguments, _decide, _DECIDE_DETAILS),
     Command("serve", "run the gateway", _serve_arguments, _serve, _SERVE_DETAILS),
@@ -310,4 +335,5 @@ COMMANDS = (
         _verify,
         _VERIFY_DETAILS,
     ),
+    Command("pack", "pack answers into one file of evidence", _pack_arguments, _pack),
 )
