@@ -178,8 +178,8 @@ def load_strict(
         text = data.decode()
     except UnicodeDecodeError as error:
         raise JsonError("the text is not UTF-8") from error
+    _check_count(data, max_values)  # first: to follow a million brackets takes long
     _check_depth(data, max_depth)
-    _check_count(data, max_values)
     try:
         value = cast("Json", _decoder(keep=False, floats=floats).decode(text))
     except _RefusedError as refused:
