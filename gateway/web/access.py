@@ -14,7 +14,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.callers import Caller, Callers, Credentials, Known, Peer, Role
-from gateway.errors import CallersUnavailableError, ConfigurationError, GatewayError
+from gateway.errors import (
+    AuthorisationError,
+    CallersUnavailableError,
+    ConfigurationError,
+    GatewayError,
+)
 from gateway.web.peer import PEER
 from gateway.web.problem import of_error
 
@@ -156,4 +161,8 @@ class Gate:
         peer = cast("Peer | None", request.scope.get(PEER))
         credentials = Credentials(request.headers.getlist("authorization"), peer)
         identity = await self._known.identify(credentials, now=self._clock())
-        return identity.caller(request.headers.get(TENANT_HEADER))
+        named = request.headers.getlist(TENANT_HEADER)
+        if len(named) > 1:
+            # Whoever stands between may read the other one.
+            raise AuthorisationError("name one tenant in Charter-Tenant")
+        return identity.caller(named[0] if named else None)

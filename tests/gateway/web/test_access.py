@@ -94,6 +94,29 @@ def places(client: Client) -> list[tuple[str, str]]:
     )
 
 
+@pytest.mark.parametrize("second", [TENANT, "clinic-b", ""])
+@pytest.mark.parametrize("path", ["/v1/decisions", "/v1/decisions/batch", "/v1/catalogue"])
+def test_a_tenant_that_is_named_twice_is_none(client: Client, second: str, path: str) -> None:
+    """Of two headers, a proxy may read the other one."""
+    method = "GET" if path == "/v1/catalogue" else "POST"
+    given = {"charter-tenant": TENANT, "Charter-Tenant": second}
+    headers = [(name.lower(), value) for name, value in given.items()]
+    status, _, _ = asyncio.run(twice(client, method, path, headers))
+    assert status == 403
+
+
+async def twice(
+    client: Client, method: str, path: str, headers: list[tuple[str, str]]
+) -> tuple[int, dict[str, str], Any]:
+    class Twice(dict[str, str]):
+        def items(self) -> Any:
+            return headers
+
+    return await client._send(  # pyright: ignore[reportPrivateUsage]
+        method, path, client.tokens["several"], body(), Twice()
+    )
+
+
 def test_numbers_that_name_every_tenant_are_for_operators_alone() -> None:
     assert roles_for("GET", "/metrics") == {Role.OPERATOR}
 
