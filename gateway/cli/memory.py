@@ -20,3 +20,11 @@ def leave_no_core() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         log.warning("the system may write core files of this process")
+
+
+def give_back() -> None:
+    """Have the C library give the system the memory that this process no longer uses; a start
+    takes much that it does not need afterwards. Other libraries than glibc have no such call."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

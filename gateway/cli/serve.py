@@ -25,7 +25,7 @@ from gateway.cli.callers import Others, always, check_address
 from gateway.cli.engine_options import arrangement
 from gateway.cli.limits import limits_of
 from gateway.cli.logs import log_as_json
-from gateway.cli.memory import leave_no_core
+from gateway.cli.memory import give_back, leave_no_core
 from gateway.cli.settings import resolve
 from gateway.cli.workers import Seat, serve_with_workers
 from gateway.errors import ClockError, ConfigurationError
@@ -124,6 +124,7 @@ async def _run(
         _stop_early()
     try:
         await service.check_engines()
+        give_back()
         await service.self_check(state.trust())
         with suppress(ClockError):  # it has said so; the time may get certain by itself
             service.clock()

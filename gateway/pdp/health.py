@@ -124,6 +124,12 @@ class Guarded:
             if self._sample:
                 self._begin(self._beat())
 
+    def checked(self) -> None:
+        """A check has ended: let go of what was made for its questions, which are no caller's.
+        A process of ours keeps it, for that would have to start again."""
+        if self._managed is None:
+            self.forget()
+
     def forget(self) -> None:
         """As `gateway.pdp.combine.Forgetful` says."""
         if isinstance(self._engine, Forgetful):

@@ -20,6 +20,7 @@ from gateway.pdp.decider import Decider
 from gateway.pdp.decision import OUTCOMES, UNANSWERED, Decision, Fact
 from gateway.pdp.engine import Engine
 from gateway.pdp.fair import asking
+from gateway.pdp.health import Guarded
 from gateway.pdp.memo import Bounded, Memo
 from gateway.pdp.normalise import NO_CLAIMS, Claims, Days, Joined, Normaliser
 from gateway.pdp.profiles import Profiles
@@ -128,6 +129,9 @@ class Judge:
             if combined.answer != expected:
                 asked = json.dumps(question.document(), ensure_ascii=False)
                 raise ConfigurationError(f"the engines misjudge a vector of the bundle: {asked}")
+        for engine in self.engines:
+            if isinstance(engine, Guarded):
+                engine.checked()
 
     async def judge(
         self,

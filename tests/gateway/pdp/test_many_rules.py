@@ -1,6 +1,8 @@
 """Of many rules regopy has modules for every question from the start, and keeps few others."""
 
 import asyncio
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,8 +17,13 @@ from gateway import bundle
 from gateway.bundle import Bundle
 from gateway.errors import ConfigurationError
 from gateway.pdp import catalogue, engine_rego, folded
+from gateway.pdp.child import Confinement
+from gateway.pdp.engine_cedar import CedarEngine
+from gateway.pdp.engine_child import ChildEngine
 from gateway.pdp.engine_rego import RegoEngine
 from gateway.pdp.folded import Folder, joined
+from gateway.pdp.health import Guarded
+from gateway.pdp.judge import Judge
 from tests.agreement import ask
 from tests.bench.generated import write_charters
 
@@ -147,3 +154,49 @@ def test_groups_are_put_together_as_far_as_they_fit(
     groups: list[int], most: int, together: list[int]
 ) -> None:
     assert list(joined(groups, most)) == together
+
+
+# --- what a check leaves behind --------------------------------------------------------
+
+
+async def checked(engine: Guarded) -> None:
+    judge = Judge(many().program, catalogue.empty(), [engine])
+    await judge.check((v.question, v.answer) for v in many().vectors[:8])
+    await judge.close()
+
+
+def test_slices_made_for_a_check_are_not_kept() -> None:
+    cedar = CedarEngine(many().program)
+    asyncio.run(checked(Guarded(cedar, many().vectors)))
+    assert not cedar._slices._known  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_process_is_not_started_again_for_what_a_check_left() -> None:
+    program = many().program
+    child = ChildEngine("reference", program, Confinement())
+    asyncio.run(checked(Guarded(child, many().vectors)))
+    assert child.restarts == 0
+
+
+def test_an_engine_that_misjudges_a_vector_keeps_what_shows_it() -> None:
+    cedar = CedarEngine(many().program)
+    wrong = replace(many().vectors[0].answer, granted=frozenset({"x/y"}))
+    judge = Judge(many().program, catalogue.empty(), [Guarded(cedar, many().vectors)])
+    with pytest.raises(ConfigurationError, match="misjudge"):
+        asyncio.run(judge.check([(many().vectors[0].question, wrong)]))
+    assert cedar._slices._known  # pyright: ignore[reportPrivateUsage]
+
+
+def test_memory_that_is_given_back_is_less() -> None:
+    """In a process of its own: of this one nobody knows what it holds."""
+    words = (
+        "from gateway.cli.memory import give_back\n"
+        "from gateway.pdp.process import memory_of\n"
+        "held = [bytearray(50_000) for _ in range(2000)]\n"
+        "kept = held[::50]\n"
+        "del held\n"
+        "before = memory_of('self')\n"
+        "give_back()\n"
+        "assert memory_of('self') < before - 50_000_000\n"
+    )
+    subprocess.run([sys.executable, "-c", words], check=True)
