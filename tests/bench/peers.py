@@ -36,7 +36,7 @@ def find(name: str) -> Path:
         return program
     reason = program.with_name(f"{program.name}.reason")
     words = reason.read_text(encoding="utf-8").strip() if reason.is_file() else ""
-    raise NotBuiltError(f"{name}: not measured, {words or 'run `make bench-peers`'}")
+    raise NotBuiltError(words or f"there is no {name}: run `make bench-peers`")
 
 
 # --- cedar-agent ---------------------------------------------------------------------
