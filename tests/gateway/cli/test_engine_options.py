@@ -49,7 +49,8 @@ def test_values(read: Callable[[str], object], text: str, found: object) -> None
     [
         *((engine_options.timeouts, text) for text in (
             "cedar", "cedar=", "cedar=0", "cedar=2001", "cedar=-1", "cedar=1.5", "cedar=1e3",
-            "cedar=\u0661", "cedar=99999999999", "other=100", "=100", "cedar=1,cedar=2", "cedar=1=2",
+            "cedar=\u0661", "cedar=99999999999", "other=100", "=100", "cedar=1,cedar=2",
+            "cedar=1=2",
         )),
         *((engine_options.isolated, text) for text in (
             "opa", "all", "rego,rego", "none,rego", "Rego", "rego;cedar",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.pdp.catalogue import digest_of, read_toml
 from gateway.verify import Trust, verify_decision
 from tests.gateway.cli.commands import Charter, Ran
 from tests.gateway.world import question
@@ -73,7 +74,8 @@ def test_nothing_found_is_said_so(ask: Any) -> None:
 
 def test_plain_is_one_thing_a_line(ask: Any) -> None:
     lines = ask(*ON, "--format", "plain", **FAR).out.splitlines()
-    assert "rests on destination.countries = {US} (from the catalogue)" in lines
+    stated = "rests on destination.countries = {US} (from the catalogue, sites.toml: made up)"
+    assert stated in lines
     assert (
         "change it would be permitted if transfer.tool were clauses or rules (now: none), on "
         "condition of keep-record and tell-owner"
@@ -84,11 +86,16 @@ def test_plain_is_one_thing_a_line(ask: Any) -> None:
     assert all(not line.startswith(" ") for line in lines)
 
 
-def test_json_holds_the_answer_and_the_explanation_side_by_side(ask: Any) -> None:
+def test_json_holds_the_answer_and_the_explanation_side_by_side(ask: Any, project: Path) -> None:
     told = json.loads(ask(*ON, "--format", "json", **FAR).out)
     assert set(told) == {"answer", "explanation"}
     assert told["answer"]["decision"] == "deny"
     explanation = told["explanation"]
+    assert explanation["rests_on"][1].pop("stated_by") == {
+        "file": "sites.toml",
+        "digest": digest_of(read_toml(project / "catalogue" / "sites.toml")),
+        "source": "made up",
+    }
     assert explanation["rests_on"] == [
         {"path": "data.labels", "value": ["health", "personal"], "origin": "request"},
         {"path": "destination.countries", "value": ["US"], "origin": "catalogue"},
