@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dsl.core import AtLeast
+from dsl.core import AtLeast, Constant, Effect
 from dsl.evaluate import evaluate
 from dsl.facts import Question
 from dsl.kleene import Truth
@@ -71,3 +71,35 @@ def test_a_number_at_its_bound_is_new_and_elsewhere_is_not(gap: int) -> None:
     assert (shown.anew(Question("place", {number: 50 + gap}, today)) is not None) is (
         gap in (-1, 0, 1)
     )
+
+
+def two_rules() -> Shown:
+    """One that is always broken, so that the outcome tells nothing, and one with a bound."""
+    rules = [r for r in PROGRAM.rules if {"place", "flow"} <= {*r.actions}][:2]
+    number = next(p for p, fact in PROGRAM.facts.items() if fact.kind.value == "integer")
+    formulas = (Constant(True), AtLeast(number, 50))
+    plain = (
+        replace(r, effect=Effect.FORBID, formula=formula, duties=(), exceptions=())
+        for r, formula in zip(rules, formulas, strict=True)
+    )
+    return Shown(replace(PROGRAM, rules=tuple(plain)))
+
+
+def about(action: str, value: int) -> Question:
+    number = next(p for p, fact in PROGRAM.facts.items() if fact.kind.value == "integer")
+    return Question(action, {number: value}, VECTORS[0].question.today)
+
+
+def test_the_value_of_a_condition_alone_is_new() -> None:
+    shown = two_rules()
+    assert shown.anew(about("place", 10)) is not None
+    assert shown.anew(about("place", 20)) is None
+    assert shown.anew(about("place", 90)) is not None
+
+
+def test_a_value_that_was_shown_about_another_action_is_not_new() -> None:
+    shown = two_rules()
+    for value in (10, 90):
+        shown.anew(about("place", value))
+    assert shown.anew(about("flow", 10)) is not None  # the outcome, of this action
+    assert shown.anew(about("flow", 90)) is None
