@@ -349,9 +349,9 @@ class Held(RegoEngine):
         super().__init__(PROGRAM, queue_timeout_s=queue_timeout_s)
         self.each_s = each_s
 
-    def _evaluate(self, part: Any, question: Question) -> RawAnswer:
+    def _evaluate(self, module: Any, question: Question) -> RawAnswer:
         time.sleep(self.each_s)
-        return super()._evaluate(part, question)
+        return super()._evaluate(module, question)
 
 
 def all_in_turn(engine: RegoEngine, count: int, timeout_s: float) -> list[Combined | Exception]:
