@@ -20,6 +20,7 @@ from dsl.evaluate import Answer, evaluate
 from dsl.facts import Question
 from gateway.errors import OverloadedError, RequestError
 from gateway.pdp.catalogue import Catalogue
+from gateway.pdp.combine import IncidentKind
 from gateway.pdp.decision import Outcome
 from gateway.pdp.judge import Judge, Judged
 from gateway.pdp.lenient import ActionSearch, Lenient, ResourceSearch, SubjectSearch, Understood
@@ -66,6 +67,11 @@ class Searched:
 
     candidates: tuple[Candidate, ...]
     asked: int
+
+    @property
+    def unanswered(self) -> int:
+        """How many were refused because the engines gave no answer, or not one answer."""
+        return sum(one.judged.combined.incident is not None for one in self.candidates)
 
     @staticmethod
     def of(candidates: Sequence[Candidate], asked: int) -> "Searched":
@@ -131,8 +137,7 @@ class Searcher:
             await asyncio.sleep(0)
         found: list[Candidate] = []
         for joined, answer, ids in classes.values():
-            watch.check()
-            judged = held(await self._judge.judge_joined(joined, days, now), answer)
+            judged = held(await self._judged(joined, days, now, watch), answer)
             found += [Candidate(one, judged) for one in ids]
 
         def join(one: str, supplied: Supplied) -> tuple[DecisionRequest, Joined] | None:
@@ -159,7 +164,7 @@ class Searcher:
             asked = self._lenient.read({**value, "action": {"name": name}})
             joined = self._join(asked.request, days, by, asked.claims)
             if joined is not None:
-                found.append(Candidate(name, await self._judge.judge_joined(joined, days, now)))
+                found.append(Candidate(name, await self._judged(joined, days, now, watch)))
 
         def join(one: str, supplied: Supplied) -> tuple[DecisionRequest, Joined] | None:
             asked = self._lenient.read({**value, "action": {"name": one}})
@@ -168,6 +173,17 @@ class Searcher:
 
         found = await self._with_sources(found, join, days, now, by, watch)
         return Searched.of(found, len(found))
+
+    async def _judged(self, joined: Joined, days: Days, now: datetime, watch: "_Watch") -> Judged:
+        """What engines say of a class. One that gave no answer is asked once more: a class
+        may be thousands of places, and all would be missing for one late answer."""
+        watch.check()
+        judged = await self._judge.judge_joined(joined, days, now)
+        incident = judged.combined.incident
+        if incident is not None and incident.kind is IncidentKind.ERROR:
+            watch.check()
+            judged = await self._judge.judge_joined(joined, days, now)
+        return judged
 
     async def _with_sources(
         self,

@@ -101,6 +101,8 @@ def _body(
         **named,
         "ranked": [_ranked(one, kind) for one in permitted],
     }
+    if found.unanswered:
+        context["unanswered"] = found.unanswered
     if page.refused:
         context["refused"] = [_refused(one, kind) for one in here if not one.permitted]
     return {

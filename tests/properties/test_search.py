@@ -16,7 +16,7 @@ from dsl.core import Program
 from dsl.evaluate import Answer, evaluate
 from dsl.facts import Question
 from dsl.source import SourceText
-from gateway.errors import OverloadedError, RequestError
+from gateway.errors import EngineUnavailableError, OverloadedError, RequestError
 from gateway.pdp import catalogue
 from gateway.pdp.decision import Outcome
 from gateway.pdp.engines import make_engines
@@ -308,6 +308,25 @@ def test_engines_that_differ_from_each_other_or_the_definition_find_nothing(
     for one in search(judge, known).candidates:
         assert one.judged.decision.outcome is Outcome.INDETERMINATE
         assert one.judged.combined.incident is not None
+    assert search(judge, known).unanswered == 40
+
+
+@pytest.mark.parametrize(("late", "permitted"), [(1, 40), (2, 0)], ids=["once", "twice"])
+def test_an_engine_that_gives_no_answer_is_asked_once_more_and_then_it_is_said(
+    late: int, permitted: int
+) -> None:
+    left = [EngineUnavailableError("one", "late")] * late
+
+    async def answer(question: Question) -> Answer:
+        if left:
+            raise left.pop()
+        return evaluate(program(), question)
+
+    known = sites(PLENTY)
+    found = search(Judge(program(), known, [FakeEngine("one", answer)]), known)
+    assert [one.permitted for one in found.candidates].count(True) == permitted
+    assert found.unanswered == len(found.candidates) - permitted
+    assert len(found.candidates) == 40
 
 
 def test_a_search_that_takes_too_long_is_no_answer() -> None:

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from dsl.evaluate import Answer
+from dsl.facts import Question
+from gateway.errors import EngineUnavailableError
 from gateway.web.context import obligations
 from tests.gateway.web.test_public import Client
-from tests.gateway.world import World, question, run
+from tests.gateway.world import FakeEngine, World, question, run
 
 DUTIES = {"resource__id": "far", "context__transfer__tool": "clauses"}
 SUPPORTED = {"context__obligations_supported": ["custom"]}
@@ -181,3 +184,21 @@ def test_two_duties_of_one_id_have_two_ids() -> None:
     duty = {"id": "notify", "rule": "r", "title": "t", "parameters": {"to": "a"}, "due": None}
     told = obligations([duty, {**duty, "parameters": {"to": "b"}}, {**duty, "id": "keep"}])
     assert [one["id"] for one in told] == ["notify", "notify#2", "keep"]
+
+
+async def _silent(question: Question) -> Answer:
+    raise EngineUnavailableError("one", "no answer")
+
+
+def test_a_search_says_of_how_many_candidates_nothing_is_known(tmp_path: Path) -> None:
+    asked = {**question(), "resource": {"type": "site"}}
+    with World(tmp_path / "whole") as world:
+        (tmp_path / "a").mkdir()
+        status, whole = put(Client(world, tmp_path / "a"), "search/resource", asked)
+    assert (status, "unanswered" in whole["context"]) == (200, False)
+    assert whole["results"]
+    with World(tmp_path / "silent", engines=[FakeEngine("one", _silent)]) as world:
+        (tmp_path / "b").mkdir()
+        status, found = put(Client(world, tmp_path / "b"), "search/resource", asked)
+    assert (status, found["results"]) == (200, [])
+    assert found["context"]["unanswered"] >= len(whole["results"])

@@ -5,8 +5,10 @@ import json
 import re
 import tomllib
 from collections.abc import Generator
+from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
+from zipfile import ZipFile
 
 import pytest
 
@@ -22,6 +24,7 @@ from gateway.pdp.normalise import Normaliser
 from gateway.pdp.request import DecisionRequest
 from gateway.pdp.rows import Row
 from gateway.record import canonical
+from gateway.verify.evidence import Evidence, write_evidence
 from gateway.web import connections, limits, protocol
 from gateway.web.context import obligations
 from tests.gateway import whole
@@ -68,9 +71,32 @@ def refused(world: World) -> dict[str, Any]:
 
 def test_every_section_has_its_example() -> None:
     headings = ["Request", "Answer", "Batch", "AuthZEN", "Record", "Proof", "Trust file"]
-    headings += ["Token file", "Settings file", "Catalogue file", "Bundle"]
+    headings += ["Evidence", "Token file", "Settings file", "Catalogue file", "Bundle"]
     assert re.findall(r"^## (.*)$", PAGE, re.M) == headings
-    assert [len(blocks(heading)) for heading in headings] == [1, 3, 1, 2, 1, 1, 1, 1, 1, 1, 1]
+    assert [len(blocks(heading)) for heading in headings] == [
+        1, 3, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1,
+    ]  # fmt: skip
+
+
+def test_what_a_trust_file_may_say_besides_is_read_and_written_again() -> None:
+    first, more = (json.loads(block) for block in blocks("Trust file"))
+    more["further_logs"] = [first["log"]]
+    whole_file = {**first, **more}
+    # Keys of witnesses and certificates of authorities are too long for the page.
+    assert whole_file.pop("witnesses").keys() == {"quorum", "vkeys"}
+    assert whole_file.pop("timestamps").keys() == {"roots", "signers", "policy", "required"}
+    del whole_file["threshold"]  # as if it were not there
+    read = verify.Trust.from_json(json.dumps(whole_file).encode())
+    assert read.to_json().keys() == whole_file.keys()
+    assert verify.Trust.from_json(json.dumps(read.to_json()).encode()) == read
+    assert read.terms.threshold == more["threshold"]
+
+
+def test_the_listing_of_evidence_is_one_that_is_read(refused: dict[str, Any]) -> None:
+    listing = json.loads(blocks("Evidence")[0])
+    (one,) = listing["decisions"]
+    with ZipFile(BytesIO(write_evidence(Evidence({one: refused})))) as packed:
+        assert json.loads(packed.read("evidence.json")) == listing
 
 
 def test_the_request_is_one_of_the_installed_pack() -> None:
