@@ -409,11 +409,10 @@ def test_a_worker_that_takes_none_of_its_answers_is_cut_off(
     async def case() -> None:
         async with writer(tmp_path) as server, worker(tmp_path) as ledger:
             await asyncio.wrap_future(ledger.append("a", "t", b"x" * 300_000))
-            greedy = socket_file.connected(tmp_path)
-            greedy.sendall(frame * 40)
-            await until(lambda: len(server.connections) == 2)
-            await until(lambda: len(server.connections) == 1)
-            greedy.close()
+            with socket_file.connected(tmp_path) as greedy:
+                await until(lambda: len(server.connections) == 2)
+                greedy.sendall(frame * 40)
+                await until(lambda: len(server.connections) == 1)
             await append(ledger, "b")
 
     run(case)
