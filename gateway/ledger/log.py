@@ -87,8 +87,12 @@ class Log:
         raise AssertionError("unreachable: the stack suppresses nothing")
 
     def close(self) -> None:
-        """Finish what is queued, then close. Later appends are refused."""
-        self._resources.close()
+        """Finish what is queued and what is read, then close. Later appends are refused, and
+        later reads raise `LedgerError`."""
+        self._writer.close()
+        # SQLite does not survive the end of a connection that another thread reads from.
+        with self._reading:
+            self._resources.close()
 
     def __enter__(self) -> "Log":
         return self

@@ -286,3 +286,50 @@ def test_a_torn_write_ahead_log_opens_at_an_earlier_head(tmp_path: Path, name: s
         assert head.size < 400
         append_many(log, head.size, head.size + 5)
         check_continues(log, head)
+
+
+# In a process of its own: where a ledger is closed under a reader, SQLite ends the process.
+_CLOSED_UNDER_READERS = """
+import sys
+from pathlib import Path
+from threading import Thread
+from gateway.errors import LedgerError
+from tests.gateway.ledger.logs import open_log
+
+BODY = b"x" * 300_000
+outcomes = []
+
+def read(log, started):
+    while True:
+        try:
+            found = log.get("one")
+        except LedgerError:
+            outcomes.append("closed")
+            return
+        assert found.body == BODY
+        started.append(1)
+
+for number in range(int(sys.argv[2])):
+    log = open_log(Path(sys.argv[1]) / str(number))
+    log.append("one", "clinic-a", BODY).result(timeout=30)
+    started = []
+    threads = [Thread(target=read, args=(log, started)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    while len(started) < 6:
+        pass
+    log.close()
+    for thread in threads:
+        thread.join()
+print(len(outcomes))
+"""
+
+
+def test_a_ledger_that_is_closed_while_it_is_read_ends_its_readers_with_an_error(
+    tmp_path: Path,
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", _CLOSED_UNDER_READERS, str(tmp_path), "20"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout.strip()) == (0, "120"), ran.stderr
