@@ -15,10 +15,10 @@ from dsl.core_json import program_digest, program_to_json
 from dsl.evaluate import Answer
 from dsl.facts import Question, to_json
 from dsl.fold import paths_read
-from gateway.errors import EngineAnswerError, EngineUnavailableError, OverloadedError
+from gateway.errors import EngineAnswerError, EngineUnavailableError
 from gateway.pdp.child import Child, Confinement
 from gateway.pdp.engine import AnswerCheck, rego_answer
-from gateway.pdp.fair import FairLock
+from gateway.pdp.fair import FairLock, turn_of
 from gateway.pdp.keeper import Keeper
 from gateway.pdp.proving import Prove
 
@@ -86,18 +86,11 @@ class ChildEngine:
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
         """Wait until no other question is evaluated, in turn by tenant, and let none be for the
-        block; raises as `gateway.pdp.combine.OneAtATime` says."""
+        block; raises as `turn_of`."""
         await self.open()
         self._keeper.running()
-        before = self._turns_ended
-        try:
-            async with asyncio.timeout(self._queue_timeout_s):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            words = f"no turn within {self._queue_timeout_s:g} s"
-            if self._turns_ended == before:
-                raise EngineUnavailableError(self.name, words) from error
-            raise OverloadedError(f"{self.name}: {words}") from error
+        limit_s = self._queue_timeout_s
+        await turn_of(self.name, self._turns.acquire, lambda: self._turns_ended, limit_s)
         try:
             yield
         finally:

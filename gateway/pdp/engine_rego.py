@@ -39,6 +39,7 @@ from gateway.errors import (
     OverloadedError,
 )
 from gateway.pdp.engine import AnswerCheck, RawAnswer, rego_answer, together
+from gateway.pdp.fair import turn_of
 from gateway.pdp.folded import Folder, Keys, named
 from gateway.pdp.memo import Bounded
 from gateway.pdp.rego_modules import Key, Module, Modules, load
@@ -115,21 +116,10 @@ class RegoEngine:
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
-        """Wait until no other question is evaluated, and let none be for the block.
-
-        Raises:
-            OverloadedError: The turn did not come in time, though others ended.
-            EngineUnavailableError: It did not come in time, and none ended either.
-        """
-        before = self._turns_ended
-        try:
-            async with asyncio.timeout(self._queue_timeout_s):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            words = f"no turn within {self._queue_timeout_s:g} s"
-            if self._turns_ended == before:
-                raise EngineUnavailableError(self.name, words) from error
-            raise OverloadedError(f"{self.name}: {words}") from error
+        """Wait until no other question is evaluated, and let none be for the block; raises as
+        `turn_of`."""
+        limit_s = self._queue_timeout_s
+        await turn_of(self.name, self._turns.acquire, lambda: self._turns_ended, limit_s)
         try:
             yield
         finally:

@@ -3,8 +3,11 @@ that each has used."""
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from time import perf_counter
+
+from gateway.errors import EngineUnavailableError, OverloadedError
 
 # For which tenant the running task asks an engine; empty where for none.
 asking: ContextVar[str] = ContextVar("charter.asking", default="")
@@ -64,3 +67,23 @@ class FairLock:
         self._holder = tenant
         self._least = max(self._least, self._used.get(tenant, 0.0))
         self._since = perf_counter()
+
+
+async def turn_of(
+    engine: str, acquire: Callable[[], Awaitable[object]], ended: Callable[[], int], limit_s: float
+) -> None:
+    """Acquire a turn at an engine, of which `ended` says how many have ended.
+
+    Raises:
+        OverloadedError: It did not come in time, though others ended.
+        EngineUnavailableError: It did not come in time, and none ended either.
+    """
+    before = ended()
+    try:
+        async with asyncio.timeout(limit_s):
+            await acquire()
+    except TimeoutError as error:
+        words = f"no turn within {limit_s:g} s"
+        if ended() == before:
+            raise EngineUnavailableError(engine, words) from error
+        raise OverloadedError(f"{engine}: {words}") from error
