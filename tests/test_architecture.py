@@ -38,7 +38,12 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.record",
         "gateway.verify",
     ),
-    "gateway.callers": ("gateway.errors", "gateway.fetch", "gateway.callers"),
+    "gateway.callers": (
+        "gateway.errors",
+        "gateway.fetch",
+        "gateway.toml_text",
+        "gateway.callers",
+    ),
     "gateway.fetch": ("gateway.errors",),
     "gateway.workers": (
         "gateway.errors",

@@ -1,13 +1,13 @@
 """The callers file: who may ask without a token of ours. TOML."""
 
 import os
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
+from gateway import toml_text
 from gateway.callers.grants import MODEL
 from gateway.callers.jwks import IssuerKeys, read_keys
 from gateway.callers.oidc import Issuer, Issuers, IssuerSettings
@@ -70,14 +70,14 @@ def _read(path: Path) -> CallersSettings:
             if os.fstat(opened.fileno()).st_mode & 0o022:
                 raise ConfigurationError(f"{path} can be changed by others: run chmod go-w {path}")
             data = opened.read(MAX_FILE_BYTES)
-        return CallersSettings.model_validate(tomllib.loads(data.decode()))
+        return CallersSettings.model_validate(toml_text.loads(data.decode()))
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot read the callers: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ConfigurationError(f"{path}: {where}: {first['msg']}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: this is not TOML: {error}") from error
 
 

@@ -7,7 +7,6 @@ that begins like one of them and is none.
 
 import os
 import stat
-import tomllib
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from dsl.near import nearest
+from gateway import toml_text
 from gateway.cli import engine_options, options
 from gateway.errors import ConfigurationError
 
@@ -219,10 +219,10 @@ def _read(path: Path) -> dict[str, object]:
             data = file.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
             raise ConfigurationError(f"{path}: larger than {MAX_FILE_BYTES:,} bytes")
-        return tomllib.loads(data.decode("utf-8"))
+        return toml_text.loads(data.decode("utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot read it: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: this is not TOML: {error}") from error
 
 

@@ -166,6 +166,8 @@ WRONG: dict[str, Callable[[Place], object]] = {
     "half written": lambda p: p.write("callers.toml", p.path.read_bytes()[:-20]),
     "empty": lambda p: p.write("callers.toml", b""),
     "nobody": lambda p: p.write("callers.toml", b'format = "charter-callers/v1"\n'),
+    "nested too deeply": lambda p: p.write("callers.toml", b"x = " + b"[" * 5000),
+    "no such day": lambda p: p.write("callers.toml", b"x = 2026-02-30"),
     "gone": lambda p: p.path.unlink(),
     "writable by others": lambda p: p.path.chmod(0o622),
     "a bundle that is none": lambda p: p.write("clinic.pem", b"none"),

@@ -160,6 +160,9 @@ def test_a_secret_in_an_address_is_masked(charter: Charter, url: str, form: str)
         ("[listen]\nport = 1\nport = 2\n", "this is not TOML"),
         ("[listen]\nport.x = 1\n", "`listen.port` is a whole number"),
         ("x", "this is not TOML"),
+        ("x = 2026-02-30\n", "this is not TOML"),
+        (f"x = {'[' * 5000}\n", "this is not TOML"),
+        (f"{'a.' * 5000}b = 1\n", "this is not TOML"),
     ],
 )
 def test_what_is_no_setting_in_the_file_is_one_line(
