@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,8 +30,12 @@ class Served:
 
     @property
     def size(self) -> int:
-        """The number of decisions recorded."""
-        return int(self.gateway.request("GET", "/checkpoint").body.split(b"\n")[1])
+        """The number of decisions recorded, as soon as a worker has its writer again."""
+        deadline = time.monotonic() + 10
+        while (reply := self.gateway.request("GET", "/checkpoint")).status == 503:
+            assert time.monotonic() < deadline, "no checkpoint within 10 s"
+            time.sleep(0.1)
+        return int(reply.body.split(b"\n")[1])
 
     def ask(self, question: object, *, token: str | None = None, **headers: str) -> Reply:
         data = question if isinstance(question, bytes) else json.dumps(question).encode()
