@@ -28,6 +28,8 @@ TOOLS := $(REGAL).$(REGAL_VERSION) $(CEDAR).$(CEDAR_VERSION) $(COSIGN).$(COSIGN_
 SEEDS ?= 10
 # What `make bench` is told besides, as in BENCH="--only rules --seconds 5".
 BENCH ?=
+# Tests that are about no process, port or time limit, and so may run beside one another.
+TOGETHER := tests/dsl tests/properties $(addprefix tests/gateway/,pdp record verify)
 # How many questions `make agree` puts to every engine.
 N     ?= 20000
 LOCK  := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 \
@@ -50,7 +52,8 @@ help: ## list the targets
 setup: .venv/.stamp $(OPA).$(OPA_VERSION) ## create .venv, install the pins, find or build OPA
 
 test: lint types $(TOOLS) debian ## lint, types and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TOGETHER)
+	$(BIN)/python -m pytest $(TOGETHER:%=--ignore=%)
 
 faults: setup debian ## what a machine does to a gateway, with SEEDS as many histories
 	CHARTER_FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults
