@@ -1,8 +1,11 @@
 """Decision ids: UUID version 7 (RFC 9562, section 5.7), so that they sort by time and an
-index over them stays small."""
+index over them stays small; and the name of the gateway among tenants."""
 
 from collections.abc import Callable
 from datetime import datetime
+
+# Under which the gateway records what it did itself. No caller speaks for it.
+OWN_TENANT = "self check"
 
 
 def uuid7(now: datetime, random: Callable[[int], bytes]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from gateway.errors import ConfigurationError, GatewayError
-from gateway.identifiers import uuid7
+from gateway.identifiers import OWN_TENANT, uuid7
 from gateway.keys import DecisionSigner
 from gateway.ledger.interface import Ledger
 from gateway.record.canonical import Json, load_strict
@@ -19,8 +19,7 @@ from gateway.record.envelope import MAX_ENVELOPE, sign_envelope
 from gateway.record.statement import PAYLOAD_TYPE, Statement, digest_request, write_statement
 from gateway.verify import Trust, verify_decision
 
-# With a space: no token and no certificate names such a tenant by accident.
-TENANT = "self check"
+TENANT = OWN_TENANT
 ACTION = "self-check"
 QUESTION = {
     "subject": {"type": "gateway", "id": "self"},

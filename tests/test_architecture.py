@@ -40,6 +40,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "gateway.callers": (
         "gateway.errors",
+        "gateway.identifiers",
         "gateway.fetch",
         "gateway.toml_text",
         "gateway.callers",

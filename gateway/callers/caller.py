@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.errors import AuthorisationError
+from gateway.identifiers import OWN_TENANT
 
 MAX_TENANT = 256
 MAX_TENANTS = 64
@@ -75,4 +76,9 @@ def check_tenant(tenant: str) -> str:
     """A tenant as it may stand in the ledger and in logs; raises `ValueError` otherwise."""
     if not 0 < len(tenant) <= MAX_TENANT or not tenant.isprintable():
         raise ValueError(f"a tenant is printable text of 1 to {MAX_TENANT} characters")
+    if tenant == OWN_TENANT:
+        # Who spoke for it could read and write what the gateway says of itself.
+        raise ValueError(
+            f"the tenant {OWN_TENANT!r} is the gateway itself: no caller speaks for it"
+        )
     return tenant

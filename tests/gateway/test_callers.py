@@ -135,6 +135,7 @@ DAMAGE: list[tuple[str, object, str]] = [
     ("a tenant twice", file_of(row(tenants=["a", "a"])), "tokens.0.tenants"),
     ("65 tenants", file_of(row(tenants=[str(n) for n in range(65)])), "tokens.0.tenants"),
     ("an empty tenant", file_of(row(tenants=[""])), "tokens.0.tenants.0"),
+    ("the tenant of the gateway", file_of(row(tenants=["self check"])), "tokens.0.tenants.0"),
     ("a tenant with a line break", file_of(row(tenants=["a\nb"])), "tokens.0.tenants.0"),
     ("a tenant that is too long", file_of(row(tenants=["a" * 257])), "tokens.0.tenants.0"),
     ("no role", file_of(row(roles=[])), "tokens.0.roles"),

@@ -349,11 +349,18 @@ def test_the_tenants_of_a_claim_are_those_that_the_grant_allows() -> None:
 
 @pytest.mark.parametrize(
     "org", [..., None, "", 7, "clinic-z", "clinic-a\n", [], ["clinic-a", 7], {"clinic-a": 1},
-            ["x"] * 65],
+            ["x"] * 65, "self check", ["clinic-a", "self check"]],
 )  # fmt: skip
 def test_a_claim_that_names_no_allowed_tenant_gives_none(org: Any) -> None:
     with pytest.raises(AuthorisationError):
         identify(signed(org=org), by_claim())
+
+
+@pytest.mark.parametrize("org", ["self check", ["clinic-z", "self check"]])
+def test_a_claim_that_names_the_gateway_itself_gives_no_tenant_at_all(org: Any) -> None:
+    for more in ({"tenants": ...}, {}):
+        with pytest.raises(AuthorisationError, match="no grant"):
+            identify(signed(org=org), by_claim(**more))
 
 
 def test_the_first_grant_that_fits_counts_alone() -> None:
@@ -509,6 +516,7 @@ def test_keys_that_turn_bad_do_not_take_the_place_of_good_ones() -> None:
         {"grant": [{**GRANT, "roles": ["root"]}]},
         {"grant": [{k: v for k, v in GRANT.items() if k != "tenants"}]},
         {"grant": [{**GRANT, "tenants": []}]},
+        {"grant": [{**GRANT, "tenants": ["self check"]}]},
         {"more": 1},
     ],
 )

@@ -72,6 +72,7 @@ REFUSED: list[tuple[str, tuple[str, ...], str]] = [
     ("no role", ("--tenant", "t"), "--role"),
     ("an unknown role", ("--tenant", "t", "--role", "root"), "root"),
     ("an empty tenant", ("--tenant", "", "--role", "auditor"), "tenants"),
+    ("the gateway", ("--tenant", "self check", "--role", "auditor"), "the gateway itself"),
     ("a tenant with an escape", ("--tenant", "a\x1b", "--role", "auditor"), "tenants"),
     ("a tenant twice", ("--tenant", "t", "--tenant", "t", "--role", "auditor"), "tenants"),
     ("an empty action", (*NEW, "--action", ""), "actions"),
