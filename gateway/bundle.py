@@ -161,10 +161,11 @@ def build(compiled: Compiled, fixtures: Fixtures) -> Bundle:
     files |= {f"sources/{source.name}": source.text.encode() for source in compiled.sources}
     opa = opa_bundle(program, program_digest(program))
     files |= {f"opa/{path}": data for path, data in opa.items()}
-    return Bundle(program, model, files, vectors, _digest(files))
+    return Bundle(program, model, files, vectors, digest_of_files(files))
 
 
-def _digest(files: Mapping[str, bytes]) -> str:
+def digest_of_files(files: Mapping[str, bytes]) -> str:
+    """The digest of a bundle that has these files, by path."""
     listed = {path: _sha256(data) for path, data in files.items()}
     return _sha256(json.dumps(listed, sort_keys=True, separators=(",", ":")).encode())
 

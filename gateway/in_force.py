@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from time import monotonic
 from zoneinfo import ZoneInfo
 
@@ -37,6 +38,7 @@ class InForce:
             time limit of each.
         release: By which an author signed the two, where only signed ones are loaded.
         sources: Asked for what nobody states; they belong to this value.
+        catalogue_files: What the catalogue was read from, the lowest first.
     """
 
     def __init__(
@@ -49,9 +51,11 @@ class InForce:
         engine_timeout_s: float | None = None,
         release: Release | None = None,
         sources: FactSources | None = None,
+        catalogue_files: Sequence[Path] = (),
     ) -> None:
         self.bundle = bundle
         self.catalogue = catalogue
+        self.catalogue_files = tuple(catalogue_files)
         self.release = release
         self.since = monotonic()
         program = bundle.program

@@ -100,8 +100,16 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.spelling": ("dsl", "gateway.errors", "gateway.pdp", "gateway.record"),
     "gateway.release": ("gateway.errors", "gateway.keys", "gateway.record"),
     "gateway.loaded": ("gateway.errors", "gateway.record.canonical"),
+    "gateway.kept": (
+        "dsl",
+        "gateway.errors",
+        "gateway.toml_text",
+        "gateway.bundle",
+        "gateway.pdp",
+    ),
     "gateway.reload": (
         "gateway.errors",
+        "gateway.kept",
         "gateway.loaded",
         "gateway.in_force",
         "gateway.service",

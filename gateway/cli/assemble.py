@@ -45,6 +45,7 @@ class Parts:
         _, program = result.require()
         self.bundle = bundle.build(result, fixtures(args, result, program))
         self.catalogue = load_catalogue(args, result, program)
+        self.catalogue_files = catalogue_files(args, result)
         self.sources = fact_sources(args, program)
         self.release = signed_release(args, self.bundle.digest, self.catalogue.digest)
         self.engines = self._engines(args, program)
@@ -72,6 +73,7 @@ class Parts:
             remember=self.remember,
             release=self.release,
             sources=self.sources,
+            catalogue_files=self.catalogue_files,
         )
 
     def service(self, state: State) -> Service:
@@ -190,6 +192,12 @@ def load_catalogue(args: Namespace, result: Compiled, program: Program) -> catal
     if program.places:
         raise ConfigurationError("these charters come without a catalogue: give --catalogue")
     return catalogue.empty()
+
+
+def catalogue_files(args: Namespace, result: Compiled) -> list[Path]:
+    """What the catalogue is read from, the lowest first."""
+    path = args.catalogue or _beside(args, result, "catalogue")
+    return [] if path is None else [path, *(Path(name) for name in args.overlays or ())]
 
 
 def _beside(args: Namespace, result: Compiled, name: str) -> Path | None:

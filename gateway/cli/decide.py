@@ -110,6 +110,7 @@ def _read(name: str) -> bytes:
 async def _local(args: Namespace, body: bytes) -> Answered:
     """A recorded decision, made in this process with the keys of the state folder."""
     from gateway.cli.assemble import Parts, local_state
+    from gateway.kept import keep
     from gateway.pdp.explanation import When
 
     request = _request(body)
@@ -117,6 +118,7 @@ async def _local(args: Namespace, body: bytes) -> Answered:
     parts = Parts(args)
     service = parts.service(local_state(args))
     try:
+        keep(args.state, parts.bundle, parts.catalogue, parts.catalogue_files)
         await service.check_engines()
         answer = await service.decide(body, Caller("command-line", tenant))
     finally:
