@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -64,7 +64,17 @@ def read_loaded(folder: Path) -> Loaded | None:
 
 def write_loaded(folder: Path, loaded: Loaded) -> None:
     """Keep it; on disk when this returns."""
-    _write(folder / _IN_FORCE, asdict(loaded))
+    stage_loaded(folder, loaded).put()
+
+
+def stage_loaded(folder: Path, loaded: Loaded) -> "Staged":
+    """Write it to disk beside what was in force, which stays until the new one is put in its
+    place: little can go wrong then.
+
+    Raises:
+        ConfigurationError: It cannot be written.
+    """
+    return Staged(folder / _IN_FORCE, asdict(loaded))
 
 
 @asynccontextmanager
@@ -123,12 +133,16 @@ def write_rollback(folder: Path, leave: Rollback) -> None:
         raise ConfigurationError(f"say why, in 1 to {MAX_REASON:,} printable characters")
     if leave.to < 1:
         raise ConfigurationError("releases are numbered from 1")
-    _write(folder / _ROLLBACK, asdict(leave))
+    Staged(folder / _ROLLBACK, asdict(leave)).put()
 
 
 def forget_rollback(folder: Path) -> None:
     """The leave was for once."""
-    (folder / _ROLLBACK).unlink(missing_ok=True)
+    path = folder / _ROLLBACK
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot remove it: {error.strerror}") from error
 
 
 def _read(path: Path) -> Mapping[str, object] | None:
@@ -144,21 +158,46 @@ def _read(path: Path) -> Mapping[str, object] | None:
     return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
 
 
-def _write(path: Path, value: Mapping[str, object]) -> None:
-    """In one step: whoever reads it finds the old text or the new."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+class Staged:
+    """A new text of a file, on disk beside the old one.
+
+    Raises:
+        ConfigurationError: It cannot be written.
+    """
+
+    def __init__(self, path: Path, value: Mapping[str, object]) -> None:
+        self._path = path
+        self._beside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise ConfigurationError(f"{path}: cannot write it: {error.strerror}") from error
+            handle = os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def put(self) -> None:
+        """In one step: whoever reads the file finds the old text or the new.
+
+        Raises:
+            ConfigurationError: It cannot be done, or nobody knows whether it is on disk.
+        """
+        try:
+            self._beside.replace(self._path)
+            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def discard(self) -> None:
+        """Leave the old text where it is."""
+        with suppress(OSError):
+            self._beside.unlink(missing_ok=True)
+
+    def _failed(self, error: OSError) -> ConfigurationError:
+        self.discard()
+        return ConfigurationError(f"{self._path}: cannot write it: {error.strerror}")

@@ -1,8 +1,11 @@
 """Reload: other rules and facts come into force while the gateway runs, or nothing changes.
 
-    load beside → release → number → engines against vectors → ledger → kept → in force
+    load beside → release → number → engines against vectors → written beside → ledger
+    → put in place → in force
 
-Everything that can fail comes before the last step, which is one assignment.
+Everything that can fail comes before the last step, which is one assignment. What is written
+to disk is written before the ledger tells of it; where it cannot be put in its place after
+all, a second entry takes the first one back.
 """
 
 import asyncio
@@ -14,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.errors import GatewayError, ReleaseError, ReloadError
+from gateway.errors import ConfigurationError, GatewayError, ReleaseError, ReloadError
 from gateway.in_force import InForce
 from gateway.kept import keep
 from gateway.loaded import (
@@ -24,6 +27,7 @@ from gateway.loaded import (
     forget_rollback,
     read_loaded,
     read_rollback,
+    stage_loaded,
     write_loaded,
 )
 from gateway.record.canonical import Json
@@ -168,13 +172,36 @@ class Reloader:
         """Kept and recorded before it has any effect, as a decision is."""
         known, files = new.catalogue, new.catalogue_files
         await asyncio.to_thread(keep, self._folder, new.bundle, known, files)
-        if done.before is not None and done.changed:
-            await self._service.record_own("reload", {"by": by, **done.body()})
-        if done.rollback is not None:
-            # First: a leave that outlives its use would allow the same release again.
-            forget_rollback(self._folder)
-        if done.changed:
-            await asyncio.to_thread(write_loaded, self._folder, done.now)
+        if not done.changed:
+            return
+        staged = await asyncio.to_thread(stage_loaded, self._folder, done.now)
+        try:
+            if done.before is not None:
+                await self._service.record_own("reload", {"by": by, **done.body()})
+        except BaseException:
+            staged.discard()
+            raise
+        try:
+            if done.rollback is not None:
+                # First: a leave that outlives its use would allow the same release again.
+                forget_rollback(self._folder)
+            await asyncio.to_thread(staged.put)
+        except ConfigurationError:
+            staged.discard()
+            await self._withdraw(done, by)
+            raise
+
+    async def _withdraw(self, done: Reloaded, by: str) -> None:
+        """Have the ledger tell that what it told of never came into force."""
+        if done.before is None:
+            return
+        with suppress(ConfigurationError):
+            # It may be in its place all the same, where only the sync after it failed.
+            await asyncio.to_thread(write_loaded, self._folder, done.before)
+        try:
+            await self._service.record_own("reload-withdrawn", {"by": by, **done.body()})
+        except GatewayError:
+            log.exception("the ledger tells of a reload that never was")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,15 +70,15 @@ class Bench:
         answer = await self.service.decide(body(), CALLER)
         return answer["decision"], answer["bundle"]
 
-    def own_entries(self) -> list[dict[str, Any]]:
-        """The predicates of what the gateway recorded of itself."""
+    def own_entries(self, *actions: str) -> list[dict[str, Any]]:
+        """The predicates of what the gateway recorded of itself: of reloads, or these."""
         found: list[dict[str, Any]] = []
         for index in range(self.world.ledger.size):
             entry = self.world.ledger.get_at(index)
             assert entry is not None
             answer = {"record": json.loads(entry.body), "proof": self.world.ledger.proof(entry.id)}
             predicate: Any = self.world.verify(answer)
-            found += [predicate] if predicate["action"] == "reload" else []
+            found += [predicate] if predicate["action"] in (actions or ("reload",)) else []
         return found
 
 
@@ -169,6 +170,111 @@ def test_what_cannot_be_recorded_does_not_come_into_force(tmp_path: Path) -> Non
         kept = read_loaded(tmp_path)
         assert kept is not None
         assert kept.sequence == 1
+
+    run(reload())
+
+
+def test_what_cannot_be_written_to_disk_is_not_told_as_a_change_by_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reload() -> None:
+        bench = Bench(tmp_path, old(1))
+        await bench.reloader.start()
+        with monkeypatch.context() as disk:
+            fail_at(disk, tmp_path, "sync")
+            with pytest.raises(ReloadError, match=r"in_force\.json: .*Input/output error"):
+                await bench.reload(new(2))
+        assert await bench.decided() == OLD
+        assert bench.own_entries() == []
+        check_stays(tmp_path, 1)
+        await bench.reload(new(2))
+        assert len(bench.own_entries()) == 1
+
+    run(reload())
+
+
+@pytest.mark.parametrize("at", ["replace", "sync of the folder", "leave"])
+def test_what_cannot_be_put_in_its_place_is_taken_back_in_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    async def reload() -> None:
+        bench = Bench(tmp_path, new(9))
+        await bench.reloader.start()
+        write_rollback(tmp_path, Rollback(7, "release 9 refuses the hospital"))
+        with monkeypatch.context() as disk:
+            fail_at(disk, tmp_path, at)
+            with pytest.raises(ReloadError, match="Input/output error"):
+                await bench.reload(old(7))
+        assert await bench.decided() == NEW
+        first, second = bench.own_entries("reload", "reload-withdrawn")
+        assert (first["action"], second["action"]) == ("reload", "reload-withdrawn")
+        for member in ("by", "bundle", "catalogue", "sequence", "before", "rollback"):
+            assert second[member] == first[member]
+        assert second["decision"] == "deny"
+        check_stays(tmp_path, 9)
+        # And it is no dead end.
+        write_rollback(tmp_path, Rollback(7, "again"))
+        await bench.reload(old(7))
+        assert await bench.decided() == OLD
+        check_stays(tmp_path, 7)
+
+    run(reload())
+
+
+def fail_at(disk: pytest.MonkeyPatch, folder: Path, at: str) -> None:
+    """Have one of the calls on what was in force fail, the first time."""
+    failed: list[str] = []
+    sync, replace, unlink = os.fsync, Path.replace, Path.unlink
+
+    def fail(step: str, path: Path, name: str) -> None:
+        if step == at and not failed and path.name.startswith(name):
+            failed.append(step)
+            raise OSError(5, "Input/output error")
+
+    def failing_sync(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        fail("sync", path, ".in_force.json")
+        fail("sync of the folder", path, folder.name)
+        sync(handle)
+
+    def failing_replace(path: Path, target: Path) -> Path:
+        fail("replace", path, ".in_force.json")
+        return replace(path, target)
+
+    def failing_unlink(path: Path, missing_ok: bool = False) -> None:
+        fail("leave", path, "rollback.json")
+        unlink(path, missing_ok)
+
+    disk.setattr(os, "fsync", failing_sync)
+    disk.setattr(Path, "replace", failing_replace)
+    disk.setattr(Path, "unlink", failing_unlink)
+
+
+def check_stays(folder: Path, sequence: int) -> None:
+    kept = read_loaded(folder)
+    assert kept is not None
+    assert kept.sequence == sequence
+    assert not list(folder.glob(".in_force.json.*")), "what was written beside is left"
+
+
+def test_a_ledger_that_ends_before_it_takes_a_change_back_is_told_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def reload() -> None:
+        bench = Bench(tmp_path, old(1))
+        await bench.reloader.start()
+        replace = Path.replace
+
+        def failing(path: Path, target: Path) -> Path:
+            if path.name.startswith(".in_force.json"):
+                bench.world.ledger.close()
+                raise OSError(5, "Input/output error")
+            return replace(path, target)
+
+        monkeypatch.setattr(Path, "replace", failing)
+        with pytest.raises(ReloadError, match="Input/output error"):
+            await bench.reload(new(2))
+        assert "the ledger tells of a reload that never was" in caplog.text
 
     run(reload())
 
