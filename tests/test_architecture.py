@@ -94,6 +94,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.ledger.proof",
         "gateway.ledger.entry",
         "gateway.ledger.cosignature",
+        "gateway.ledger.tile_paths",
     ),
     "gateway.state": ("gateway.errors", "gateway.keys", "gateway.callers", "gateway.ledger"),
     "gateway.bundle": ("dsl", "gateway.errors", "gateway.pdp"),
@@ -136,6 +137,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.web": (
         "gateway.errors",
         "gateway.ledger.once",
+        "gateway.ledger.tile_paths",
+        "gateway.ledger.tiles",
         "gateway.keys.jose",
         "dsl.facts",
         "gateway.callers",

@@ -29,6 +29,7 @@ from gateway.cli.memory import give_back, leave_no_core
 from gateway.cli.settings import resolve
 from gateway.cli.workers import Seat, serve_with_workers
 from gateway.errors import ClockError, ConfigurationError
+from gateway.ledger.tiles import TileReader
 from gateway.loaded import Loaded
 from gateway.pdp.engines import DEFAULT
 from gateway.pdp.profiles import Profiles
@@ -141,6 +142,7 @@ async def _run(
             limits=limits_of(args, bounds.connections),
             workers=args.workers,
             without_context=frozenset(args.authzen_without_context),
+            tiles=partial(TileReader.open, state.folder / "ledger"),
         )
         config = _config(args, app, _of_one(bounds, args.workers))
         if others.tls is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from gateway.errors import LedgerError
+from gateway.ledger.entry import commit
 from gateway.ledger.tree import Tile
 
 SCHEMA_VERSION = 1
@@ -194,3 +195,10 @@ def read_records(
     """The entries that `where`, a constant of the caller, selects; in order of index."""
     query = f"SELECT {_RECORD_COLUMNS} FROM record WHERE {where} ORDER BY idx"  # noqa: S608
     return [StoredRecord(*row) for row in connection.execute(query, arguments)]
+
+
+def read_commitments(connection: sqlite3.Connection, first: int, count: int) -> list[bytes]:
+    """What the entries from an index on commit to, at most so many."""
+    query = "SELECT salt, body FROM record WHERE idx >= ? AND idx < ? ORDER BY idx"
+    found = connection.execute(query, (first, first + count))
+    return [commit(salt, body) for salt, body in found]

@@ -12,11 +12,11 @@ from pathlib import Path
 from gateway.ledger.checkpoint import Checkpoint
 from gateway.ledger.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash, node_hash
 from gateway.ledger.note import MAX_NOTE
+from gateway.ledger.tile_paths import TILE_WIDTH, tile_name
 from gateway.verify.checkpoints import read_checkpoint
 from gateway.verify.refused import EntriesError, EntriesMissingError
 from gateway.verify.trust import Trust
 
-TILE_WIDTH = 256
 _MAX_BUNDLE = TILE_WIDTH * (2 + 0xFFFF)
 
 
@@ -52,15 +52,6 @@ def verify_log(folder: Path, trust: Trust) -> VerifiedLog:
             f"{checkpoint.root.hex()}"
         )
     return VerifiedLog(checkpoint, tiles)
-
-
-def tile_name(number: int, width: int) -> str:
-    """`x001/x234/067`, or `x001/x234/067.p/8` of a tile that is not full."""
-    groups = [f"{number % 1000:03}"]
-    while number >= 1000:
-        number //= 1000
-        groups.insert(0, f"x{number % 1000:03}")
-    return "/".join(groups) + ("" if width == TILE_WIDTH else f".p/{width}")
 
 
 def _widths(size: int) -> Iterator[tuple[int, int]]:

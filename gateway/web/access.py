@@ -71,6 +71,7 @@ ACCESS: Mapping[str, frozenset[Role] | None] = {
 BELOW: Mapping[str, frozenset[Role] | None] = {
     "GET /v1/bundle/": _RULES,
     "GET /v1/catalogue/": _RULES,
+    "GET /tile/": ANYBODY,
 }
 
 

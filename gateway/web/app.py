@@ -24,6 +24,7 @@ from gateway.web.discovery import DiscoveryDoor
 from gateway.web.entrance import Entrance
 from gateway.web.further import further_places
 from gateway.web.idempotency import Repeats
+from gateway.web.log import LogDoor, Tiles
 from gateway.web.metrics import Metrics
 from gateway.web.openapi import VOCABULARY, Described
 from gateway.web.pages import PagesDoor
@@ -72,6 +73,7 @@ def create_app(
     limits: Stated | None = None,
     without_context: frozenset[str] = frozenset(),
     workers: int = 1,
+    tiles: Callable[[], Tiles] | None = None,
 ) -> Gateway:
     """The gateway as an ASGI application. It closes the service when it stops.
 
@@ -82,16 +84,19 @@ def create_app(
         limits: Those of `gateway.web.stated` that the operator has set.
         workers: How many such applications answer for one gateway, and share its limits.
         without_context: Tenants whose AuthZEN answers have no context.
+        tiles: Opens the log as files, for anybody to read.
     """
     entrance = Entrance(stated_limits(limits)["in_flight_of_tenant"], workers)
     repeats = Repeats(service)
     decisions = DecisionDoor(service, entrance, repeats)
     public = PublicDoor(service, trust)
+    tiled = LogDoor(tiles)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         yield
         await service.close()
+        tiled.close()
         if tracing is not None:
             await asyncio.to_thread(tracing.close)
 
@@ -104,6 +109,7 @@ def create_app(
         *PagesDoor().operations(),
         *decision_places(decisions),
         *public_places(public),
+        *tiled.operations(),
         *watching.operations(),
         *ReloadDoor(reloader).operations(),
     ]

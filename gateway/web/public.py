@@ -32,4 +32,5 @@ class PublicDoor:
 
     async def checkpoint(self, _: Request) -> Response:
         note = await asyncio.to_thread(self._service.ledger.latest_checkpoint)
-        return PlainTextResponse(note)
+        # Nobody should be told for long what is not the newest any more (C2SP tlog-tiles).
+        return PlainTextResponse(note, headers={"Cache-Control": "no-cache"})

@@ -11,7 +11,7 @@ import pytest
 from gateway.keys import CheckpointKey
 from gateway.ledger.checkpoint import Checkpoint, sign_checkpoint
 from gateway.ledger.merkle import EMPTY_ROOT, consistency_path, leaf_hash, node_hash, tree_root
-from gateway.verify.entries import TILE_WIDTH, tile_name
+from gateway.ledger.tile_paths import TILE_WIDTH, tile_name
 from tests.gateway.cli.commands import Charter
 
 ORIGIN = "ledger.example/eu"

@@ -3,6 +3,7 @@
 //
 //	tlogcheck proof VKEY PROOF RECORD        a record, in RFC 8785, is in the log
 //	tlogcheck tree VKEY OLD NEW PATH         the newer checkpoint extends the older
+//	tlogcheck tiles VKEY URL                 the log below a URL, which ends in a slash, is whole
 package main
 
 import (
@@ -31,8 +32,10 @@ func run(args []string) error {
 		return proof(args[1], args[2], args[3])
 	case len(args) == 5 && args[0] == "tree":
 		return tree(args[1], args[2], args[3], args[4])
+	case len(args) == 3 && args[0] == "tiles":
+		return tiles(args[1], args[2])
 	}
-	return fmt.Errorf("usage: tlogcheck proof VKEY PROOF RECORD | tree VKEY OLD NEW PATH")
+	return fmt.Errorf("usage: tlogcheck proof VKEY PROOF RECORD | tree VKEY OLD NEW PATH | tiles VKEY URL")
 }
 
 func proof(vkey, proofFile, recordFile string) error {
