@@ -8,11 +8,11 @@ import asyncio
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from gateway.errors import ConfigurationError, EngineUnavailableError
 from gateway.pdp.opa_client import OpaClient
+from gateway.pdp.opa_folder import OpaFolder, remove_left
 from gateway.pdp.process import Process
 
 NAME = "opa"
@@ -62,7 +62,7 @@ def check_binary(path: Path) -> Path:
 class OpaServer:
     """A running server with a bundle loaded, and the client of it."""
 
-    def __init__(self, folder: Path, process: Process, client: OpaClient) -> None:
+    def __init__(self, folder: OpaFolder, process: Process, client: OpaClient) -> None:
         self._folder = folder
         self._process = process
         self.client = client
@@ -78,7 +78,12 @@ class OpaServer:
         Raises:
             EngineUnavailableError: It does not start.
         """
-        folder = Path(tempfile.mkdtemp(prefix="charter-opa-"))
+        remove_left()
+        try:
+            given = OpaFolder()
+        except OSError as error:
+            raise EngineUnavailableError(NAME, f"it gets no folder: {error.strerror}") from error
+        folder = given.path
         server: OpaServer | None = None
         try:
             (folder / "bundle.tar.gz").write_bytes(bundle)
@@ -88,12 +93,12 @@ class OpaServer:
             command += ["--disable-telemetry"]
             environment = {"GOMEMLIMIT": _SOFT_LIMIT, "HOME": str(folder)}
             process = Process(command, limits=_LIMITS, environment=environment, folder=str(folder))
-            server = cls(folder, process, OpaClient(path=address, timeout_s=timeout_s))
+            server = cls(given, process, OpaClient(path=address, timeout_s=timeout_s))
             await asyncio.wait_for(server._healthy(), START_S)
         except BaseException as error:
             if server is not None:
                 await server._discard()
-            shutil.rmtree(folder, ignore_errors=True)
+            given.remove()
             if isinstance(error, (OSError, TimeoutError)):
                 detail = str(error) or "its server is not ready in time"
                 raise EngineUnavailableError(NAME, detail) from error
@@ -126,4 +131,4 @@ class OpaServer:
     async def close(self) -> None:
         """End it. What it was asked is given up: it writes nothing."""
         await self._discard()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()

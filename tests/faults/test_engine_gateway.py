@@ -272,3 +272,20 @@ def test_what_cannot_be_started_is_refused_in_one_line(project: Project) -> None
     }
     for arguments, words in table.items():
         assert words in refusal(project, *arguments), arguments
+
+
+def test_a_gateway_that_was_killed_leaves_no_folder_after_the_next_start(
+    project: Project, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    own = {"TMPDIR": str(temporary)}
+    running = start(project, "--engines", "opa", *own_opa(), environment=own)
+    (left,) = temporary.glob("charter-opa-*")
+    running.kill()
+    assert left.exists()
+    with gateway(project, "--engines", "opa", *own_opa(), environment=own) as running:
+        (there,) = temporary.glob("charter-opa-*")
+        assert there != left
+        assert decision(running)[0] == "permit"
+    assert list(temporary.glob("charter-opa-*")) == []
