@@ -206,7 +206,7 @@ def test_a_server_of_our_own_answers_as_the_definition_does_and_leaves_nothing()
         engine = own()
         said = [(await ask_all([engine], v.question, timeout_s=5)).answer for v in VECTORS]
         server = running(engine)
-        folder = server._folder  # pyright: ignore[reportPrivateUsage]
+        folder = server._folder.path  # pyright: ignore[reportPrivateUsage]
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert b"SECRET" not in environment(server.pid)
         await engine.close()
