@@ -57,6 +57,8 @@ class Child(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._process: Process | None = None
         self._waiting: asyncio.Future[Mapping[str, object]] | None = None
+        self._until = 0.0  # of the loop's clock, when what is under way hangs
+        self._looking: asyncio.TimerHandle | None = None
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.asked = 0
         self.size = 0  # bytes of memory, as it last said
@@ -139,24 +141,31 @@ class Child(asyncio.Protocol):
         self._transport.write(data)
 
     async def _reply(self, most_s: float) -> Mapping[str, object]:
-        self._waiting = asyncio.get_running_loop().create_future()
-        self._look(self._waiting, most_s)
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        self._until = loop.time() + most_s
+        if self._looking is None:
+            self._look()
         return await asyncio.shield(self._waiting)
 
-    def _look(self, waiting: asyncio.Future[Mapping[str, object]], left_s: float) -> None:
-        """Look again and again until there is a reply, whoever still waits for it."""
-        if waiting.done():
+    def _look(self) -> None:
+        """Look again and again while there is no reply, whoever still waits for it; and once
+        more after it, so that a process whose questions are short is looked at as often."""
+        self._looking = None
+        if self._process is None or self._lost.done():
             return
-        if left_s <= 0:
-            self._end(EngineUnavailableError(self._name, "its process hung"))
-            self.kill()
-        elif self._process is not None and self._process.memory() > self._given.memory_mib << 20:
-            self._end(EngineUnavailableError(self._name, "its process took too much memory"))
-            self.kill()
-        else:
-            loop = asyncio.get_running_loop()
-            timer = loop.call_later(LOOK_S, self._look, waiting, left_s - LOOK_S)
-            waiting.add_done_callback(lambda _: timer.cancel())
+        loop = asyncio.get_running_loop()
+        is_at_work = self.free is not None
+        if is_at_work and loop.time() > self._until:
+            self._give_up("its process hung")
+        elif self._process.memory() > self._given.memory_mib << 20:
+            self._give_up("its process took too much memory")
+        elif is_at_work:
+            self._looking = loop.call_later(LOOK_S, self._look)
+
+    def _give_up(self, why: str) -> None:
+        self._end(EngineUnavailableError(self._name, why))
+        self.kill()
 
     @property
     def free(self) -> asyncio.Future[Mapping[str, object]] | None:

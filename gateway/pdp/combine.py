@@ -5,12 +5,12 @@ differ, is an incident and never a permit.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, fields
 from enum import Enum
 from itertools import combinations
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast
 
 from dsl.evaluate import Answer
 from dsl.facts import Question
@@ -26,8 +26,10 @@ from gateway.pdp.engine import Engine
 DEFAULT_TIMEOUT_S = 0.5
 _SHOWN_RULES = 5
 
+# What came of a question to one engine.
+Said = Answer | EngineError | OverloadedError
 
-@runtime_checkable
+
 class OneAtATime(Protocol):
     """An engine whose questions wait for each other. Its time limit begins with its turn:
     a queue is no fault of the engine, and no incident.
@@ -39,25 +41,50 @@ class OneAtATime(Protocol):
     def turn(self) -> AbstractAsyncContextManager[None]: ...
 
 
-@runtime_checkable
 class Watched(Protocol):
     """An engine with a time limit of its own, that is told what came of a question."""
 
     timeout_s: float
 
-    def heard(self, said: Answer | EngineError | OverloadedError, *, is_disputed: bool) -> None:
+    def heard(self, said: Said, *, is_disputed: bool) -> None:
         """What came of a question: its answer, and whether another engine gave another, or
         why there is none. It must be quick and must not fail."""
         ...
 
 
-@runtime_checkable
+class AtOnce(Protocol):
+    """An engine that has its answer without waiting for anything. `at_once` is None where it
+    must be asked as any other for the moment; it raises as `ask` does."""
+
+    @property
+    def at_once(self) -> Callable[[Question], Answer] | None: ...
+
+
 class Forgetful(Protocol):
     """An engine that keeps parts of the program to answer from."""
 
     def forget(self) -> None:
         """Let go of them; they are made again as they are needed. Quick, and never fails."""
         ...
+
+
+# By the member that makes each of them one, for that is looked at with every question.
+
+
+def one_at_a_time(engine: object) -> OneAtATime | None:
+    return cast("OneAtATime", engine) if hasattr(engine, "turn") else None
+
+
+def watched(engine: object) -> Watched | None:
+    return cast("Watched", engine) if hasattr(engine, "heard") else None
+
+
+def forgetful(engine: object) -> Forgetful | None:
+    return cast("Forgetful", engine) if hasattr(engine, "forget") else None
+
+
+def at_once(engine: object) -> Callable[[Question], Answer] | None:
+    return cast("AtOnce", engine).at_once if hasattr(engine, "at_once") else None
 
 
 class IncidentKind(Enum):
@@ -97,12 +124,11 @@ async def ask_all(
         raise ConfigurationError("no policy engine is configured; name at least one")
     if len(set(names)) != len(names):
         raise ConfigurationError("two policy engines have the same name")
-    asked = (ask_one(engine, question, timeout_s=timeout_s) for engine in engines)
-    said = await asyncio.gather(*asked)
+    said = await _ask_each(engines, question, timeout_s)
     disputed = len({answer for answer in said if isinstance(answer, Answer)}) > 1
     for engine, answer in zip(engines, said, strict=True):
-        if isinstance(engine, Watched):
-            engine.heard(answer, is_disputed=disputed and isinstance(answer, Answer))
+        if (told := watched(engine)) is not None:
+            told.heard(answer, is_disputed=disputed and isinstance(answer, Answer))
     answers: dict[str, Answer | EngineError] = {}
     for name, answer in zip(names, said, strict=True):
         if isinstance(answer, OverloadedError):
@@ -115,27 +141,69 @@ async def ask_all(
     return Combined(answers, first, None)
 
 
-async def ask_one(
-    engine: Engine, question: Question, *, timeout_s: float | None = None
-) -> Answer | EngineError | OverloadedError:
+async def _ask_each(
+    engines: Sequence[Engine], question: Question, timeout_s: float | None
+) -> list[Said]:
+    """What each says, in their order. Those that work elsewhere are asked first: meanwhile
+    this thread is free for the others."""
+    ready = [at_once(engine) for engine in engines]
+    waiting = [
+        ask_one(engine, question, timeout_s=timeout_s)
+        for engine, answer in zip(engines, ready, strict=True)
+        if answer is None
+    ]
+    elsewhere = asyncio.gather(*waiting) if waiting else None
+    try:
+        if elsewhere is not None and len(waiting) < len(engines):
+            await asyncio.sleep(0)  # they begin
+        here = [
+            _ask_here(engine, answer, question)
+            for engine, answer in zip(engines, ready, strict=True)
+            if answer is not None
+        ]
+        there = await elsewhere if elsewhere is not None else []
+    except BaseException:
+        if elsewhere is not None:
+            elsewhere.cancel()
+        raise
+    in_turn, by_themselves = iter(here), iter(there)
+    return [next(by_themselves if answer is None else in_turn) for answer in ready]
+
+
+def _ask_here(engine: Engine, answer: Callable[[Question], Answer], question: Question) -> Said:
+    try:
+        return answer(question)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        return _why_none(engine.name, error)
+
+
+async def ask_one(engine: Engine, question: Question, *, timeout_s: float | None = None) -> Said:
     """What one engine says within its time limit, or why it does not. Nothing escapes but a
     cancellation."""
     if timeout_s is None:
-        timeout_s = engine.timeout_s if isinstance(engine, Watched) else DEFAULT_TIMEOUT_S
-    turn = engine.turn() if isinstance(engine, OneAtATime) else nullcontext()
+        own = watched(engine)
+        timeout_s = DEFAULT_TIMEOUT_S if own is None else own.timeout_s
+    turns = one_at_a_time(engine)
+    turn = nullcontext() if turns is None else turns.turn()
     try:
         async with turn, asyncio.timeout(timeout_s):
             return await engine.ask(question)
-    except (EngineError, OverloadedError) as error:
-        return error
     except TimeoutError:
         return EngineUnavailableError(engine.name, f"no answer within {timeout_s:g} s")
     except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
-        # A fault of ours in an engine must still refuse, and so must a panic of one in Rust,
-        # which pyo3 makes no Exception.
-        return EngineAnswerError(engine.name, f"it failed with {type(error).__name__}")
+        return _why_none(engine.name, error)
+
+
+def _why_none(name: str, error: BaseException) -> EngineError | OverloadedError:
+    if isinstance(error, EngineError | OverloadedError):
+        return error
+    # A fault of ours in an engine must still refuse, and so must a panic of one in Rust,
+    # which pyo3 makes no Exception.
+    return EngineAnswerError(name, f"it failed with {type(error).__name__}")
 
 
 def undefined(engines: Sequence[Engine], said: Combined) -> Combined:
@@ -143,10 +211,10 @@ def undefined(engines: Sequence[Engine], said: Combined) -> Combined:
     answer, and an incident. Each is told, and lets go of what it could be wrong by."""
     for engine in engines:
         answer = said.answers[engine.name]
-        if isinstance(engine, Forgetful):
-            engine.forget()
-        if isinstance(engine, Watched):
-            engine.heard(answer, is_disputed=True)
+        if (made := forgetful(engine)) is not None:
+            made.forget()
+        if (told := watched(engine)) is not None:
+            told.heard(answer, is_disputed=True)
     words = "the engines differ from the definition"
     return Combined(said.answers, None, Incident(IncidentKind.DISAGREEMENT, words))
 

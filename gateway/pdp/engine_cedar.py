@@ -124,6 +124,10 @@ class CedarEngine:
         return _Slice(parsed(parts.decide), parsed(parts.why), parsed(parts.duties), fitness)
 
     async def ask(self, question: Question) -> Answer:
+        return self.at_once(question)
+
+    def at_once(self, question: Question) -> Answer:
+        """As `ask`, which waits for nothing."""
         part = self._slice(question)
         if part is None:
             # No rule can apply to an action that no rule names.

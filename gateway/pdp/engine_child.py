@@ -90,7 +90,13 @@ class ChildEngine:
         await self.open()
         self._keeper.running()
         limit_s = self._queue_timeout_s
-        await turn_of(self.name, self._turns.acquire, lambda: self._turns_ended, limit_s)
+        await turn_of(
+            self.name,
+            self._turns.acquire,
+            lambda: self._turns_ended,
+            limit_s,
+            is_free=self._turns.is_free,
+        )
         try:
             yield
         finally:

@@ -67,6 +67,8 @@ class RegoEngine:
         queue_timeout_s: Seconds to wait for a turn.
         fold_after: How many questions about one place make it worth a module of its own;
             None for never.
+        alone: Whether nothing else has work in this process: then questions need no thread,
+            and everything stands still for one.
 
     Raises:
         ConfigurationError: regopy cannot build the emitted module.
@@ -81,8 +83,10 @@ class RegoEngine:
         sliced: bool = True,
         queue_timeout_s: float = QUEUE_TIMEOUT_S,
         fold_after: int | None = None,
+        alone: bool = False,
     ) -> None:
         self._program = program
+        self._alone = alone
         self._check = AnswerCheck(self.name, program)
         self._whole = None if sliced else load(program, rego_policy(program))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="charter-rego")
@@ -119,7 +123,13 @@ class RegoEngine:
         """Wait until no other question is evaluated, and let none be for the block; raises as
         `turn_of`."""
         limit_s = self._queue_timeout_s
-        await turn_of(self.name, self._turns.acquire, lambda: self._turns_ended, limit_s)
+        await turn_of(
+            self.name,
+            self._turns.acquire,
+            lambda: self._turns_ended,
+            limit_s,
+            is_free=not self._turns.locked(),
+        )
         try:
             yield
         finally:
@@ -149,6 +159,8 @@ class RegoEngine:
             # No rule can apply to an action that no rule names.
             return self._check.answer(RawAnswer((), (), (), broken=(), open=()))
         work = self._question(question)
+        if self._alone:
+            return self._check.answer(work())
         try:
             self._work = begun = self._thread.submit(work)
         except RuntimeError as error:

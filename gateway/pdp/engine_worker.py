@@ -18,7 +18,7 @@ from dsl.core_json import program_digest, program_from_json
 from dsl.errors import CoreFormatError
 from dsl.facts import Question, Value
 from gateway.errors import ConfigurationError, EngineAnswerError, EngineError, OverloadedError
-from gateway.pdp.combine import OneAtATime
+from gateway.pdp.combine import one_at_a_time
 from gateway.pdp.engine import Engine
 from gateway.pdp.engines import make_engine
 from gateway.pdp.frames import HEAD_BYTES, MAX_QUESTION_BYTES, answer_members, frame
@@ -46,7 +46,7 @@ async def _work(line: socket.socket) -> None:
     name = str(json.loads(await _read(reader))["engine"])
     try:
         program = program_from_json(await _read(reader))
-        engine = make_engine(name, program)
+        engine = make_engine(name, program, alone=True)
     except (ConfigurationError, CoreFormatError) as error:
         writer.write(frame({"refused": str(error)}))
         await writer.drain()
@@ -80,10 +80,9 @@ class Worker:
             for path, value in facts.items()
         }
         question = Question(asked["action"], inner, asked["today"])
-        engine = self._engine
-        turn = engine.turn() if isinstance(engine, OneAtATime) else nullcontext()
+        engine, turns = self._engine, one_at_a_time(self._engine)
         try:
-            async with turn:
+            async with nullcontext() if turns is None else turns.turn():
                 said["answer"] = answer_members(await engine.ask(question), self._digest)
         except EngineAnswerError as error:
             said["wrong"] = error.detail

@@ -75,9 +75,9 @@ def arrange_engines(
     return [_guarded(name, program, vectors, how) for name in names]
 
 
-def make_engine(name: str, program: Program) -> Engine:
-    """The engine in this process; raises as `make_engines`."""
-    return _make(name, program, None)
+def make_engine(name: str, program: Program, *, alone: bool = False) -> Engine:
+    """The engine in this process, where it may be `alone`; raises as `make_engines`."""
+    return _make(name, program, None, alone=alone)
 
 
 def _check(names: Sequence[str]) -> None:
@@ -101,7 +101,7 @@ def _guarded(name: str, program: Program, vectors: Sequence[Vector], how: Arrang
     return Guarded(engine, vectors, timeout_s=limit, stop=how.stop)
 
 
-def _make(name: str, program: Program, opa_url: str | None) -> Engine:
+def _make(name: str, program: Program, opa_url: str | None, *, alone: bool = False) -> Engine:
     match name:
         case "cedar":
             from gateway.pdp.engine_cedar import CedarEngine
@@ -110,7 +110,7 @@ def _make(name: str, program: Program, opa_url: str | None) -> Engine:
         case "rego":
             from gateway.pdp.engine_rego import FOLD_AFTER, RegoEngine
 
-            return RegoEngine(program, fold_after=FOLD_AFTER)
+            return RegoEngine(program, fold_after=FOLD_AFTER, alone=alone)
         case "reference":
             from gateway.pdp.engine_reference import ReferenceEngine
 

@@ -27,6 +27,11 @@ class FairLock:
         self._holder: str | None = None
         self._since = 0.0
 
+    @property
+    def is_free(self) -> bool:
+        """Whether it is to be had at once."""
+        return self._holder is None
+
     async def acquire(self) -> None:
         """Wait for it. Who is cancelled meanwhile has not got it."""
         tenant = asking.get()
@@ -70,14 +75,23 @@ class FairLock:
 
 
 async def turn_of(
-    engine: str, acquire: Callable[[], Awaitable[object]], ended: Callable[[], int], limit_s: float
+    engine: str,
+    acquire: Callable[[], Awaitable[object]],
+    ended: Callable[[], int],
+    limit_s: float,
+    *,
+    is_free: bool = False,
 ) -> None:
-    """Acquire a turn at an engine, of which `ended` says how many have ended.
+    """Acquire a turn at an engine, of which `ended` says how many have ended; without a limit
+    where it is free.
 
     Raises:
         OverloadedError: It did not come in time, though others ended.
         EngineUnavailableError: It did not come in time, and none ended either.
     """
+    if is_free:
+        await acquire()
+        return
     before = ended()
     try:
         async with asyncio.timeout(limit_s):

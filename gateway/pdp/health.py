@@ -11,7 +11,7 @@ found dead by the first who does, and one that begins to lie is found out by us.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from contextvars import Context
 from itertools import cycle
@@ -21,7 +21,14 @@ from dsl.evaluate import Answer
 from dsl.facts import Question
 from dsl.vectors import Vector
 from gateway.errors import EngineAnswerError, EngineError, EngineUnavailableError, OverloadedError
-from gateway.pdp.combine import DEFAULT_TIMEOUT_S, Forgetful, OneAtATime, ask_one
+from gateway.pdp.combine import (
+    DEFAULT_TIMEOUT_S,
+    Said,
+    ask_one,
+    at_once,
+    forgetful,
+    one_at_a_time,
+)
 from gateway.pdp.engine import Engine
 from gateway.pdp.proving import compare, sample
 from gateway.pdp.stop import Stop
@@ -76,6 +83,7 @@ class Guarded:
         self.failures = 0  # since the start, for whoever counts
         self._engine = engine
         self._managed = engine if isinstance(engine, Managed) else None
+        self._turns = one_at_a_time(engine)
         self._sample = sample(vectors)
         self._stop = stop
         self._in_a_row = 0
@@ -107,9 +115,14 @@ class Guarded:
             await self._open()
         if (why := self.down) is not None:
             raise EngineUnavailableError(self.name, why)
-        engine = self._engine
-        async with engine.turn() if isinstance(engine, OneAtATime) else nullcontext():
+        turns = self._turns
+        async with nullcontext() if turns is None else turns.turn():
             yield
+
+    @property
+    def at_once(self) -> Callable[[Question], Answer] | None:
+        """As `gateway.pdp.combine.AtOnce` says."""
+        return at_once(self._engine) if self._opened and self.down is None else None
 
     async def ask(self, question: Question) -> Answer:
         return await self._engine.ask(question)
@@ -132,10 +145,10 @@ class Guarded:
 
     def forget(self) -> None:
         """As `gateway.pdp.combine.Forgetful` says."""
-        if isinstance(self._engine, Forgetful):
-            self._engine.forget()
+        if (made := forgetful(self._engine)) is not None:
+            made.forget()
 
-    def heard(self, said: Answer | EngineError | OverloadedError, *, is_disputed: bool) -> None:
+    def heard(self, said: Said, *, is_disputed: bool) -> None:
         """As `gateway.pdp.combine.Watched` says."""
         if isinstance(said, Answer):
             self._in_a_row = 0
