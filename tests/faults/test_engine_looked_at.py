@@ -34,10 +34,14 @@ def test_beyond_its_memory_it_is_ended_though_no_question_lasts() -> None:
         engine, child = await opened()
         child._given = Confinement(memory_mib=8)  # pyright: ignore[reportPrivateUsage]
         began = time.monotonic()
+
+        async def short_ones() -> None:
+            while time.monotonic() < began + 5:
+                await child.ask({"action": "place", "facts": {}, "today": {}})
+
         try:
             with pytest.raises(EngineUnavailableError):
-                while time.monotonic() < began + 5:
-                    await child.ask({"action": "place", "facts": {}, "today": {}})
+                await short_ones()
             return time.monotonic() - began
         finally:
             await engine.close()
