@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from time import perf_counter
 from typing import Literal, cast
 
@@ -27,6 +28,7 @@ from gateway.errors import (
 from gateway.identifiers import uuid7
 from gateway.in_force import InForce, InUse
 from gateway.keys import DecisionSigner
+from gateway.keys.signer import RemoteSigner
 from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
@@ -38,7 +40,14 @@ from gateway.pdp.request import DecisionRequest
 from gateway.pdp.search import Searched
 from gateway.pdp.standing import EngineState, first_down, states
 from gateway.record.canonical import MAX_VALUES, Json, canonicalise, load_strict
-from gateway.record.envelope import MAX_ENVELOPE, read_envelope, sign_envelope
+from gateway.record.envelope import (
+    MAX_ENVELOPE,
+    Envelope,
+    EnvelopeSignature,
+    pre_authentication_encoding,
+    read_envelope,
+    sign_envelope,
+)
 from gateway.record.statement import (
     MAX_PAYLOAD_DEPTH,
     PAYLOAD_TYPE,
@@ -92,6 +101,8 @@ class Service:
         self._signer = signer
         self._timeout_s = timeout_s
         self._key_id = signer.key_id
+        # One that is elsewhere must be waited for.
+        self._remote = signer if isinstance(signer, RemoteSigner) else None
         self.clock = clock
         self._random = random
         # Whoever watches sets this.
@@ -155,7 +166,9 @@ class Service:
         """
         at = self.clock()
         record_id = uuid7(at, self._random)
-        body = own_record(record_id, at, action, members, self._signer)
+        # A signer can be far away.
+        write = partial(own_record, record_id, at, action, members, self._signer)
+        body = write() if self._remote is None else await asyncio.to_thread(write)
         (pending,) = self.ledger.append_all([(record_id, TENANT, body)])
         await asyncio.wrap_future(pending)
 
@@ -170,6 +183,8 @@ class Service:
             return "the clock is in doubt"
         if self.ledger.refusal():
             return "the log takes no entries"
+        if self._remote is not None and self._remote.refusal():
+            return "the key that signs decisions cannot be used"
         return first_down(self._in_force.judge.engines)
 
     def engines(self) -> list[EngineState]:
@@ -251,8 +266,22 @@ class Service:
             until=in_force.valid_until(judged, now),
         )
         payload = _payload(digest_request(value, text=text), predicate)
-        record = sign_envelope(payload, PAYLOAD_TYPE, self._steady_signer()).to_bytes()
+        record = await self._sign(payload, until)
         return Prepared(judged, decision_id, caller, predicate, record, started, until)
+
+    async def _sign(self, payload: bytes, until: float) -> bytes:
+        """The record of a payload, in no more time than there is."""
+        signer = self._steady_signer()
+        if self._remote is None:
+            return sign_envelope(payload, PAYLOAD_TYPE, signer).to_bytes()
+        pending = self._remote.sign_later(pre_authentication_encoding(PAYLOAD_TYPE, payload))
+        try:
+            async with asyncio.timeout(max(0.0, until - perf_counter())):
+                signature = await asyncio.wrap_future(pending)
+        except TimeoutError as error:
+            raise DecisionTimeoutError("the key that signs decisions is slow") from error
+        line = EnvelopeSignature(signer.key_id, signature)
+        return Envelope(PAYLOAD_TYPE, payload, (line,)).to_bytes()
 
     def _steady_signer(self) -> DecisionSigner:
         if self._signer.key_id != self._key_id:

@@ -139,6 +139,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.ledger.once",
         "gateway.ledger.tile_paths",
         "gateway.ledger.tiles",
+        "gateway.keys.errors",
         "gateway.keys.jose",
         "dsl.facts",
         "gateway.callers",

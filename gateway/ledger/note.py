@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.errors import CheckpointKeyUnknownError, CheckpointMalformedError
 from gateway.keys import CheckpointPublicKey, CheckpointSigner, decode_base64
+from gateway.keys.overlap import alongside
 
 MAX_NOTE = 256 * 1024
 MAX_SIGNATURES = 64  # at least 16 must be accepted
@@ -31,9 +32,16 @@ class Note:
 
 
 def sign_note(text: str, signer: CheckpointSigner) -> str:
-    """The note of `text`, which must end in a newline, with one signature."""
-    signature = bytes.fromhex(signer.key_id) + signer.sign(text.encode())
-    return f"{text}\n{_DASH}{signer.public.name} {base64.b64encode(signature).decode()}\n"
+    """The note of `text`, which must end in a newline, with one signature, or with two while
+    one key takes the place of another."""
+    message = text.encode()
+    lines = "".join(_signature_line(one, message) for one in alongside(signer))
+    return f"{text}\n{lines}"
+
+
+def _signature_line(signer: CheckpointSigner, message: bytes) -> str:
+    signature = bytes.fromhex(signer.key_id) + signer.sign(message)
+    return f"{_DASH}{signer.public.name} {base64.b64encode(signature).decode()}\n"
 
 
 def parse_note(data: bytes) -> Note:

@@ -68,6 +68,7 @@ class BatchDoor:
                     problem.OVERLOADED,
                     problem.TOO_LATE,
                     problem.LEDGER_UNAVAILABLE,
+                    problem.SIGNER_UNAVAILABLE,
                     *problem.OF_A_KEY,
                 ),
                 body=_QUESTIONS,

@@ -22,6 +22,7 @@ _REFUSES = (
     problem.OVERLOADED,
     problem.TOO_LATE,
     problem.LEDGER_UNAVAILABLE,
+    problem.SIGNER_UNAVAILABLE,
 )
 _MALFORMED = Answer("The request is malformed; a message", {JSON: STRING}, _NOT_CACHED)
 _ENTITY: Schema = {

@@ -22,6 +22,7 @@ OF_A_QUESTION = (
     problem.OVERLOADED,
     problem.TOO_LATE,
     problem.LEDGER_UNAVAILABLE,
+    problem.SIGNER_UNAVAILABLE,
 )
 
 

@@ -21,6 +21,7 @@ from gateway.errors import (
     OverloadedError,
     RequestError,
 )
+from gateway.keys.errors import SigningUnavailableError
 
 MEDIA_TYPE = "application/problem+json"
 # Identifiers, not addresses: nobody can register a name under .example (RFC 2606).
@@ -136,6 +137,12 @@ CLOCK_IN_DOUBT = Problem(
     HTTPStatus.SERVICE_UNAVAILABLE,
     retry_ms=5_000,
 )
+SIGNER_UNAVAILABLE = Problem(
+    "signer-unavailable",
+    "No decision can be signed at present, so none is made",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    retry_ms=1_000,
+)
 LEDGER_UNAVAILABLE = Problem(
     "ledger-unavailable",
     "No decision can be recorded, so none is made",
@@ -249,6 +256,7 @@ PROBLEMS = (
     CALLERS_UNAVAILABLE,
     CLOCK_IN_DOUBT,
     LEDGER_UNAVAILABLE,
+    SIGNER_UNAVAILABLE,
     OVERLOADED,
     TOO_LATE,
     TOO_MANY_CONNECTIONS,
@@ -287,6 +295,8 @@ def of_error(error: GatewayError) -> Problem:
             return CLOCK_IN_DOUBT
         case LedgerUnavailableError():
             return LEDGER_UNAVAILABLE
+        case SigningUnavailableError():
+            return SIGNER_UNAVAILABLE
         case OverloadedError():
             return OVERLOADED
         case DecisionTimeoutError():
