@@ -4,7 +4,6 @@ import ipaddress
 import os
 import ssl
 from argparse import Namespace
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -69,15 +68,6 @@ class Others:
         """
         others = bool(self._issuers) or bool(self._domains)
         return Known(state.callers(others=others), self._issuers, self._domains)
-
-
-def always(context: ssl.SSLContext) -> Callable[[object, object], ssl.SSLContext]:
-    """What uvicorn asks for the TLS of its connections."""
-
-    def give(_config: object, _default: object) -> ssl.SSLContext:
-        return context
-
-    return give
 
 
 def check_address(args: Namespace) -> None:

@@ -21,7 +21,7 @@ from dsl.core import Program
 from gateway.callers import Known
 from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, load_again, local_state, say_changes
-from gateway.cli.callers import Others, always, check_address
+from gateway.cli.callers import Others, check_address
 from gateway.cli.engine_options import arrangement
 from gateway.cli.limits import limits_of
 from gateway.cli.logs import log_as_json
@@ -38,6 +38,7 @@ from gateway.service import Service
 from gateway.state import State, WorkerState
 from gateway.web.app import Gateway, create_app
 from gateway.web.connections import Bounds
+from gateway.web.handshake import TlsServer
 from gateway.web.limits import part
 from gateway.web.protocol import bounded
 from gateway.web.together import Together
@@ -63,7 +64,8 @@ def serve(args: Namespace) -> int:
     check_address(args)
     args.arranged = arrangement(args)
     others = Others(args)
-    bounds = Bounds(connections=_room_for(args.connections), of_client=args.connections_of_client)
+    room = _room_for(args.connections, tls=args.tls_cert is not None)
+    bounds = Bounds(connections=room, of_client=args.connections_of_client)
     # Whatever else can be wrong is tried before the state folder is touched.
     with _listener(args.host, args.port) as listener:
         if args.workers > 1:
@@ -144,15 +146,14 @@ async def _run(
             without_context=frozenset(args.authzen_without_context),
             tiles=partial(TileReader.open, state.folder / "ledger"),
         )
-        config = _config(args, app, _of_one(bounds, args.workers))
-        if others.tls is not None:
-            config.ssl_context_factory = always(others.tls)
+        bounds = _of_one(bounds, args.workers)
+        config = _config(app, bounds)
         config.load()
     except BaseException:
         await service.close()
         raise
     listener.listen(BACKLOG)  # who is greeted may connect at once, and is answered in a moment
-    server = uvicorn.Server(config)
+    server = TlsServer(config, others.tls, bounds) if others.tls else uvicorn.Server(config)
     reload_at_signal(reloader)
     _stop_in_order(server)
     if seat is None:
@@ -231,7 +232,7 @@ def _stop_in_order(server: uvicorn.Server) -> None:
         signal.signal(number, stop)
 
 
-def _config(args: Namespace, app: Gateway, bounds: Bounds) -> uvicorn.Config:
+def _config(app: Gateway, bounds: Bounds) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=bounded(bounds, app.metrics.refused),
@@ -247,25 +248,27 @@ def _config(args: Namespace, app: Gateway, bounds: Bounds) -> uvicorn.Config:
     )
 
 
-def _room_for(connections: int) -> int:
+def _room_for(connections: int, *, tls: bool) -> int:
     """As many of the connections as the system has files for; it is asked for more first.
+    With TLS there may be as many again that are not through their handshake.
 
     Raises:
         ConfigurationError: It has none.
     """
-    wanted = connections + OTHER_FILES
+    files = 2 if tls else 1
+    wanted = files * connections + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return connections
     if soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    if soft <= OTHER_FILES:
+    if soft < files + OTHER_FILES:
         raise ConfigurationError(
             f"the system lets this process open {soft} files, and {wanted} are needed: "
             "raise the limit (ulimit -n)"
         )
-    return min(connections, soft - OTHER_FILES)
+    return min(connections, (soft - OTHER_FILES) // files)
 
 
 def _say_if_less(wanted: int, bounds: Bounds) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
@@ -12,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from gateway.web.connections import Bounds
+from gateway.web.handshake import TlsServer
 from gateway.web.protocol import bounded
 
 Message = dict[str, Any]
@@ -66,7 +68,9 @@ class Served:
 
 
 @contextmanager
-def serving(bounds: Bounds, listener: socket.socket | None = None) -> Generator[Served]:
+def serving(
+    bounds: Bounds, listener: socket.socket | None = None, tls: ssl.SSLContext | None = None
+) -> Generator[Served]:
     """A server for the length of the block."""
     listener = listener or socket.create_server(("127.0.0.1", 0))
     served: Served
@@ -84,7 +88,7 @@ def serving(bounds: Bounds, listener: socket.socket | None = None) -> Generator[
         timeout_keep_alive=1,
         timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(config) if tls is None else TlsServer(config, tls, bounds)
     served = Served(server, listener.getsockname()[1])
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
