@@ -52,6 +52,13 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.ledger",
         "gateway.workers",
     ),
+    "gateway.witness": (
+        "gateway.errors",
+        "gateway.fetch",
+        "gateway.keys",
+        "gateway.ledger",
+        "gateway.witness",
+    ),
     "gateway.attestation": ("gateway.errors", "gateway.keys", "gateway.attestation"),
     "gateway.ledger": ("gateway.errors", "gateway.keys", "gateway.ledger"),
     "gateway.pdp": (

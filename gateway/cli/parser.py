@@ -13,6 +13,7 @@ from gateway.cli import (
     policy_commands,
     release_commands,
     token_commands,
+    witness_commands,
 )
 from gateway.cli.command import Command
 
@@ -21,6 +22,7 @@ COMMANDS: tuple[Command, ...] = (
     *gateway_commands.COMMANDS,
     *release_commands.COMMANDS,
     *token_commands.COMMANDS,
+    *witness_commands.COMMANDS,
 )
 
 _EPILOG = """\

@@ -4,6 +4,7 @@
 //	tlogcheck proof VKEY PROOF RECORD        a record, in RFC 8785, is in the log
 //	tlogcheck tree VKEY OLD NEW PATH         the newer checkpoint extends the older
 //	tlogcheck tiles VKEY URL                 the log below a URL, which ends in a slash, is whole
+//	tlogcheck cosigned VKEY NOTE             a witness cosigned a checkpoint
 package main
 
 import (
@@ -34,8 +35,10 @@ func run(args []string) error {
 		return tree(args[1], args[2], args[3], args[4])
 	case len(args) == 3 && args[0] == "tiles":
 		return tiles(args[1], args[2])
+	case len(args) == 3 && args[0] == "cosigned":
+		return cosigned(args[1], args[2])
 	}
-	return fmt.Errorf("usage: tlogcheck proof VKEY PROOF RECORD | tree VKEY OLD NEW PATH | tiles VKEY URL")
+	return fmt.Errorf("usage: tlogcheck proof VKEY PROOF RECORD | tree VKEY OLD NEW PATH | tiles VKEY URL | cosigned VKEY NOTE")
 }
 
 func proof(vkey, proofFile, recordFile string) error {
