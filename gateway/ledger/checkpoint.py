@@ -72,8 +72,17 @@ def parse_checkpoint(note: Note) -> Checkpoint:
     return parsed
 
 
-def verify_checkpoint(data: bytes, key: CheckpointPublicKey, *, origin: str) -> Checkpoint:
+def verify_checkpoint(
+    data: bytes,
+    key: CheckpointPublicKey,
+    *,
+    origin: str,
+    earlier: Sequence[CheckpointPublicKey] = (),
+) -> Checkpoint:
     """Read a checkpoint of the log `origin` and check its signature by the log's key.
+
+    Args:
+        earlier: Keys that the log had before; the signature of one is enough.
 
     Raises:
         CheckpointMalformedError: See `parse_note` and `parse_checkpoint`.
@@ -84,7 +93,7 @@ def verify_checkpoint(data: bytes, key: CheckpointPublicKey, *, origin: str) -> 
     checkpoint = parse_checkpoint(note)
     if checkpoint.origin != origin:
         raise CheckpointOriginError(expected=origin, found=checkpoint.origin)
-    verify_note(note, [key])
+    verify_note(note, [key, *earlier])
     return checkpoint
 
 

@@ -1,6 +1,7 @@
 """The head of the log: its tree at the last signed size, and proofs against it."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.errors import (
@@ -110,9 +111,13 @@ def check_record(record: StoredRecord) -> bytes:
 
 
 def restore_head(
-    connection: sqlite3.Connection, origin: str, key: CheckpointPublicKey
+    connection: sqlite3.Connection,
+    origin: str,
+    key: CheckpointPublicKey,
+    earlier: Sequence[CheckpointPublicKey] = (),
 ) -> tuple[GrowingTree, Head]:
-    """Rebuild the right edge from disk and compare it with the last checkpoint.
+    """Rebuild the right edge from disk and compare it with the last checkpoint, which may be
+    signed by a key that the log had `earlier`.
 
     Raises:
         LedgerError: There is no checkpoint, it is not signed by `key`, it is not of the
@@ -128,7 +133,7 @@ def restore_head(
         raise LedgerError(f"the ledger is damaged: {size} entries and no checkpoint")
     note = stored[1]
     try:
-        checkpoint = verify_checkpoint(note.encode(), key, origin=origin)
+        checkpoint = verify_checkpoint(note.encode(), key, origin=origin, earlier=earlier)
     except (CheckpointMalformedError, CheckpointOriginError, CheckpointSignatureError) as error:
         raise LedgerError(f"the last checkpoint of the ledger is refused: {error}") from error
     if not checkpoint.size == stored[0] == size:

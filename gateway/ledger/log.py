@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from gateway.errors import LedgerError, LedgerUnavailableError
-from gateway.keys import CheckpointSigner
+from gateway.keys import CheckpointPublicKey, CheckpointSigner
 from gateway.ledger import storage
 from gateway.ledger.head import Head, Receipt, check_record, make_head, restore_head
 from gateway.ledger.lock import lock_file
@@ -49,6 +49,7 @@ class Log:
         signer: CheckpointSigner,
         clock: Clock,
         random: Random = os.urandom,
+        earlier: Sequence[CheckpointPublicKey] = (),
         connect: Connect = storage.open_connection,
     ) -> "Log":
         """Open the ledger in a folder, or start one there.
@@ -56,6 +57,7 @@ class Log:
         Args:
             origin: The name of the log in its checkpoints.
             clock: Gives the instant that entries are marked with.
+            earlier: Keys that it had before that of `signer`.
 
         Raises:
             LedgerUnavailableError: Another process has it open.
@@ -73,9 +75,9 @@ class Log:
                 if storage.is_empty(connection):
                     _start(connection, origin, signer, rfc3339(clock()))
                     _sync(folder)
-                _check_identity(storage.read_meta(connection), origin, signer.public.vkey)
+                _check_identity(storage.read_meta(connection), origin, signer.public, earlier)
                 create_table(connection)
-                tree, head = restore_head(connection, origin, signer.public)
+                tree, head = restore_head(connection, origin, signer.public, earlier)
             except (sqlite3.Error, OSError) as error:
                 raise LedgerError(f"the ledger in {folder} cannot be opened: {error}") from error
             writer = Writer(
@@ -278,7 +280,12 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-def _check_identity(meta: dict[str, str], origin: str, vkey: str) -> None:
+def _check_identity(
+    meta: dict[str, str],
+    origin: str,
+    key: CheckpointPublicKey,
+    earlier: Sequence[CheckpointPublicKey],
+) -> None:
     version = meta.get("schema_version", "")
     if version != str(storage.SCHEMA_VERSION):
         raise LedgerError(
@@ -287,7 +294,8 @@ def _check_identity(meta: dict[str, str], origin: str, vkey: str) -> None:
         )
     if meta.get("origin") != origin:
         raise LedgerError(f"the ledger is of origin {meta.get('origin')!r}, not {origin!r}")
-    if meta.get("vkey") != vkey:
+    # It began with the first of its keys.
+    if meta.get("vkey") not in {key.vkey, *(one.vkey for one in earlier)}:
         raise LedgerError(
-            f"the ledger is signed by {meta.get('vkey')}, and the configured key is {vkey}"
+            f"the ledger is signed by {meta.get('vkey')}, and the configured key is {key.vkey}"
         )
