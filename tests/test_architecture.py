@@ -106,6 +106,13 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.state": ("gateway.errors", "gateway.keys", "gateway.callers", "gateway.ledger"),
     "gateway.bundle": ("dsl", "gateway.errors", "gateway.pdp"),
     "gateway.spelling": ("dsl", "gateway.errors", "gateway.pdp", "gateway.record"),
+    "gateway.repeated": (
+        "dsl.core",
+        "gateway.bundle",
+        "gateway.in_force",
+        "gateway.pdp",
+        "gateway.record",
+    ),
     "gateway.release": ("gateway.errors", "gateway.keys", "gateway.record"),
     "gateway.loaded": ("gateway.errors", "gateway.record.canonical"),
     "gateway.kept": (

@@ -14,7 +14,7 @@ from gateway.errors import (
 from gateway.keys import CheckpointPublicKey, CheckpointSigner
 from gateway.ledger import storage
 from gateway.ledger.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
-from gateway.ledger.entry import commit, entry_leaf
+from gateway.ledger.entry import SALT_SIZE, commit
 from gateway.ledger.merkle import inclusion_path, right_edge, verify_inclusion
 from gateway.ledger.proof import write_proof
 from gateway.ledger.storage import StoredRecord
@@ -48,12 +48,12 @@ class Head:
     def size(self) -> int:
         return self.view.size
 
-    def receipt(self, record: StoredRecord, commitment: bytes, read_tile: ReadTile) -> Receipt:
-        """The receipt of an entry of this tree."""
+    def receipt(self, record: StoredRecord, read_tile: ReadTile) -> Receipt:
+        """The receipt of an entry of this tree; of an erased one it shows the place alone."""
         path = inclusion_path(record.index, self.size, self.view.nodes(read_tile), self.edge)
         text = write_proof(
             salt=record.salt,
-            commitment=commitment,
+            commitment=record.commitment,
             index=record.index,
             path=path,
             checkpoint=self.note,
@@ -66,7 +66,7 @@ class Head:
         Raises:
             LedgerError: The disk gave back something else than was logged.
         """
-        commitment = check_record(record)
+        check_record(record)
         path = inclusion_path(record.index, self.size, self.view.nodes(read_tile), self.edge)
         try:
             verify_inclusion(
@@ -81,7 +81,7 @@ class Head:
                 f"the ledger is damaged: entry {record.index} does not lead to the root that "
                 f"was signed for size {self.size}; restore the ledger from a replica"
             ) from error
-        return self.receipt(record, commitment, read_tile)
+        return self.receipt(record, read_tile)
 
 
 def make_head(
@@ -94,16 +94,16 @@ def make_head(
     return Head(view, edge, checkpoint, sign_checkpoint(checkpoint, signer))
 
 
-def check_record(record: StoredRecord) -> bytes:
-    """The commitment of an entry that was read from disk.
+def check_record(record: StoredRecord) -> None:
+    """Check an entry that was read from disk; of an erased one there is nothing to check.
 
     Raises:
-        LedgerError: Its body, salt or leaf is not what was logged.
+        LedgerError: Its body or salt is not what was logged.
     """
-    if len(record.salt) == 32:
-        commitment = commit(record.salt, record.body)
-        if entry_leaf(commitment) == record.leaf_hash:
-            return commitment
+    if record.erased_by is not None:
+        return
+    if len(record.salt) == SALT_SIZE and commit(record.salt, record.body) == record.commitment:
+        return
     raise LedgerError(
         f"the ledger is damaged: entry {record.index} is not what was logged; "
         "restore the ledger from a replica"

@@ -17,14 +17,19 @@ from pathlib import Path
 from gateway.errors import LedgerError, LedgerUnavailableError
 from gateway.keys import CheckpointPublicKey, CheckpointSigner
 from gateway.ledger import storage
+from gateway.ledger.bodies import Unpacker
+from gateway.ledger.erased import ErasedEntryError
 from gateway.ledger.head import Head, Receipt, check_record, make_head, restore_head
 from gateway.ledger.lock import lock_file
 from gateway.ledger.merkle import consistency_path
+from gateway.ledger.migrate import OLD_VERSION, migrate
 from gateway.ledger.once import Once, create_table
 from gateway.ledger.once import find as find_once
+from gateway.ledger.pending import Pending
+from gateway.ledger.schema import SCHEMA_VERSION, create_schema
 from gateway.ledger.storage import Connect, StoredRecord
 from gateway.ledger.tree import GrowingTree
-from gateway.ledger.writer import Clock, Pending, Random, Writer, rfc3339
+from gateway.ledger.writer import Clock, Random, Writer, rfc3339
 
 MAX_ID = 256
 MAX_BODY = 4 * 1024 * 1024
@@ -39,6 +44,7 @@ class Log:
         self._reader = reader
         self._resources = resources
         self._reading = threading.Lock()
+        self._unpacker = Unpacker(reader)
         self._read_tile = lru_cache(_TILES_KEPT)(self._read_tile_from_disk)
 
     @staticmethod
@@ -76,6 +82,7 @@ class Log:
                     _start(connection, origin, signer, rfc3339(clock()))
                     _sync(folder)
                 _check_identity(storage.read_meta(connection), origin, signer.public, earlier)
+                migrate(connection)
                 create_table(connection)
                 tree, head = restore_head(connection, origin, signer.public, earlier)
             except (sqlite3.Error, OSError) as error:
@@ -142,6 +149,32 @@ class Log:
             self._writer.submit(fit)
         return [one.answer for one in pending]
 
+    def erase(self, target: str, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
+        """Log a body that says why, and with it, in one commit, overwrite body and salt of the
+        entry `target`. The same again gives the entry that exists; as `append`.
+
+        The future also raises:
+            ErasureRefusedError: There is no such entry, or it says why another was erased.
+            ErasedEntryError: It was erased before, for what another entry says.
+        """
+        pending = Pending(entry_id, tenant, body, Future(), erases=target)
+        refusal = _refuse(entry_id, tenant, body)
+        if refusal is None:
+            self._writer.submit([pending])
+        else:
+            pending.answer.set_exception(LedgerError(refusal))
+        return pending.answer
+
+    def is_tidy(self) -> bool:
+        """Whether nothing of what is erased is left in the files of the ledger; until then it
+        is tried again every second."""
+        return self._writer.is_tidy()
+
+    def repeats(self, text: bytes) -> None:
+        """Keep the bodies that come as a difference from a text that says what they repeat. It
+        is kept for ever: nothing may be in it that could have to be erased."""
+        self._writer.repeats(text)
+
     # --- reading ---------------------------------------------------------------------
 
     @property
@@ -171,15 +204,17 @@ class Log:
         another is looked for and not found in the same way as one that is not there.
 
         Raises:
+            ErasedEntryError: Its body is erased; `proof` still shows its place.
             LedgerError: It is not on disk as it was logged.
         """
+        head = self._writer.head
         if tenant is None:
-            return self._find(self._writer.head, "id = ?", entry_id)
-        return self._find(self._writer.head, "id = ? AND tenant = ?", entry_id, tenant)
+            return self._whole(self._find(head, "id = ?", entry_id))
+        return self._whole(self._find(head, "id = ? AND tenant = ?", entry_id, tenant))
 
     def get_at(self, index: int) -> StoredRecord | None:
         """The entry at an index, or None; raises as `get`."""
-        return self._find(self._writer.head, "idx = ?", index)
+        return self._whole(self._find(self._writer.head, "idx = ?", index))
 
     def find_once(self, key: bytes, now: int) -> Once | None:
         """What is known of a key that is used up at an instant, in seconds since 1970.
@@ -194,7 +229,8 @@ class Log:
             raise LedgerUnavailableError(f"the ledger cannot be read: {error}") from error
 
     def proof(self, entry_id: str) -> str | None:
-        """The proof of an entry against the latest checkpoint, or None.
+        """The proof of an entry against the latest checkpoint, or None. Of an erased one it
+        has no salt, and shows the place alone.
 
         Raises:
             LedgerError: The disk gave back something else than was logged.
@@ -215,14 +251,27 @@ class Log:
             raise LedgerError(f"the ledger has {head.size} entries, not {new_size}")
         return consistency_path(old_size, new_size, head.view.nodes(self._read_tile))
 
+    def _whole(self, found: StoredRecord | None) -> StoredRecord | None:
+        if found is None or found.erased_by is None:
+            return found
+        try:
+            with self._reading:
+                eraser = storage.find_eraser(self._reader, found.index) or ""
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger cannot be read: {error}") from error
+        raise ErasedEntryError(entry_id=found.id, index=found.index, erasure_id=eraser)
+
     def _find(self, head: Head, where: str, *keys: str | int) -> StoredRecord | None:
         try:
             with self._reading:
-                found = storage.read_records(self._reader, where, keys)
+                # What is committed and not published yet is not answered yet either.
+                published = f"{where} AND idx < ?"
+                found = storage.read_records(
+                    self._reader, published, (*keys, head.size), self._unpacker
+                )
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger cannot be read: {error}") from error
-        # What is committed and not published yet is not answered yet either.
-        if not found or found[0].index >= head.size:
+        if not found:
             return None
         check_record(found[0])
         return found[0]
@@ -260,9 +309,9 @@ def _start(
     # An empty log has a checkpoint too, so that one without is always a damaged one.
     head = make_head(GrowingTree.restore(0, _no_tile, []), origin, _no_tile, signer)
     connection.execute("BEGIN IMMEDIATE")
-    storage.create_schema(connection)
+    create_schema(connection)
     identity = {"origin": origin, "vkey": signer.public.vkey}
-    version = {"schema_version": str(storage.SCHEMA_VERSION)}
+    version = {"schema_version": str(SCHEMA_VERSION)}
     storage.insert_meta(connection, identity | version)
     storage.insert_checkpoint(connection, 0, head.note, logged_at)
     connection.execute("COMMIT")
@@ -287,10 +336,10 @@ def _check_identity(
     earlier: Sequence[CheckpointPublicKey],
 ) -> None:
     version = meta.get("schema_version", "")
-    if version != str(storage.SCHEMA_VERSION):
+    if version not in (str(SCHEMA_VERSION), OLD_VERSION):
         raise LedgerError(
             f"the ledger is of schema version {version or 'unknown'}, and this program "
-            f"knows {storage.SCHEMA_VERSION}: use the version of Charter that wrote it"
+            f"knows {SCHEMA_VERSION}: use the version of Charter that wrote it"
         )
     if meta.get("origin") != origin:
         raise LedgerError(f"the ledger is of origin {meta.get('origin')!r}, not {origin!r}")

@@ -3,7 +3,7 @@
 Its `extra` line carries the salt of the entry and then the digest that the entry commits
 to (see `gateway.ledger.entry`). The digest follows from salt and body; it is there so
 that a proof of another entry is told from a damaged one, and so that the place in the log
-of an erased body can still be shown.
+of an erased body can still be shown: then the line carries the digest alone.
 """
 
 import base64
@@ -44,7 +44,7 @@ class VerifiedProof:
 def write_proof(
     *, salt: bytes, commitment: bytes, index: int, path: Sequence[bytes], checkpoint: str
 ) -> str:
-    """The text of a proof file."""
+    """The text of a proof file; without a salt that of an entry whose body is erased."""
     extra = base64.b64encode(salt + commitment).decode()
     hashes = "".join([base64.b64encode(node).decode() + "\n" for node in path])
     return f"{_HEADER}\nextra {extra}\nindex {index}\n{hashes}\n{checkpoint}"
@@ -56,6 +56,16 @@ def parse_proof(text: str) -> Proof:
     Raises:
         ProofMalformedError: A line is missing, misplaced, or not in its one spelling.
     """
+    return _parse(text, SALT_SIZE)
+
+
+def parse_place(text: str) -> Proof:
+    """Read the proof file of an entry whose body is erased, which has no salt; raises as
+    `parse_proof`."""
+    return _parse(text, 0)
+
+
+def _parse(text: str, salt_size: int) -> Proof:
     if len(text) > MAX_PROOF:
         raise ProofMalformedError(f"the proof is longer than {MAX_PROOF} characters")
     head, separator, checkpoint = text.partition("\n\n")
@@ -67,10 +77,10 @@ def parse_proof(text: str) -> Proof:
     _, extra, index, *hashes = lines
     if len(hashes) > MAX_PATH:
         raise ProofMalformedError(f"more than {MAX_PATH} hashes")
-    salt_and_commitment = _decode(extra, "extra ", SALT_SIZE + DIGEST_SIZE)
+    salt_and_commitment = _decode(extra, "extra ", salt_size + DIGEST_SIZE)
     return Proof(
-        salt_and_commitment[:SALT_SIZE],
-        salt_and_commitment[SALT_SIZE:],
+        salt_and_commitment[:salt_size],
+        salt_and_commitment[salt_size:],
         _index(index),
         tuple(_decode(line, "", HASH_SIZE) for line in hashes),
         checkpoint,

@@ -1,7 +1,7 @@
-"""SQLite tables that refuse update and delete, and connections that lose nothing.
+"""SQLite connections that lose nothing, and the statements of the ledger.
 
 WAL with `synchronous=FULL` syncs on every commit; NORMAL would not, and a power cut would
-take acknowledged entries. Wrappers and builds differ in their defaults, so both settings
+take acknowledged entries. Wrappers and builds differ in their defaults, so the settings
 are made on every connection and read back.
 """
 
@@ -10,30 +10,37 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-from sqlite_utils import Database
+from typing import Any
 
 from gateway.errors import LedgerError
-from gateway.ledger.entry import commit
+from gateway.ledger.bodies import Form, Packed, Unpacker
+from gateway.ledger.entry import entry_leaf
 from gateway.ledger.tree import Tile
 
-SCHEMA_VERSION = 1
 DATABASE = "ledger.sqlite3"
+_BUSY_S = 5
 
 Connect = Callable[[Path], sqlite3.Connection]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """One entry as it was appended. `logged_at` is RFC 3339 in UTC."""
+    """One entry as it was appended. `commitment` is what the tree holds of salt and body;
+    `logged_at` is RFC 3339 in UTC. Of an erased one salt and body are empty, and `erased_by`
+    is the index of the entry that says why."""
 
     index: int
     id: str
     tenant: str
-    leaf_hash: bytes
+    commitment: bytes
     salt: bytes
     body: bytes
     logged_at: str
+    erased_by: int | None = None
+
+    @property
+    def leaf_hash(self) -> bytes:
+        return entry_leaf(self.commitment)
 
 
 # --- connections ---------------------------------------------------------------------
@@ -41,7 +48,7 @@ class StoredRecord:
 
 def open_connection(path: Path) -> sqlite3.Connection:
     """A connection in autocommit mode that other threads may use, one at a time."""
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
 
 
 def make_durable(connection: sqlite3.Connection) -> None:
@@ -56,6 +63,8 @@ def make_durable(connection: sqlite3.Connection) -> None:
         # Otherwise REPLACE deletes rows without asking the triggers.
         "recursive_triggers": ("ON", 1),
         "trusted_schema": ("OFF", 0),
+        # What is deleted is overwritten.
+        "secure_delete": ("ON", 1),
     }
     for name, (value, expected) in settings.items():
         connection.execute(f"PRAGMA {name}={value}")
@@ -64,67 +73,25 @@ def make_durable(connection: sqlite3.Connection) -> None:
             raise LedgerError(f"the database refuses {name}={value}: it stays {found}")
 
 
-# --- schema --------------------------------------------------------------------------
-
-_TABLES: dict[str, tuple[dict[str, type], str | tuple[str, ...]]] = {
-    "record": (
-        {
-            "idx": int,
-            "id": str,
-            "tenant": str,
-            "leaf_hash": bytes,
-            "salt": bytes,
-            "body": bytes,
-            "logged_at": str,
-        },
-        "idx",
-    ),
-    "tile": ({"level": int, "idx": int, "hashes": bytes}, ("level", "idx")),
-    "checkpoint": ({"tree_size": int, "note": str, "logged_at": str}, "tree_size"),
-    "meta": ({"key": str, "value": str}, "key"),
-}
-
-_REFUSE = """
-CREATE TRIGGER {table}_refuses_{action} BEFORE {action} ON {table}
-BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END
-"""
-# A gap would be an entry without a leaf, and REPLACE would take the row of an id that
-# exists without asking the trigger on DELETE.
-_NEXT_ONLY = """
-CREATE TRIGGER record_refuses_gap BEFORE INSERT ON record
-WHEN NEW.idx IS NOT (SELECT COALESCE(MAX(idx) + 1, 0) FROM record)
-  OR EXISTS (SELECT 1 FROM record WHERE id = NEW.id)
-BEGIN SELECT RAISE(ABORT, 'record takes the next index and a new id only'); END
-"""
-_LARGER_ONLY = """
-CREATE TRIGGER checkpoint_refuses_smaller BEFORE INSERT ON checkpoint
-WHEN NEW.tree_size <= (SELECT MAX(tree_size) FROM checkpoint)
-BEGIN SELECT RAISE(ABORT, 'checkpoint takes a larger size only'); END
-"""
-
-
 def is_empty(connection: sqlite3.Connection) -> bool:
     """Whether the database holds no table yet."""
     return connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
 
 
-def create_schema(connection: sqlite3.Connection) -> None:
-    """Make tables and triggers; the caller holds a transaction."""
-    database = Database(connection, execute_plugins=False, recursive_triggers=False)
-    for name, (columns, key) in _TABLES.items():
-        table = database.table(name)
-        table.create(columns, pk=key, not_null=set(columns), strict=True)
-        for action in ("UPDATE", "DELETE"):
-            connection.execute(_REFUSE.format(table=name, action=action))
-    connection.execute("CREATE UNIQUE INDEX record_id ON record (id)")
-    connection.execute(_NEXT_ONLY)
-    connection.execute(_LARGER_ONLY)
+def truncate_wal(connection: sqlite3.Connection, wait_ms: int = 100) -> bool:
+    """Bring all that is committed into the file and empty the side file, in which pages stay
+    as they were before an erasure; whether nobody who reads was in the way."""
+    connection.execute(f"PRAGMA busy_timeout={wait_ms}")
+    try:
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_S * 1000}")
+    return busy == 0
 
 
 # --- statements ----------------------------------------------------------------------
 
 _ROWS = 64  # of one statement
-_RECORD_COLUMNS = "idx, id, tenant, leaf_hash, salt, body, logged_at"
 
 
 def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
@@ -136,20 +103,80 @@ def insert_meta(connection: sqlite3.Connection, values: dict[str, str]) -> None:
 
 
 def insert_records(connection: sqlite3.Connection, records: Sequence[StoredRecord]) -> None:
-    """Insert entries, many with one statement: each statement lets go of the interpreter,
-    and where another thread is busy it takes milliseconds to get it back."""
+    """Insert entries without their bodies, many with one statement: each statement lets go of
+    the interpreter, and where another thread is busy it takes milliseconds to get it back."""
     for first in range(0, len(records), _ROWS):
         rows = records[first : first + _ROWS]
         values: list[object] = []
         for r in rows:
-            values += (r.index, r.id, r.tenant, r.leaf_hash, r.salt, r.body, r.logged_at)
-        connection.execute(_insert_of(len(rows)), values)
+            values += (r.index, r.id, r.tenant, r.commitment, r.logged_at)
+        connection.execute(_insert_of("record", len(rows)), values)
+
+
+def insert_bodies(
+    connection: sqlite3.Connection, records: Sequence[StoredRecord], packed: Sequence[Packed]
+) -> None:
+    """Insert the bodies of entries, packed, in the same order."""
+    for first in range(0, len(records), _ROWS):
+        rows = records[first : first + _ROWS]
+        values: list[object] = []
+        for r, p in zip(rows, packed[first : first + _ROWS], strict=True):
+            values += (r.index, int(p.form), p.text, r.salt, p.data)
+        connection.execute(_insert_of("body", len(rows)), values)
+
+
+_COLUMNS = {
+    "record": "idx, id, tenant, commitment, logged_at",
+    "body": "idx, form, text, salt, data",
+}
 
 
 @cache
-def _insert_of(rows: int) -> str:
-    marks = ",".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows)
-    return f"INSERT INTO record ({_RECORD_COLUMNS}) VALUES {marks}"  # noqa: S608
+def _insert_of(table: str, rows: int) -> str:
+    marks = ",".join(["(?, ?, ?, ?, ?)"] * rows)
+    return f"INSERT INTO {table} ({_COLUMNS[table]}) VALUES {marks}"  # noqa: S608
+
+
+def keep_text(connection: sqlite3.Connection, digest: bytes, data: bytes) -> int:
+    """Keep a text that bodies are a difference from, where it is not kept; its number, 0 of
+    an empty one."""
+    if not data:
+        return 0
+    row = connection.execute("SELECT number FROM text WHERE digest = ?", (digest,)).fetchone()
+    if row is None:
+        query = (
+            "INSERT INTO text VALUES ((SELECT COALESCE(MAX(number), 0) + 1 FROM text), ?, ?) "
+            "RETURNING number"
+        )
+        row = connection.execute(query, (digest, data)).fetchone()
+    return int(row[0])
+
+
+def erase(connection: sqlite3.Connection, index: int, by_index: int) -> None:
+    """Overwrite body and salt of an entry, in the transaction that logs why."""
+    connection.execute("INSERT INTO erasure VALUES (?, ?)", (index, by_index))
+    query = (
+        "UPDATE body SET form = ?, salt = zeroblob(length(salt)), data = zeroblob(length(data)) "
+        "WHERE idx = ?"
+    )
+    connection.execute(query, (int(Form.ERASED), index))
+
+
+def find_place(connection: sqlite3.Connection, entry_id: str) -> tuple[int, bool] | None:
+    """The index of an entry, and whether it says why another one is erased."""
+    query = (
+        "SELECT idx, EXISTS (SELECT 1 FROM erasure WHERE by_idx = record.idx) "
+        "FROM record WHERE id = ?"
+    )
+    row = connection.execute(query, (entry_id,)).fetchone()
+    return None if row is None else (int(row[0]), bool(row[1]))
+
+
+def find_eraser(connection: sqlite3.Connection, index: int) -> str | None:
+    """The id of the entry that says why an entry is erased; None where it is not."""
+    query = "SELECT id FROM record WHERE idx = (SELECT by_idx FROM erasure WHERE idx = ?)"
+    row = connection.execute(query, (index,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def insert_tiles(connection: sqlite3.Connection, tiles: Sequence[Tile]) -> None:
@@ -189,16 +216,47 @@ def read_tile(connection: sqlite3.Connection, level: int, index: int) -> bytes:
     return bytes(row[0])
 
 
-def read_records(
-    connection: sqlite3.Connection, where: str, arguments: Sequence[object]
-) -> list[StoredRecord]:
-    """The entries that `where`, a constant of the caller, selects; in order of index."""
-    query = f"SELECT {_RECORD_COLUMNS} FROM record WHERE {where} ORDER BY idx"  # noqa: S608
-    return [StoredRecord(*row) for row in connection.execute(query, arguments)]
-
-
 def read_commitments(connection: sqlite3.Connection, first: int, count: int) -> list[bytes]:
-    """What the entries from an index on commit to, at most so many."""
-    query = "SELECT salt, body FROM record WHERE idx >= ? AND idx < ? ORDER BY idx"
-    found = connection.execute(query, (first, first + count))
-    return [commit(salt, body) for salt, body in found]
+    """What the tree holds of `count` entries from `first` on, erased ones too; fewer where
+    there are fewer."""
+    query = "SELECT commitment FROM record WHERE idx >= ? AND idx < ? ORDER BY idx"
+    return [bytes(row[0]) for row in connection.execute(query, (first, first + count))]
+
+
+def read_records(
+    connection: sqlite3.Connection,
+    where: str,
+    arguments: Sequence[object],
+    unpacker: Unpacker | None = None,
+) -> list[StoredRecord]:
+    """The entries that `where`, a constant of the caller, selects by columns of `record`; in
+    order of index.
+
+    Args:
+        unpacker: One of this connection that is kept, where more is read than once.
+
+    Raises:
+        LedgerError: A body is not there, or is none that was written here.
+    """
+    unpacker = unpacker or Unpacker(connection)
+    query = (
+        "SELECT idx, id, tenant, commitment, logged_at, form, text, salt, data, by_idx "  # noqa: S608
+        f"FROM record LEFT JOIN body USING (idx) LEFT JOIN erasure USING (idx) WHERE {where} "
+        "ORDER BY idx"
+    )
+    return [_record(row, unpacker) for row in connection.execute(query, arguments).fetchall()]
+
+
+def _record(row: tuple[Any, ...], unpacker: Unpacker) -> StoredRecord:
+    index, entry_id, tenant, commitment, logged_at, form, text, salt, data, erased_by = row
+    if erased_by is not None and form == Form.ERASED:
+        return StoredRecord(index, entry_id, tenant, commitment, b"", b"", logged_at, erased_by)
+    try:
+        # Without a body there is no form, and none is read.
+        body = unpacker.unpack(Packed(form, text, data))
+    except LedgerError as error:
+        raise LedgerError(
+            f"the ledger is damaged: entry {index} is not what was logged ({error}); "
+            "restore the ledger from a replica"
+        ) from error
+    return StoredRecord(index, entry_id, tenant, commitment, salt, body, logged_at)

@@ -15,8 +15,6 @@ ledger, or another file is in its place.
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -24,16 +22,21 @@ from time import monotonic
 from gateway.errors import EntryConflictError, LedgerError, LedgerUnavailableError
 from gateway.keys import CheckpointSigner
 from gateway.ledger import storage
-from gateway.ledger.entry import SALT_SIZE, commit, entry_leaf
-from gateway.ledger.head import Head, Receipt, make_head
+from gateway.ledger.bodies import Packer, Unpacker
+from gateway.ledger.entry import SALT_SIZE, commit
+from gateway.ledger.erasing import Erasing
+from gateway.ledger.head import Head, make_head
 from gateway.ledger.lines import Lines
 from gateway.ledger.once import Book, Once
+from gateway.ledger.pending import Pending
 from gateway.ledger.storage import StoredRecord
 from gateway.ledger.tree import GrowingTree, Tile
 
 # Whoever comes waits for the group under way, so it must not be large; beyond this, a sync is
 # little of what a group costs.
 MAX_GROUP = 128
+# How often it is tried to empty what an erasure left in the side file of the database.
+TIDY_S = 1.0
 # After a failed append, so many seconds pass before the ledger is said to take entries again
 # although none has been tried.
 DOUBT_S = 10.0
@@ -49,17 +52,6 @@ _FOREIGN = (
 
 Clock = Callable[[], datetime]
 Random = Callable[[int], bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An append that waits for its answer."""
-
-    id: str
-    tenant: str
-    body: bytes
-    answer: "Future[Receipt]"
-    once: Once | None = None  # the same object in all that share it
 
 
 class Writer:
@@ -79,6 +71,13 @@ class Writer:
         self.head = head
         self._connection = connection
         self._book = Book(connection)
+        self._erasing = Erasing(connection)
+        self._packer = Packer()
+        # What bodies repeat, as somebody told it last, and the packer of it until a commit has
+        # kept it.
+        self._told: bytes | None = None
+        self._coming: Packer | None = None
+        self._read = Unpacker(connection)
         self._tree = tree
         self._origin = head.checkpoint.origin
         self._signer = signer
@@ -115,6 +114,14 @@ class Writer:
         recently = failed_at is not None and monotonic() - failed_at < DOUBT_S
         return "the last append failed" if recently else None
 
+    def repeats(self, text: bytes) -> None:
+        """Keep bodies from now on as a difference from this text."""
+        self._told = text
+
+    def is_tidy(self) -> bool:
+        """Whether nothing of what is erased is left in the files of the database."""
+        return self._erasing.is_tidy
+
     def is_broken(self) -> bool:
         """Whether it has stopped for good, so that only opening the ledger again can help."""
         return self._broken is not None
@@ -134,6 +141,7 @@ class Writer:
             last = self._look(last)
             group = _started(self._lines.take(MAX_GROUP))
             if not group:
+                self._erasing.tidy()
                 continue
             try:
                 self._append(group)
@@ -145,7 +153,8 @@ class Writer:
         nothing more will come."""
         try:
             while not last:
-                following = self._queue.get(block=not self._lines)
+                timeout = None if self._erasing.is_tidy else TIDY_S
+                following = self._queue.get(block=not self._lines, timeout=timeout)
                 if following is None:
                     return True
                 if following:
@@ -158,7 +167,7 @@ class Writer:
         if self._broken is not None:
             raise LedgerUnavailableError(self._broken)
         now = self._clock()
-        group, once = self._admit(group, int(now.timestamp()))
+        group, once = self._admit(self._erasing.admit(group), int(now.timestamp()))
         try:
             self._append_but(group, {}, once, now)
         except sqlite3.IntegrityError:
@@ -184,28 +193,29 @@ class Writer:
         logged_at = rfc3339(now)
         salts = self._random(SALT_SIZE * len(group))
         fresh: list[StoredRecord] = []
-        commitments: dict[str, bytes] = {}
+        erased: dict[int, str] = {}
         for number, pending in enumerate(group):
             if pending.id in known:
                 continue
             salt = salts[SALT_SIZE * number : SALT_SIZE * (number + 1)]
-            commitment = commit(salt, pending.body)
             record = StoredRecord(
                 self._tree.size + len(fresh),
                 pending.id,
                 pending.tenant,
-                entry_leaf(commitment),
+                commit(salt, pending.body),
                 salt,
                 pending.body,
                 logged_at,
             )
             known[pending.id] = record
-            commitments[pending.id] = commitment
             fresh.append(record)
+            if pending.erases is not None:
+                erased[record.index] = pending.erases
         if fresh:
-            self._write(fresh, logged_at, once, int(now.timestamp()))
+            self._write(fresh, erased, once, now)
+        new = {record.id for record in fresh}
         for pending in group:
-            self._answer(pending, known[pending.id], commitments.get(pending.id))
+            self._answer(pending, known[pending.id], is_new=pending.id in new)
 
     def _admit(self, group: list[Pending], now: int) -> tuple[list[Pending], list[Once]]:
         """The group without those whose key cannot be used, and the keys of the rest."""
@@ -225,10 +235,17 @@ class Writer:
 
     def _find(self, ids: list[str]) -> dict[str, StoredRecord]:
         marks = ",".join("?" * len(ids))
-        found = storage.read_records(self._connection, f"id IN ({marks})", ids)
+        found = storage.read_records(self._connection, f"id IN ({marks})", ids, self._read)
         return {record.id: record for record in found}
 
-    def _write(self, fresh: list[StoredRecord], logged_at: str, once: list[Once], now: int) -> None:
+    def _write(
+        self,
+        fresh: list[StoredRecord],
+        erased: dict[int, str],
+        once: list[Once],
+        now: datetime,
+    ) -> None:
+        """Write entries, and erase by index of the entry that says why."""
         size = self._tree.size
         self._tree.forget_full_tiles()
         try:
@@ -236,11 +253,17 @@ class Writer:
             for record in fresh:
                 tiles += self._tree.append(record.leaf_hash)
             head = make_head(self._tree, self._origin, self._read_tile, self._signer)
+            packer = self._latest_packer()
             self._connection.execute("BEGIN IMMEDIATE")
+            if packer is self._coming:
+                packer.number = storage.keep_text(self._connection, packer.digest, packer.text)
+            packed = packer.pack([record.body for record in fresh])
             storage.insert_records(self._connection, fresh)
+            storage.insert_bodies(self._connection, fresh, packed)
+            self._erasing.erase(erased)
             storage.insert_tiles(self._connection, tiles)
-            storage.insert_checkpoint(self._connection, head.size, head.note, logged_at)
-            keys = self._book.write(once, now)
+            storage.insert_checkpoint(self._connection, head.size, head.note, rfc3339(now))
+            keys = self._book.write(once, int(now.timestamp()))
             self._check_still_ours()
         except Exception:
             self._roll_back(size)
@@ -254,9 +277,20 @@ class Writer:
                 self._stop(_BROKEN)
             raise
         self.head = head
+        self._packer, self._coming = packer, None
         self._book.count(keys)
         self._failed_at = None
+        if erased:
+            self._erasing.tidy()
         self.on_commit(len(fresh))
+
+    def _latest_packer(self) -> Packer:
+        if self._told is not None:
+            text, self._told = self._told, None
+            packer = Packer(text)
+            if packer.digest != self._packer.digest:
+                self._coming = packer
+        return self._coming or self._packer
 
     def _check_still_ours(self) -> None:
         try:
@@ -268,14 +302,16 @@ class Writer:
     def _read_tile(self, level: int, index: int) -> bytes:
         return storage.read_tile(self._connection, level, index)
 
-    def _answer(self, pending: Pending, record: StoredRecord, commitment: bytes | None) -> None:
+    def _answer(self, pending: Pending, record: StoredRecord, *, is_new: bool) -> None:
         try:
+            if record.erased_by is not None:
+                raise self._erasing.error_of(record)
             if record.body != pending.body or record.tenant != pending.tenant:
                 raise EntryConflictError(entry_id=record.id, index=record.index)
-            if commitment is None:
-                receipt = self.head.checked_receipt(record, self._read_tile)
+            if is_new:
+                receipt = self.head.receipt(record, self._read_tile)
             else:
-                receipt = self.head.receipt(record, commitment, self._read_tile)
+                receipt = self.head.checked_receipt(record, self._read_tile)
         except LedgerError as error:
             pending.answer.set_exception(error)
         else:

@@ -24,6 +24,7 @@ from gateway.errors import (
     LedgerError,
     LedgerUnavailableError,
 )
+from gateway.ledger.erased import ErasedEntryError, ErasureRefusedError
 from gateway.ledger.head import Receipt
 from gateway.ledger.once import Once
 from gateway.ledger.storage import StoredRecord
@@ -39,7 +40,13 @@ _NUMBER = struct.Struct(">q")
 # What an append can fail with, by its reason; whoever asks acts on the class.
 _ERRORS: dict[str, type[LedgerError]] = {
     one.reason: one
-    for one in (LedgerError, LedgerUnavailableError, KeyTakenError, KeysExhaustedError)
+    for one in (
+        LedgerError,
+        LedgerUnavailableError,
+        KeyTakenError,
+        KeysExhaustedError,
+        ErasureRefusedError,
+    )
 }
 
 
@@ -55,6 +62,9 @@ class Failure:
     def of(error: BaseException) -> "Failure":
         if isinstance(error, EntryConflictError):
             return Failure(error.reason, error.entry_id, error.index)
+        if isinstance(error, ErasedEntryError):
+            # No id has a line break.
+            return Failure(error.reason, f"{error.entry_id}\n{error.erasure_id}", error.index)
         if not isinstance(error, LedgerError):
             return Failure(LedgerUnavailableError.reason, f"unforeseen: {type(error).__name__}", 0)
         kind = error.reason if error.reason in _ERRORS else LedgerError.reason
@@ -68,6 +78,9 @@ class Failure:
         """
         if self.kind == EntryConflictError.reason:
             return EntryConflictError(entry_id=self.words, index=self.index)
+        if self.kind == ErasedEntryError.reason:
+            entry_id, _, erasure_id = self.words.partition("\n")
+            return ErasedEntryError(entry_id=entry_id, index=self.index, erasure_id=erasure_id)
         if self.kind not in _ERRORS:
             raise FrameError(f"there is no failure {self.kind!r}")
         return _ERRORS[self.kind](self.words)
@@ -100,9 +113,9 @@ def _put(value: Value, parts: list[bytes]) -> None:
         case Receipt(index, tree_size, leaf_hash, proof_text, logged_at):
             parts.append(b"R")
             _put((index, tree_size, leaf_hash, proof_text, logged_at), parts)
-        case StoredRecord(index, id_, tenant, leaf_hash, salt, body, logged_at):
+        case StoredRecord(index, id_, tenant, commitment, salt, body, logged_at):
             parts.append(b"P")
-            _put((index, id_, tenant, leaf_hash, salt, body, logged_at), parts)
+            _put((index, id_, tenant, commitment, salt, body, logged_at), parts)
         case Once(key, tenant, request, answer, until):
             parts.append(b"O")
             _put((key, tenant, request, answer, until), parts)

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from gateway.identifiers import uuid7
 from gateway.keys import CheckpointKey
 from gateway.ledger import storage
-from gateway.ledger.entry import SALT_SIZE, commit, entry_leaf
+from gateway.ledger.bodies import Packer
+from gateway.ledger.entry import SALT_SIZE, commit
 from gateway.ledger.head import make_head
 from gateway.ledger.storage import StoredRecord
 from gateway.ledger.tree import GrowingTree, Tile
@@ -54,6 +55,7 @@ def make(folder: Path, entries: int) -> str:
 
 
 def _fill(connection: sqlite3.Connection, entries: int, key: CheckpointKey) -> None:
+    packer = Packer()
     tree = GrowingTree.restore(0, lambda _level, _index: b"", [])
     # Before anything that the gateway will log.
     begin = datetime.now(UTC) - timedelta(days=1)
@@ -61,6 +63,7 @@ def _fill(connection: sqlite3.Connection, entries: int, key: CheckpointKey) -> N
         connection.execute("BEGIN IMMEDIATE")
         records, tiles = _group(tree, first, min(first + _GROUP, entries), begin)
         storage.insert_records(connection, records)
+        storage.insert_bodies(connection, records, packer.pack([one.body for one in records]))
         storage.insert_tiles(connection, tiles)
         connection.execute("COMMIT")
         tree.forget_full_tiles()
@@ -81,12 +84,14 @@ def _group(
         at = begin + timedelta(milliseconds=index / 1000)
         salt = salts[SALT_SIZE * (index - first) :][:SALT_SIZE]
         body = b'{"entry":"%0*d"}' % (BODY - 12, index)
-        leaf = entry_leaf(commit(salt, body))
+        commitment = commit(salt, body)
         logged_at = at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
         records.append(
-            StoredRecord(index, uuid7(at, os.urandom), DEFAULT_TENANT, leaf, salt, body, logged_at)
+            StoredRecord(
+                index, uuid7(at, os.urandom), DEFAULT_TENANT, commitment, salt, body, logged_at
+            )
         )
-        tiles += tree.append(leaf)
+        tiles += tree.append(records[-1].leaf_hash)
     return records, tiles
 
 

@@ -83,8 +83,8 @@ def test_a_trust_file_under_which_no_decision_would_verify_is_refused(
 def test_a_newest_entry_that_was_changed_on_disk_is_refused(world: World, tmp_path: Path) -> None:
     check(world)
     damage = sqlite3.connect(tmp_path / "ledger" / DATABASE)
-    damage.execute("DROP TRIGGER record_refuses_update")
-    damage.execute("UPDATE record SET body = CAST(replace(body, 'payload', 'qayload') AS BLOB)")
+    damage.execute("DROP TRIGGER body_refuses_update")
+    damage.execute("UPDATE body SET salt = zeroblob(32)")
     damage.commit()
     damage.close()
     with pytest.raises(ConfigurationError, match="no proof that holds"):

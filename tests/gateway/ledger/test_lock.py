@@ -146,7 +146,7 @@ def copy_last_record(path: Path) -> None:
     connection = sqlite3.connect(path)
     with connection:
         connection.execute(
-            "INSERT INTO record SELECT idx + 1, 'foreign', tenant, leaf_hash, salt, body, "
+            "INSERT INTO record SELECT idx + 1, 'foreign', tenant, commitment, "
             "logged_at FROM record ORDER BY idx DESC LIMIT 1"
         )
     connection.close()

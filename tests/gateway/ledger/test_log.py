@@ -335,7 +335,7 @@ def test_another_origin_or_key_is_refused(tmp_path: Path) -> None:
         open_log(tmp_path, signer=CheckpointKey.generate(ORIGIN))
 
 
-@pytest.mark.parametrize("version", ["2", "0", "", "one"])
+@pytest.mark.parametrize("version", ["3", "0", "", "one"])
 def test_another_schema_version_is_refused(tmp_path: Path, version: str) -> None:
     open_log(tmp_path).close()
     tamper(tmp_path, "UPDATE meta SET value = ? WHERE key = 'schema_version'", version)
@@ -368,9 +368,9 @@ FLIP = "UPDATE {} SET {} = ? WHERE {}"
 READ = "SELECT {1} FROM {0} WHERE {2}"
 
 DAMAGE: dict[str, tuple[str, str, str]] = {
-    "leaf of the last entry": ("record", "leaf_hash", "idx = 599"),
-    "salt of an entry at the right edge": ("record", "salt", "idx = 520"),
-    "body of an entry at the right edge": ("record", "body", "idx = 512"),
+    "commitment of the last entry": ("record", "commitment", "idx = 599"),
+    "salt of an entry at the right edge": ("body", "salt", "idx = 520"),
+    "body of an entry at the right edge": ("body", "data", "idx = 512"),
     "full tile": ("tile", "hashes", "idx = 1"),
     "last checkpoint": ("checkpoint", "note", "tree_size = 600"),
 }
@@ -446,9 +446,10 @@ def test_a_checkpoint_that_the_key_did_not_sign_is_not_opened(whole: Path) -> No
         open_log(whole)
 
 
-@pytest.mark.parametrize("column", ["body", "salt", "leaf_hash"])
+@pytest.mark.parametrize("column", ["data", "salt", "commitment"])
 def test_an_old_entry_that_changed_on_disk_is_never_served(whole: Path, column: str) -> None:
-    tamper(whole, FLIP.format("record", column, "idx = 5"), bytes(32))
+    table = "record" if column == "commitment" else "body"
+    tamper(whole, FLIP.format(table, column, "idx = 5"), bytes(32))
     with open_log(whole) as log:
         check_proof(log, "entry-4")
         for read in (log.get, log.proof):
@@ -511,10 +512,10 @@ def test_a_database_that_will_not_sync_is_refused(tmp_path: Path) -> None:
         open_log(tmp_path, connect=connect)
 
 
-_FROM = "SELECT {}, {}, tenant, leaf_hash, {}, body, logged_at FROM record WHERE idx = 1"
+_FROM = "SELECT {}, {}, tenant, {}, logged_at FROM record WHERE idx = 1"
 
 FORBIDDEN = [
-    "UPDATE record SET body = x'00' WHERE idx = 0",
+    "UPDATE record SET tenant = 'x' WHERE idx = 0",
     "DELETE FROM record WHERE idx = 0",
     "DELETE FROM record",
     "UPDATE tile SET hashes = x'00'",
@@ -523,12 +524,12 @@ FORBIDDEN = [
     "DELETE FROM checkpoint",
     "UPDATE meta SET value = 'x'",
     "DELETE FROM meta",
-    "INSERT OR REPLACE INTO record " + _FROM.format(600, "'entry-0'", "salt"),
-    "INSERT OR REPLACE INTO record " + _FROM.format(0, "'new'", "salt"),
-    "INSERT INTO record " + _FROM.format(1000, "'new'", "salt"),
-    "INSERT INTO record " + _FROM.format("NULL", "'new'", "salt"),
+    "INSERT OR REPLACE INTO record " + _FROM.format(600, "'entry-0'", "commitment"),
+    "INSERT OR REPLACE INTO record " + _FROM.format(0, "'new'", "commitment"),
+    "INSERT INTO record " + _FROM.format(1000, "'new'", "commitment"),
+    "INSERT INTO record " + _FROM.format("NULL", "'new'", "commitment"),
     "INSERT INTO record " + _FROM.format(600, "'new'", "7"),
-    "INSERT INTO record " + _FROM.format(600, "NULL", "salt"),
+    "INSERT INTO record " + _FROM.format(600, "NULL", "commitment"),
     "INSERT INTO checkpoint VALUES (599, 'x', 'x')",
     "INSERT OR REPLACE INTO checkpoint VALUES (600, 'x', 'x')",
 ]

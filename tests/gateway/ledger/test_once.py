@@ -1,5 +1,6 @@
 """A key is used up with its entries and never without them; nobody else's is touched."""
 
+import os
 import sqlite3
 from concurrent.futures import wait
 from datetime import datetime, timedelta
@@ -117,7 +118,7 @@ def test_an_append_that_is_rolled_back_uses_up_no_key_and_none_of_the_room(tmp_p
         append(log, "first")
         (pages,) = connections[0].execute("PRAGMA page_count").fetchone()
         connections[0].execute(f"PRAGMA max_page_count={pages + 2}")
-        big = log.append_all([("big", "clinic-a", bytes(90_000))], once=row("k"))
+        big = log.append_all([("big", "clinic-a", os.urandom(90_000))], once=row("k"))
         assert isinstance(big[0].exception(10), LedgerUnavailableError)
         assert log.find_once(digest("k"), AT) is None
         connections[0].execute("PRAGMA max_page_count=1000000")

@@ -1,0 +1,196 @@
+"""How bodies are kept: compressed against a text that the ledger holds under its digest.
+
+    form 2  the body as it is
+    form 3  a Zstandard frame (RFC 8878) of the body
+    form 4  a DSSE envelope taken apart, so that it compresses: the length of the payload in 4
+            bytes, that of what follows up to the first signature in 2, that of the signature in
+            1; the signature; and a frame of the payload, of what follows it, and of the rest
+    form 5  erased: as many zeros as the data had
+
+The base64 of the payload and of the first signature is taken off; whether it comes back the
+same is tried before. Forms are of one size, so that an erasure moves nothing in the file.
+"""
+
+import binascii
+import hashlib
+import sqlite3
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from zstandard import (
+    DICT_TYPE_RAWCONTENT,
+    ZstdCompressionDict,
+    ZstdCompressor,
+    ZstdDecompressor,
+    ZstdError,
+    get_frame_parameters,
+)
+
+from gateway.errors import LedgerError
+
+MAX_UNPACKED = 4 * 1024 * 1024 + 1024
+MAX_TEXT = 1024 * 1024
+LEVEL = 6
+_SHORTEST = 64  # below, a frame spares nothing
+_LENGTHS = struct.Struct(">IHB")
+_PAYLOAD = b'{"payload":"'
+_SIGNATURE = b'"sig":"'
+
+
+class Form(IntEnum):
+    """How the data of a row is to be read."""
+
+    PLAIN = 2
+    FRAME = 3
+    ENVELOPE = 4
+    ERASED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A body as it is kept. `text` is the number of the text that it is a difference from, 0
+    where it is from none."""
+
+    form: int
+    text: int
+    data: bytes
+
+
+# --- packing -------------------------------------------------------------------------
+
+
+class Packer:
+    """Packs bodies against one text, of which the last `MAX_TEXT` bytes count. Belongs to one
+    thread. `number` is that of the text in the ledger."""
+
+    def __init__(self, text: bytes = b"") -> None:
+        self.text = text[-MAX_TEXT:]
+        self.digest = hashlib.sha256(self.text).digest()
+        self.number = 0
+        dictionary = None
+        if self.text:
+            dictionary = ZstdCompressionDict(self.text, dict_type=DICT_TYPE_RAWCONTENT)
+            dictionary.precompute_compress(level=LEVEL)  # pyright: ignore[reportUnknownMemberType]
+        # The number of the text stands in the row, and a digest is over the whole body.
+        self._compressor = ZstdCompressor(
+            level=LEVEL, dict_data=dictionary, write_checksum=False, write_dict_id=False
+        )
+
+    def pack(self, bodies: Sequence[bytes]) -> list[Packed]:
+        """Pack bodies, in the same order."""
+        apart = [_take_apart(body) for body in bodies]
+        whole = [
+            body if taken is None else taken[1] for body, taken in zip(bodies, apart, strict=True)
+        ]
+        packed: list[Packed] = []
+        for body, taken, frame in zip(bodies, apart, self._compress(whole), strict=True):
+            form, data = (Form.FRAME, frame) if taken is None else (Form.ENVELOPE, taken[0] + frame)
+            if len(data) < len(body) and len(body) >= _SHORTEST:
+                packed.append(Packed(form, self.number, data))
+            else:
+                packed.append(Packed(Form.PLAIN, 0, body))
+        return packed
+
+    def _compress(self, bodies: Sequence[bytes]) -> list[bytes]:
+        if len(bodies) == 1:
+            return [self._compressor.compress(bodies[0])]
+        # In one go: each call lets go of the interpreter, and where another thread is busy it
+        # takes milliseconds to get it back.
+        found = self._compressor.multi_compress_to_buffer(list(bodies), threads=1)
+        return [found[at].tobytes() for at in range(len(bodies))]
+
+
+def _take_apart(body: bytes) -> tuple[bytes, bytes] | None:
+    """What is kept of an envelope as it is, and what is compressed; None where it does not
+    come back the same."""
+    if not body.startswith(_PAYLOAD):
+        return None
+    end = body.find(b'"', len(_PAYLOAD))
+    begin = body.find(_SIGNATURE, end) + len(_SIGNATURE)
+    last = body.find(b'"', begin)
+    if end < 0 or begin < len(_SIGNATURE) or last < 0:
+        return None
+    try:
+        payload = binascii.a2b_base64(body[len(_PAYLOAD) : end])
+        signature = binascii.a2b_base64(body[begin:last])
+    except binascii.Error:
+        return None
+    between, rest = body[end:begin], body[last:]
+    if len(signature) > 0xFF or len(between) > 0xFFFF:
+        return None
+    if _put_together(payload, between, signature, rest) != body:
+        return None
+    head = _LENGTHS.pack(len(payload), len(between), len(signature)) + signature
+    return head, b"".join((payload, between, rest))
+
+
+def _put_together(payload: bytes, between: bytes, signature: bytes, rest: bytes) -> bytes:
+    return b"".join(
+        (
+            _PAYLOAD,
+            binascii.b2a_base64(payload, newline=False),
+            between,
+            binascii.b2a_base64(signature, newline=False),
+            rest,
+        )
+    )
+
+
+# --- unpacking -----------------------------------------------------------------------
+
+
+class Unpacker:
+    """Gives bodies back, for one connection and one thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._decompressors: dict[int, ZstdDecompressor] = {0: ZstdDecompressor()}
+
+    def unpack(self, packed: Packed) -> bytes:
+        """The body of a row, of `MAX_UNPACKED` bytes at most.
+
+        Raises:
+            LedgerError: The row is none that was written here.
+        """
+        try:
+            match packed.form:
+                case Form.PLAIN:
+                    return packed.data
+                case Form.FRAME:
+                    return self._decompress(packed.text, packed.data)
+                case Form.ENVELOPE:
+                    return self._envelope(packed)
+                case _:
+                    raise LedgerError(f"its body is not there, or of form {packed.form}")
+        except (ZstdError, struct.error) as error:
+            raise LedgerError(f"its body cannot be unpacked: {error}") from error
+
+    def _envelope(self, packed: Packed) -> bytes:
+        payload, between, signature = _LENGTHS.unpack_from(packed.data)
+        begin = _LENGTHS.size + signature
+        whole = self._decompress(packed.text, packed.data[begin:])
+        return _put_together(
+            whole[:payload],
+            whole[payload : payload + between],
+            packed.data[_LENGTHS.size : begin],
+            whole[payload + between :],
+        )
+
+    def _decompress(self, text: int, frame: bytes) -> bytes:
+        # What the frame says is what is allocated.
+        size = get_frame_parameters(frame).content_size
+        if not 0 <= size <= MAX_UNPACKED:
+            raise LedgerError(f"its body would have {size} bytes")
+        if text not in self._decompressors:
+            self._decompressors[text] = self._load(text)
+        return self._decompressors[text].decompress(frame, allow_extra_data=False)
+
+    def _load(self, number: int) -> ZstdDecompressor:
+        query = "SELECT digest, data FROM text WHERE number = ?"
+        row = self._connection.execute(query, (number,)).fetchone()
+        if row is None or hashlib.sha256(row[1]).digest() != row[0]:
+            raise LedgerError(f"text {number}, from which it differs, is not what was stored")
+        dictionary = ZstdCompressionDict(row[1], dict_type=DICT_TYPE_RAWCONTENT)
+        return ZstdDecompressor(dict_data=dictionary)
