@@ -27,7 +27,8 @@ from dsl.vectors import Vector, agreement_vectors
 from gateway.errors import ConfigurationError
 
 MAX_FILES = 1000
-MAX_BYTES = 16 * 1024 * 1024  # of all sources together
+MAX_BYTES = 4 * 1024 * 1024  # of all sources together
+MAX_RULES = 10_000
 PACK = Path(__file__).resolve().parent.parent / "policies"
 # Before the names of sources that were not given, but imported from the pack.
 FROM_PACK = "charter-pack/"
@@ -81,8 +82,8 @@ def read_sources(folder: Path) -> list[SourceText]:
     ]
     if any(source.name.startswith(FROM_PACK) for source in sources):
         raise ConfigurationError(f"{folder}: the folder name {FROM_PACK} is for imported charters")
-    if sum(len(source.text) for source in sources) > MAX_BYTES:
-        raise ConfigurationError(f"{folder}: more than 16 MiB of charters")
+    if sum(len(source.text.encode()) for source in sources) > MAX_BYTES:
+        raise ConfigurationError(f"{folder}: more than {MAX_BYTES:,} bytes of charters")
     return sources
 
 
@@ -144,8 +145,11 @@ def build(compiled: Compiled, fixtures: Fixtures) -> Bundle:
     Raises:
         CompilationFailedError: They did not compile.
         UnknownFixtureError: An example names an entity that `fixtures` does not hold.
+        ConfigurationError: They have too many rules.
     """
     model, program = compiled.require()
+    if len(program.rules) > MAX_RULES:
+        raise ConfigurationError(f"{len(program.rules):,} rules, of at most {MAX_RULES:,}")
     asked = (case.question for case in cases(model, program, fixtures))
     vectors = agreement_vectors(program, asked)
     policies = cedar_policies(program)

@@ -149,6 +149,9 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.ledger",
     ),
     "gateway.web": (
+        "gateway.bundle",
+        "gateway.fetch",
+        "gateway.sources.settings",
         "gateway.errors",
         "gateway.ledger.once",
         "gateway.ledger.tile_paths",

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dsl.facts import MAX_TERM_LENGTH, MAX_TERMS
+from gateway import bundle, fetch
 from gateway.ledger import once
 from gateway.pdp.combine import DEFAULT_TIMEOUT_S
 from gateway.record.canonical import MAX_DEPTH, MAX_INTEGER, MAX_KEYS, MAX_STRING, MAX_VALUES
 from gateway.service import DECISION_TIMEOUT_S, MAX_BODY_BYTES
+from gateway.sources.settings import MAX_TIMEOUT_MS
 from gateway.web import connections, idempotency, limits, protocol
 
 # A decimal beyond its type is refused anyway; none has more digits than this.
@@ -65,6 +67,12 @@ LIMITS = (
         connections.MAX_CONNECTIONS_OF_CLIENT,
         "listen.connections_of_client",
     ),
+    Limit("charter_bytes", bundle.MAX_BYTES),
+    Limit("charter_files", bundle.MAX_FILES),
+    Limit("charter_rules", bundle.MAX_RULES),
+    Limit("outbound_ms", int(fetch.TIMEOUT_S * 1000)),
+    Limit("outbound_bytes", fetch.MAX_BYTES),
+    Limit("fact_source_ms", MAX_TIMEOUT_MS),
 )
 Stated = Mapping[str, int]
 

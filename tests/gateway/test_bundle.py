@@ -111,8 +111,17 @@ def test_too_much_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(bundle, "MAX_BYTES", 20)
     for number in range(3):
         (tmp_path / f"{number}.charter").write_text("charter x")
-    with pytest.raises(ConfigurationError, match="16 MiB"):
+    with pytest.raises(ConfigurationError, match="more than 20 bytes"):
         bundle.read_sources(tmp_path)
+
+
+def test_too_many_rules_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = len(build().program.rules)
+    monkeypatch.setattr(bundle, "MAX_RULES", number)
+    assert build().program.rules
+    monkeypatch.setattr(bundle, "MAX_RULES", number - 1)
+    with pytest.raises(ConfigurationError, match=f"{number} rules, of at most {number - 1}"):
+        build()
 
 
 # --- imports from the pack -----------------------------------------------------------

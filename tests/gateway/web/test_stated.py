@@ -30,6 +30,8 @@ def test_the_file_tells_them() -> None:
         ("string_bytes", 64 * 1024), ("integer", 9007199254740991),
         ("head_ms", 10_000), ("body_ms", 10_000), ("engine_ms", 500),
         ("in_flight_of_tenant", 64), ("connections_of_client", 100),
+        ("charter_bytes", 2**22), ("charter_rules", 10_000), ("charter_files", 1_000),
+        ("outbound_ms", 5_000), ("outbound_bytes", 2**20), ("fact_source_ms", 1_000),
     ],
 )  # fmt: skip
 def test_a_limit_has_the_value_that_was_promised(name: str, value: int) -> None:
