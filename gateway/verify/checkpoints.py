@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from gateway.errors import CheckpointKeyUnknownError, CheckpointOriginError
+from gateway.errors import CheckpointOriginError
 from gateway.keys import decode_base64
-from gateway.ledger.checkpoint import Checkpoint, check_extends, parse_checkpoint, verify_checkpoint
+from gateway.ledger.checkpoint import Checkpoint, check_extends, parse_checkpoint
 from gateway.ledger.cosignature import verify_cosignatures
 from gateway.ledger.merkle import HASH_SIZE
-from gateway.ledger.note import parse_note
+from gateway.ledger.note import parse_note, verify_note
 from gateway.verify.refused import ConsistencyMissingError, EvidenceError
 from gateway.verify.trust import Trust
 
@@ -23,22 +23,15 @@ def read_checkpoint(data: bytes, trust: Trust, *, witnessed: bool = True) -> Che
         witnessed: Whether witnesses must have cosigned.
 
     Raises:
-        LedgerError: See `verify_checkpoint` and `verify_cosignatures`.
+        LedgerError: See `verify_note`, `Trust.check_size` and `verify_cosignatures`.
     """
     note = parse_note(data)
     checkpoint = parse_checkpoint(note)
     keys = trust.log_keys(checkpoint.origin)
     if not keys:
         raise CheckpointOriginError(expected=trust.origin, found=checkpoint.origin)
-    *others, last = keys
-    for key in others:
-        try:
-            verify_checkpoint(data, key, origin=checkpoint.origin)
-            break
-        except CheckpointKeyUnknownError:  # made with another key of that log
-            continue
-    else:
-        verify_checkpoint(data, last, origin=checkpoint.origin)
+    # Of the keys that signed, the first, which is the newest, says whether it counts.
+    trust.check_size(verify_note(note, keys)[0], checkpoint.size)
     quorum = trust.terms.quorum if witnessed else 0
     verify_cosignatures(note, trust.terms.witnesses, quorum=quorum)
     return checkpoint

@@ -190,10 +190,14 @@ def _verify_with_any(body: bytes, proof: str, trust: Trust, origin: str) -> Veri
     *others, last = trust.log_keys(origin)
     for key in others:
         try:
-            return verify_proof(body, proof, key, origin=origin)
+            place = verify_proof(body, proof, key, origin=origin)
         except CheckpointKeyUnknownError:  # made with another key of that log
             continue
-    return verify_proof(body, proof, last, origin=origin)
+        trust.check_size(key, place.checkpoint.size)
+        return place
+    place = verify_proof(body, proof, last, origin=origin)
+    trust.check_size(last, place.checkpoint.size)
+    return place
 
 
 def _read_predicate(predicate: Mapping[str, Json]) -> tuple[str, str]:

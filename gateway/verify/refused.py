@@ -27,6 +27,12 @@ class KeyPeriodError(SignatureError):
     reason = "key-period"
 
 
+class CheckpointKeyPeriodError(LedgerError):
+    """The checkpoint is larger than any that is believed from the key that signed it."""
+
+    reason = "checkpoint-key-period"
+
+
 class DecidedLaterError(RecordError):
     """The decision says that it was made after the time at which it is judged."""
 

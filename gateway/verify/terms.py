@@ -45,24 +45,34 @@ def _no_periods() -> Mapping[str, Period]:
     return MappingProxyType({})
 
 
+def _no_sizes() -> Mapping[str, int]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What version 2 of a trust file may say besides; `periods` are of decision keys by id,
-    `rules` of bundles by digest."""
+    `rules` of bundles by digest, `last_sizes` of keys of `further_logs` by vkey."""
 
     periods: Mapping[str, Period] = field(default_factory=_no_periods)
     further_logs: tuple[tuple[str, CheckpointPublicKey], ...] = ()
+    last_sizes: Mapping[str, int] = field(default_factory=_no_sizes)
     threshold: int = 1
     quorum: int = 0
     witnesses: tuple[WitnessPublicKey, ...] = ()
     rules: Mapping[str, Period] = field(default_factory=_no_periods)
     timestamps: Timestampers | None = None
 
+    def _last_size(self, key: CheckpointPublicKey) -> dict[str, Json]:
+        size = self.last_sizes.get(key.vkey)
+        return {} if size is None else {"last_size": size}
+
     def to_json(self) -> dict[str, Json]:
         value: dict[str, Json] = {}
         if self.further_logs:
             value["further_logs"] = [
-                {"origin": origin, "vkey": key.vkey} for origin, key in self.further_logs
+                {"origin": origin, "vkey": key.vkey, **self._last_size(key)}
+                for origin, key in self.further_logs
             ]
         if self.threshold != 1:
             value["threshold"] = self.threshold

@@ -7,13 +7,14 @@ Version 2 may say more, each member on its own:
 
     {"format": "charter-trust/v2", "log": {...},
      "decision_keys": [{"keyid", "pem", "from"?, "until"?}],
-     "further_logs"?: [{"origin", "vkey"}],              other keys, shards before or after
+     "further_logs"?: [{"origin", "vkey", "last_size"?}],  other keys, shards before or after
      "threshold"?: 1,                                    decision keys that must have signed
      "witnesses"?: {"quorum": 1, "vkeys": ["..."]},      who must have cosigned
      "rules"?: [{"digest", "from"?, "until"?}],          bundles that may have decided
      "timestamps"?: {"roots": [pem], "signers"?: [pem], "policy"?, "required"?: false}}
 
-`from` is the first instant and `until` the first one after, in RFC 3339.
+`from` is the first instant and `until` the first one after, in RFC 3339. No checkpoint that is
+larger than `last_size` is believed from that key.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,12 @@ from gateway.keys import CheckpointPublicKey, DecisionPublicKey
 from gateway.ledger.cosignature import WitnessPublicKey
 from gateway.record.canonical import Json, load_strict
 from gateway.verify.instant import parse_instant
-from gateway.verify.refused import TrustEmptyError, TrustKeyRefusedError, TrustKeyTwiceError
+from gateway.verify.refused import (
+    CheckpointKeyPeriodError,
+    TrustEmptyError,
+    TrustKeyRefusedError,
+    TrustKeyTwiceError,
+)
 from gateway.verify.terms import Period, Terms, Timestampers
 
 TRUST_FORMAT = "charter-trust/v1"
@@ -68,6 +74,18 @@ class Trust:
             return Trust(origin, log_key, keys, _terms(file, periods))
         except KeyMalformedError as error:
             raise TrustKeyRefusedError(f"a key of the trust file is refused: {error}") from error
+
+    def check_size(self, key: CheckpointPublicKey, size: int) -> None:
+        """Refuse a checkpoint that is larger than any that a key may have signed.
+
+        Raises:
+            CheckpointKeyPeriodError: It is.
+        """
+        last = self.terms.last_sizes.get(key.vkey)
+        if last is not None and size > last:
+            raise CheckpointKeyPeriodError(
+                f"key {key.name}+{key.key_id} ended at size {last}, the checkpoint is of {size}"
+            )
 
     def log_keys(self, origin: str) -> Sequence[CheckpointPublicKey]:
         """The keys that may have signed checkpoints of a log."""
@@ -129,10 +147,12 @@ def _terms(file: Mapping[str, Json], periods: Mapping[str, Period]) -> Terms:
             != period
         ):
             raise TrustError("rules lists one digest twice")
-    logs = tuple(map(_log, _list(file.get("further_logs", []), "further_logs")))
+    further = _list(file.get("further_logs", []), "further_logs")
+    logs = tuple(_log(one, {"last_size"}) for one in further)
     return Terms(
         periods=periods,
         further_logs=logs,
+        last_sizes=_last_sizes(further),
         threshold=threshold,
         quorum=quorum,
         witnesses=witnesses,
@@ -141,8 +161,20 @@ def _terms(file: Mapping[str, Json], periods: Mapping[str, Period]) -> Terms:
     )
 
 
-def _log(value: Json) -> tuple[str, CheckpointPublicKey]:
-    log = _members(value, "log", {"origin", "vkey"})
+def _last_sizes(further: list[Json]) -> Mapping[str, int]:
+    """By vkey; `further` are logs that were read before."""
+    sizes: dict[str, int] = {}
+    for one in further:
+        if isinstance(one, dict) and "last_size" in one:
+            size = one["last_size"]
+            if type(size) is not int or size < 0:
+                raise TrustError("last_size is no whole number from 0")
+            sizes[str(one["vkey"])] = size
+    return MappingProxyType(sizes)
+
+
+def _log(value: Json, further: set[str] | None = None) -> tuple[str, CheckpointPublicKey]:
+    log = _members(value, "log", {"origin", "vkey"}, further)
     origin = _text(log["origin"], "origin")
     return origin, CheckpointPublicKey.from_vkey(_text(log["vkey"], "vkey"))
 

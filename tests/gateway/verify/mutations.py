@@ -123,6 +123,17 @@ def stamped(
     return f.case(trust=f.trust(timestamps=accepted), timestamp=stamp, at=LATER)
 
 
+def replaced(f: Fresh, last_size: int) -> bytes:
+    """Trust in a log whose key was replaced, and counts up to a size."""
+    log = f.world.trust.to_json()["log"]
+    assert isinstance(log, dict)
+    new = CheckpointKey.generate(str(log["origin"])).public
+    return f.trust(
+        lambda t: t["log"].update(vkey=new.vkey),
+        further_logs=[{**log, "last_size": last_size}],
+    )
+
+
 def misused(f: Fresh, *purposes: Any, critical: bool = True) -> Case:
     """A good timestamp, by a certificate that is for other purposes."""
     made = issue("one", f.authority.middle, purposes=[Usage.TIME_STAMPING])
@@ -393,6 +404,14 @@ BAD: dict[str, Mutation] = {
         ),
         "checkpoint-key-unknown",
     ),
+    "M-24 after the key of the log ended": (
+        lambda f: f.case(trust=replaced(f, f.world.ledger.size - 1)),
+        "checkpoint-key-period",
+    ),
+    "M-24 one proof after the key of the log ended": (
+        lambda f: Case(bare(f.later), replaced(f, 7)),
+        "checkpoint-key-period",
+    ),
     "M-25 checkpoint without origin": (
         checkpoint(lambda text: text.partition("\n")[2]),
         "checkpoint-malformed",
@@ -577,6 +596,10 @@ CANNOT_TELL: dict[str, Mutation] = {
         lambda f: f.case(trust=f.trust(other_key_same_id)),
         "trust-key-twice",
     ),
+    "M-39 a key of a log that ended at no size": (
+        lambda f: Case(bare(f.permit), replaced(f, -1)),
+        "trust-malformed",
+    ),
     "trust file of another format": (lambda f: Case(f.evidence(), b"{}"), "trust-malformed"),
     "nothing shows how two trees belong together": (
         lambda f: f.case(paths={}),
@@ -605,6 +628,9 @@ GOOD: dict[str, Callable[[Fresh], Case]] = {
     ),
     "M-20 reasons in another order": lambda f: f.case(
         {**f.deny, "reasons": f.deny["reasons"][::-1]}
+    ),
+    "at the size at which the key of the log ended": lambda f: f.case(
+        trust=replaced(f, f.world.ledger.size)
     ),
     "cosigned by two witnesses, and by another": lambda f: f.cosigned(*f.witnesses),
     "while the key and the rules counted": lambda f: f.case(
