@@ -57,6 +57,7 @@ class InForce:
         self.catalogue = catalogue
         self.catalogue_files = tuple(catalogue_files)
         self.release = release
+        self.sources = sources
         self.since = monotonic()
         program = bundle.program
         self.judge = Judge(

@@ -168,6 +168,10 @@ class FactSources(Protocol):
         already or no rule reads. It never fails, and ends within its time."""
         ...
 
+    def counted(self) -> Mapping[tuple[str, Status], int]:
+        """How often asking ended in which way, by the name of the source."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -1,12 +1,13 @@
 """All sources: which of them a question needs, and what they say, asked together."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from dsl.core import Program
-from gateway.pdp.supplied import NOTHING, TENANT, Named, Statement, Supplied
+from gateway.pdp.supplied import NOTHING, TENANT, Named, Statement, Status, Supplied
 from gateway.sources.allowed import read_by_action
 from gateway.sources.interface import Key
 from gateway.sources.source import Source
@@ -21,6 +22,7 @@ class Sources:
     def __init__(self, program: Program, sources: Sequence[Source]) -> None:
         self._sources = tuple(sources)
         self._read = read_by_action(program)
+        self._counted = Counter({(one.terms.name, Status.STATED): 0 for one in sources})
 
     async def ask(self, named: Named, now: datetime) -> Supplied:
         """As of `gateway.pdp.supplied.FactSources`."""
@@ -28,8 +30,13 @@ class Sources:
         if not wanted:
             return NOTHING
         found = await asyncio.gather(*(source.ask(key, now) for source, key, _ in wanted))
+        self._counted.update((one.source, one.status) for one in found)
         said = [_only(one, names) for one, (_, _, names) in zip(found, wanted, strict=True)]
         return Supplied(tuple(sorted(said, key=lambda one: (one.source, one.about, one.id))))
+
+    def counted(self) -> Mapping[tuple[str, Status], int]:
+        """As of `gateway.pdp.supplied.FactSources`."""
+        return self._counted
 
     def _wanted(self, named: Named) -> Iterator[tuple[Source, Key, frozenset[str]]]:
         """What to ask whom, with the names of what is lacking."""

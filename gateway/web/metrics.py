@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 
 from gateway.errors import LedgerError
+from gateway.pdp.supplied import FactSources
 from gateway.service import EngineState, Service
 from gateway.web.together import DECIDED, SHARE_S, Samples, Together
 
@@ -167,6 +168,8 @@ class Metrics:
             "charter_requests_in_flight", "Requests being answered", self.in_flight
         )
         yield from _engines(self._service.engines())
+        if in_force.sources is not None:
+            yield _sources(in_force.sources)
         yield GaugeMetricFamily(
             "charter_ready", "Whether /readyz says so", self._service.not_ready() is None
         )
@@ -203,6 +206,17 @@ def _engines(states: Iterable[EngineState]) -> Iterator[Metric]:
         failures.add_metric((state.name,), state.failures)
         restarts.add_metric((state.name,), state.restarts)
     yield from (up, failures, restarts)
+
+
+def _sources(sources: FactSources) -> Metric:
+    answers = CounterMetricFamily(
+        "charter_fact_source_answers",
+        "Things a fact source was asked about, by how that ended, since the rules were loaded",
+        labels=("source", "status"),
+    )
+    for (name, status), number in sources.counted().items():
+        answers.add_metric((name, status.value), number)
+    return answers
 
 
 class _Merged:

@@ -84,6 +84,12 @@ class Running:
             assert time.monotonic() < end, answered["sources"]
             time.sleep(0.2)
 
+    def counted(self, source: str, status: str) -> float:
+        """How often asking a source ended so, as the metrics tell it."""
+        text = self.gateway.request("GET", "/metrics").body.decode()
+        name = f'charter_fact_source_answers_total{{source="{source}",status="{status}"}} '
+        return sum(float(line[len(name) :]) for line in text.splitlines() if line.startswith(name))
+
 
 def write(folder: Path, sound: str) -> None:
     """The file of the verifier, as it says now."""
@@ -124,6 +130,10 @@ def statuses(answered: dict[str, Any]) -> dict[str, str]:
 def test_a_permit_rests_on_what_sources_say_and_says_so(running: Running) -> None:
     answered = running.until(lambda one: outcome(one) == "permit", 5)
     assert statuses(answered) == {"books": "stated", "verifier": "stated"}
+    assert running.counted("books", "stated") >= 1
+    before = running.counted("verifier", "stated")
+    running.gateway.decide(asked())
+    assert running.counted("verifier", "stated") == before + 1
     trust = Trust.from_json(running.gateway.trust.read_bytes())
     predicate = verify_decision(answered, trust, expect_request=asked()).predicate
     assert predicate["sources"] == answered["sources"]
@@ -147,6 +157,7 @@ def test_a_service_that_fails_permits_nothing_and_is_asked_again_when_it_is_back
     try:
         answered = running.until(lambda one: statuses(one)["books"] != "stated", 5)
         assert outcome(answered) == "indeterminate"
+        assert running.counted("books", statuses(answered)["books"]) >= 1
         assert {one["path"] for one in answered["missing"]} == {
             "destination.staff",
             "destination.holders",
