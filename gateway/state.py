@@ -11,7 +11,7 @@ ledger/          the log
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +19,13 @@ from pathlib import Path
 from gateway.callers import Callers, issue
 from gateway.errors import ConfigurationError, KeyMalformedError
 from gateway.keys import CheckpointKey, CheckpointPublicKey, DecisionKey
+from gateway.ledger.guard import Guard
 from gateway.ledger.log import Log
 
 DEFAULT_ORIGIN = "charter.example/local"
 DEFAULT_TENANT = "default"
 
+RESTORED = "restored.json"
 _MARKER = "origin"
 _OURS = {"decision.key", "checkpoint.key", "tokens.json", "trust.json", "decision.pem"}
 
@@ -41,12 +43,26 @@ class State:
         """Those with a token; `others` where somebody can ask without one."""
         return Callers.load(self.folder / "tokens.json", others=others)
 
-    def open_ledger(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Log:
+    def open_ledger(
+        self,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        seen: Sequence[tuple[str, bytes]] = (),
+        seen_file: Path | None = None,
+    ) -> Log:
+        """The log, unless more or something else was seen of it.
+
+        Args:
+            seen: What others have seen; see `gateway.ledger.guard`.
+            seen_file: Where what was seen is kept, if not in `seen_place`.
+        """
+        file = seen_file or seen_place(self.folder)
         return Log.open(
             self.folder / "ledger",
             origin=self.checkpoint_key.public.name,
             signer=self.checkpoint_key,
             clock=clock,
+            guard=Guard(file, seen=seen, restored=self.folder / RESTORED),
         )
 
     def trust(self) -> dict[str, object]:
@@ -103,6 +119,16 @@ def open_state(folder: Path, *, origin: str | None = None) -> State:
     state = State(folder, decision, checkpoint, None)
     _check_published(state)
     return state
+
+
+def seen_place(folder: Path) -> Path:
+    """Where it is kept what was seen of the log: beside the state folder, so that it is not
+    put back with it; in the folder where nothing can be written beside it."""
+    folder = folder.absolute()
+    beside = folder.with_name(f"{folder.name}.seen")
+    if beside.exists() or os.access(folder.parent, os.W_OK):
+        return beside
+    return folder / "seen"
 
 
 def open_worker_state(folder: Path) -> WorkerState:

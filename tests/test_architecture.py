@@ -46,6 +46,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.callers",
     ),
     "gateway.fetch": ("gateway.errors",),
+    "gateway.mirrors": ("gateway.errors", "gateway.fetch"),
     "gateway.workers": (
         "gateway.errors",
         "gateway.keys",

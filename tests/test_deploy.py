@@ -65,7 +65,7 @@ def test_the_container_runs_serve_and_is_stopped_in_order() -> None:
         ("NoNewPrivileges", "yes"), ("DynamicUser", "yes"), ("ProtectSystem", "strict"),
         ("ProtectHome", "yes"), ("PrivateTmp", "yes"), ("PrivateDevices", "yes"),
         ("CapabilityBoundingSet", ""), ("AmbientCapabilities", ""), ("UMask", "0077"),
-        ("RestrictNamespaces", "yes"), ("RestrictSUIDSGID", "yes"), ("StateDirectory", "charter"),
+        ("RestrictNamespaces", "yes"), ("RestrictSUIDSGID", "yes"), ("StateDirectory", "charter charter-seen"),
         ("StateDirectoryMode", "0700"), ("SystemCallArchitectures", "native"),
         ("ProtectKernelTunables", "yes"), ("ProtectControlGroups", "yes"),
     ],

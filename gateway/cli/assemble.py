@@ -12,6 +12,7 @@ from dsl.core import Program
 from dsl.diagnostics import Severity, render_human
 from dsl.errors import DslError
 from gateway import bundle, release
+from gateway.cli.seen import Seen
 from gateway.clock import TrustedClock
 from gateway.errors import ConfigurationError, LedgerUnavailableError
 from gateway.in_force import InForce
@@ -76,10 +77,14 @@ class Parts:
             catalogue_files=self.catalogue_files,
         )
 
-    def service(self, state: State) -> Service:
-        """A service with its ledger open; the caller closes it."""
+    def service(self, state: State, seen: Seen | None = None) -> Service:
+        """A service with its ledger open; the caller closes it.
+
+        Args:
+            seen: How far others have seen the log.
+        """
         clock = TrustedClock()  # also the log's: what is in doubt here is not logged there
-        ledger = open_ledger(state, clock)
+        ledger = open_ledger(state, clock, seen or Seen())
         clock.not_before(newest_instant(ledger, self.clock_was_ahead_until))
         return self.service_with(ledger, state.decision_key, clock)
 
@@ -94,14 +99,14 @@ class Parts:
         )
 
 
-def open_ledger(state: State, clock: TrustedClock) -> Log:
+def open_ledger(state: State, clock: TrustedClock, seen: Seen) -> Log:
     """The ledger of a state folder; the caller closes it.
 
     Raises:
         ConfigurationError: Somebody has it open.
     """
     try:
-        return state.open_ledger(clock)
+        return state.open_ledger(clock, seen=seen.checkpoints, seen_file=seen.file)
     except LedgerUnavailableError as error:
         raise ConfigurationError(
             f"{error}: a gateway runs on this state folder; ask it with `charter decide "

@@ -77,6 +77,7 @@ stated only if it is true. With --format json the output is then
 def _serve_arguments(parser: ArgumentParser) -> None:
     from gateway.cli.engine_options import add_engine_options
     from gateway.cli.limits import add_limits
+    from gateway.cli.seen import add_seen
     from gateway.cli.settings import collector, take_over
 
     parser.add_argument(
@@ -133,6 +134,7 @@ def _serve_arguments(parser: ArgumentParser) -> None:
     _release_arguments(parser)
     options.add_service(parser)
     add_engine_options(parser)
+    add_seen(parser)
     options.add_format(parser)
     take_over(parser)
 

@@ -26,6 +26,7 @@ from gateway.cli.engine_options import arrangement
 from gateway.cli.limits import limits_of
 from gateway.cli.logs import log_as_json
 from gateway.cli.memory import give_back, leave_no_core
+from gateway.cli.seen import seen_of
 from gateway.cli.settings import resolve
 from gateway.cli.workers import Seat, serve_with_workers
 from gateway.errors import ClockError, ConfigurationError
@@ -85,7 +86,7 @@ def serve(args: Namespace) -> int:
             _say_if_less(args.connections, bounds)
             _say_who_is_left_out(parts.bundle.program, callers)
             say_changes(parts.catalogue)
-            service = parts.service(state)
+            service = parts.service(state, seen_of(args))
             try:
                 return runner.run(_run(args, listener, service, state, callers, bounds, others))
             except asyncio.CancelledError:

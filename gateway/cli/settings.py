@@ -15,7 +15,7 @@ from typing import cast
 
 from dsl.near import nearest
 from gateway import toml_text
-from gateway.cli import engine_options, options
+from gateway.cli import engine_options, options, seen
 from gateway.errors import ConfigurationError
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -133,6 +133,11 @@ SETTINGS = (
     Setting("state", "folder", "state", File(Path), "CHARTER_STATE"),
     Setting("state", "origin", "origin", Text()),
     Setting("state", "clock_was_ahead_until", "clock_was_ahead_until", Text(options.instant)),
+    Setting("log", "seen_file", "seen_file", File(Path)),
+    Setting("log", "seen", "seen", Files(options.names)),
+    Setting("log", "mirrors", "mirrors", Names(seen.addresses)),
+    Setting("log", "mirror_ca", "mirror_ca", File(Path)),
+    Setting("log", "mirror_networks", "mirror_networks", Names(seen.networks)),
     Setting("tracing", "collector", "traces", Text(collector)),
 )
 BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}

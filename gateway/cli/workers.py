@@ -14,6 +14,7 @@ import uvloop
 from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, local_state, newest_instant, open_ledger
 from gateway.cli.failures import explain
+from gateway.cli.seen import seen_of
 from gateway.clock import TrustedClock
 from gateway.errors import ConfigurationError
 from gateway.service import Service
@@ -70,7 +71,8 @@ def _write(args: Namespace, grace_s: float, channel: Channel) -> int:
         raise ConfigurationError(f"{args.state} is no state folder any more: put it back")
     state = local_state(args)
     clock = TrustedClock()
-    ledger = open_ledger(state, clock)
+    # A writer that comes back has been compared before, and its mirrors may be away now.
+    ledger = open_ledger(state, clock, seen_of(args, mirrors=not channel.is_again))
     try:
         clock.not_before(newest_instant(ledger, args.clock_was_ahead_until))
         listener = listen(args.state)

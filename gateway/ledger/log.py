@@ -19,9 +19,10 @@ from gateway.keys import CheckpointPublicKey, CheckpointSigner
 from gateway.ledger import storage
 from gateway.ledger.bodies import Unpacker
 from gateway.ledger.erased import ErasedEntryError
+from gateway.ledger.guard import Guard
 from gateway.ledger.head import Head, Receipt, check_record, make_head, restore_head
 from gateway.ledger.lock import lock_file
-from gateway.ledger.merkle import consistency_path
+from gateway.ledger.merkle import consistency_path, tree_root
 from gateway.ledger.migrate import OLD_VERSION, migrate
 from gateway.ledger.once import Once, create_table
 from gateway.ledger.once import find as find_once
@@ -57,6 +58,7 @@ class Log:
         random: Random = os.urandom,
         earlier: Sequence[CheckpointPublicKey] = (),
         connect: Connect = storage.open_connection,
+        guard: Guard | None = None,
     ) -> "Log":
         """Open the ledger in a folder, or start one there.
 
@@ -64,6 +66,7 @@ class Log:
             origin: The name of the log in its checkpoints.
             clock: Gives the instant that entries are marked with.
             earlier: Keys that it had before that of `signer`.
+            guard: Compares it with what was seen of its log; from now on it belongs to it.
 
         Raises:
             LedgerUnavailableError: Another process has it open.
@@ -85,6 +88,9 @@ class Log:
                 migrate(connection)
                 create_table(connection)
                 tree, head = restore_head(connection, origin, signer.public, earlier)
+                if guard is not None:
+                    root_at = _root_at(head, connection)
+                    guard.check(head.checkpoint, root_at, [signer.public, *earlier])
             except (sqlite3.Error, OSError) as error:
                 raise LedgerError(f"the ledger in {folder} cannot be opened: {error}") from error
             writer = Writer(
@@ -92,6 +98,10 @@ class Log:
                 signer=signer, clock=clock, random=random, check_place=check_place,
             )  # fmt: skip
             resources.callback(writer.close)
+            if guard is not None:
+                guard.keep(lambda: writer.head.note)
+                # Called by whoever closes the writer first, and so after that.
+                resources.callback(guard.close)
             return Log(writer, reader, resources.pop_all())
         raise AssertionError("unreachable: the stack suppresses nothing")
 
@@ -315,6 +325,13 @@ def _start(
     storage.insert_meta(connection, identity | version)
     storage.insert_checkpoint(connection, 0, head.note, logged_at)
     connection.execute("COMMIT")
+
+
+def _root_at(head: Head, connection: sqlite3.Connection) -> Callable[[int], bytes]:
+    def read(level: int, index: int) -> bytes:
+        return storage.read_tile(connection, level, index)
+
+    return lambda size: tree_root(size, head.view.nodes(read))
 
 
 def _no_tile(_level: int, _index: int) -> bytes:
