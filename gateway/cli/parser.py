@@ -10,6 +10,7 @@ from typing import NoReturn
 from gateway.cli import (
     exit_codes,
     gateway_commands,
+    ledger_commands,
     policy_commands,
     release_commands,
     token_commands,
@@ -20,6 +21,7 @@ from gateway.cli.command import Command
 COMMANDS: tuple[Command, ...] = (
     *policy_commands.COMMANDS,
     *gateway_commands.COMMANDS,
+    *ledger_commands.COMMANDS,
     *release_commands.COMMANDS,
     *token_commands.COMMANDS,
     *witness_commands.COMMANDS,

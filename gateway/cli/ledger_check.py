@@ -1,0 +1,100 @@
+"""`charter ledger fsck` and `stats`: whether a ledger holds, and how large it is."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from dsl.printable import printable
+from gateway.cli import exit_codes
+from gateway.cli.files import read_file
+from gateway.cli.output import to_json
+from gateway.cli.progress import shown
+from gateway.keeping import fsck as checking
+from gateway.keeping.finding import Finding
+from gateway.keeping.fsck import Report
+from gateway.keeping.stats import Stats
+from gateway.keeping.stats import stats as count
+from gateway.verify.trust import MAX_TRUST, Trust
+
+_MIB = 1024 * 1024
+
+
+def fsck(args: Namespace) -> int:
+    """Recompute the ledger of a state folder."""
+    trust = load_trust(args.state, args.trust)
+    with shown(style=args.format) as told:
+        report = checking.check(
+            args.state / "ledger",
+            trust,
+            first=args.first,
+            quick=args.quick,
+            jobs=args.jobs,
+            told=told,
+        )
+    good = report.is_good and not (args.strict and report.notices)
+    if args.format == "json":
+        sys.stdout.write(to_json(report.to_json(good=good)))
+    else:
+        sys.stdout.write("".join(f"{printable(line)}\n" for line in _said(report, good)))
+    return exit_codes.OK if good else exit_codes.REFUSED
+
+
+def stats(args: Namespace) -> int:
+    """Count what is there."""
+    with shown(style=args.format) as told:
+        found = count(args.state / "ledger", whole=args.whole, told=told)
+    if args.format == "json":
+        sys.stdout.write(to_json(found.to_json()))
+    else:
+        sys.stdout.write("".join(f"{printable(line)}\n" for line in _counted(found)))
+    return exit_codes.OK
+
+
+def load_trust(state: Path, named: Path | None) -> Trust:
+    """The trust file that was named, or that of the state folder.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+        TrustError: It is none.
+    """
+    return Trust.from_json(read_file(named or state / "trust.json", limit=MAX_TRUST))
+
+
+def _said(report: Report, good: bool) -> list[str]:
+    lines = [line for one in report.findings for line in _finding(one)]
+    more = report.damages + report.notices - len(report.findings)
+    if more:
+        lines.append(f"and {more:,} more")
+    checked = f"entries {report.first:,} to {report.size - 1:,}" if report.size else "no entries"
+    lines.append(
+        f"{'OK' if good else 'DAMAGED'}: {report.origin}, {checked}, "
+        f"{report.checkpoints:,} checkpoints; {report.damages:,} findings, "
+        f"{report.notices:,} notices"
+    )
+    if report.root is not None:
+        lines.append(f"  size  {report.size}")
+        lines.append(f"  root  {report.root}")
+    return lines
+
+
+def _finding(one: Finding) -> list[str]:
+    mark = "notice" if one.level == "notice" else "FOUND"
+    named = f" [{one.id}]" if one.id else ""
+    return [f"{mark} {one.check}: {one.what}{named}", f"  do: {one.do}"]
+
+
+def _counted(found: Stats) -> list[str]:
+    size = f"{found.database / _MIB:,.1f} MiB, {found.to_json()['bytes_an_entry']:,} bytes an entry"
+    kept = f"{found.checkpoints:,} kept"
+    return [
+        f"{found.origin}: {found.entries:,} entries, {size}",
+        f"  checkpoint   {found.checkpoint_size:,}, signed {found.checkpoint_logged}; {kept}",
+        f"  logged       {found.first_logged or 'nothing yet'} to {found.last_logged or 'now'}",
+        f"  growth       {found.a_day:,.1f} entries a day",
+        *(f"  day          {day}  {number:,}" for day, number in found.days.items()),
+        *(f"  tenant       {name}  {number:,}" for name, number in found.tenants.items()),
+        *(
+            f"  verdict      {name}  {number:,}  (of the newest {found.read:,})"
+            for name, number in found.verdicts.items()
+        ),
+    ]

@@ -1,0 +1,223 @@
+"""`charter ledger` and its commands, with their arguments; no logic."""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+from typing import Any
+
+from gateway.cli import options
+from gateway.cli.command import Command
+
+MAX_JOBS = 64
+
+
+def _arguments(parser: ArgumentParser) -> None:
+    added = parser.add_subparsers(metavar="WHAT", required=True, title="what to do")
+    for add in (
+        _fsck_arguments,
+        _stats_arguments,
+        _backup_arguments,
+        _restore_arguments,
+        _drill_arguments,
+    ):
+        command = add(added)
+        options.add_format(command)
+
+
+def _fsck_arguments(added: Any) -> ArgumentParser:
+    fsck: ArgumentParser = added.add_parser(
+        "fsck", help="recompute everything that the ledger serves", allow_abbrev=False
+    )
+    options.add_state(fsck)
+    _add_trust(fsck)
+    fsck.add_argument(
+        "--quick",
+        action="store_true",
+        help="the newest entries alone, and not the pages of the database",
+    )
+    fsck.add_argument(
+        "--from",
+        dest="first",
+        type=_number,
+        default=0,
+        metavar="N",
+        help="begin at this entry, and believe the tiles before it as far as the next "
+        "checkpoint shows them (default: 0)",
+    )
+    _add_jobs(fsck)
+    fsck.add_argument("--strict", action="store_true", help="let notices count as damage")
+    fsck.set_defaults(run_ledger=_fsck)
+    return fsck
+
+
+def _stats_arguments(added: Any) -> ArgumentParser:
+    stats: ArgumentParser = added.add_parser(
+        "stats", help="how large the ledger is, of whom, and how it grows", allow_abbrev=False
+    )
+    options.add_state(stats)
+    stats.add_argument(
+        "--whole",
+        action="store_true",
+        help="read the verdict of every entry, not of the newest ones alone",
+    )
+    stats.set_defaults(run_ledger=_stats)
+    return stats
+
+
+def _backup_arguments(added: Any) -> ArgumentParser:
+    backup: ArgumentParser = added.add_parser(
+        "backup",
+        help="copy the state of a gateway, which may run, and check it",
+        allow_abbrev=False,
+    )
+    backup.add_argument("target", type=Path, metavar="FOLDER", help="new folder to write")
+    options.add_state(backup)
+    backup.add_argument(
+        "--with-keys",
+        action="store_true",
+        help="also the private keys and the hashes of tokens: whoever has such a backup can "
+        "sign in the name of this gateway",
+    )
+    _add_checking(backup)
+    backup.set_defaults(run_ledger=_backup)
+    return backup
+
+
+def _restore_arguments(added: Any) -> ArgumentParser:
+    restore: ArgumentParser = added.add_parser(
+        "restore", help="put a backup into a new state folder, and check it", allow_abbrev=False
+    )
+    restore.add_argument("backup", type=Path, metavar="FOLDER", help="the backup")
+    restore.add_argument(
+        "--state",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="state folder to make; missing or empty",
+    )
+    restore.add_argument(
+        "--expect",
+        metavar="DIGEST",
+        help="what `charter ledger backup` said of this backup, sha256:...",
+    )
+    _add_seen(restore)
+    _add_checking(restore)
+    restore.set_defaults(run_ledger=_restore)
+    return restore
+
+
+def _drill_arguments(added: Any) -> ArgumentParser:
+    drill: ArgumentParser = added.add_parser(
+        "drill",
+        help="back up, restore elsewhere, check, prove and compare; print a receipt",
+        allow_abbrev=False,
+    )
+    options.add_state(drill)
+    _add_seen(drill)
+    drill.add_argument(
+        "--work",
+        type=Path,
+        metavar="FOLDER",
+        help="where there is room for two copies, which are removed again (default: the "
+        "folder for temporary files)",
+    )
+    drill.add_argument(
+        "--save", type=Path, metavar="FILE", help="also write the receipt there, as JSON"
+    )
+    _add_checking(drill)
+    drill.set_defaults(run_ledger=_drill)
+    return drill
+
+
+def _add_seen(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--seen",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="checkpoint of the log that somebody else kept, such as a witness; repeatable",
+    )
+
+
+def _add_checking(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--quick", action="store_true", help="check the newest entries of the copy, not all"
+    )
+    _add_jobs(parser)
+
+
+def _add_jobs(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--jobs",
+        type=_jobs,
+        default=1,
+        metavar="N",
+        help="processes that check entries (default: 1)",
+    )
+
+
+def _add_trust(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--trust",
+        type=Path,
+        metavar="FILE",
+        help="trust file to believe (default: trust.json of the state folder, which shows "
+        "nothing where somebody changed both)",
+    )
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 15:
+        raise ArgumentTypeError(f"`{text}` is no number of an entry: 0, 1, 2 and so on")
+    return int(text)
+
+
+def _jobs(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MAX_JOBS:
+        raise ArgumentTypeError(f"`{text}` is no number of processes from 1 to {MAX_JOBS}")
+    return int(text)
+
+
+def _run(args: Namespace) -> int:
+    code: int = args.run_ledger(args)
+    return code
+
+
+def _fsck(args: Namespace) -> int:
+    from gateway.cli.ledger_check import fsck
+
+    return fsck(args)
+
+
+def _stats(args: Namespace) -> int:
+    from gateway.cli.ledger_check import stats
+
+    return stats(args)
+
+
+def _backup(args: Namespace) -> int:
+    from gateway.cli.ledger_copies import backup
+
+    return backup(args)
+
+
+def _restore(args: Namespace) -> int:
+    from gateway.cli.ledger_copies import restore
+
+    return restore(args)
+
+
+def _drill(args: Namespace) -> int:
+    from gateway.cli.ledger_copies import drill
+
+    return drill(args)
+
+
+_DETAILS = """\
+All of them read the ledger as it stands at one moment, while its gateway runs or without it.
+`fsck` exits with 0 where everything holds, with 2 and a list where something does not, and
+with 1 where it could not look."""
+
+COMMANDS = (
+    Command("ledger", "check, copy and look into the log of decisions", _arguments, _run, _DETAILS),
+)
