@@ -1,0 +1,140 @@
+"""A copy of a state folder that is whole, checked, and says so: made while the gateway runs.
+
+    <target>/manifest.json           what is in it, with digests
+    <target>/ledger/ledger.sqlite3   the log as it stood at one moment; one file, no WAL
+    <target>/trust.json, origin, decision.pem, in_force.json, bundles/, shards/, timestamps/
+
+No private key and no token is in it unless asked for, and never what the gateway remembers of
+its newest checkpoint: put back with an old log, that would hide that it is old.
+"""
+
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.keeping import files, fsck
+from gateway.keeping.errors import BackupError
+from gateway.keeping.fsck import Report
+from gateway.keeping.manifest import NAME, Manifest, digest_of, list_files
+from gateway.keeping.progress import Told, nobody
+from gateway.keeping.snapshot import open_snapshot
+from gateway.verify.trust import MAX_TRUST, Trust
+
+LEDGER = "ledger"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A backup that was made and checked; `digest` stands for all of it."""
+
+    folder: Path
+    manifest: Manifest
+    digest: str
+    report: Report
+
+
+def back_up(
+    state: Path,
+    target: Path,
+    *,
+    now: datetime,
+    with_keys: bool = False,
+    quick: bool = False,
+    jobs: int = 1,
+    told: Told = nobody,
+) -> Made:
+    """Copy a state folder into a new folder.
+
+    Args:
+        state: Of a gateway, which may run.
+        target: A folder that is not there yet.
+        with_keys: Also the private keys and the hashes of tokens.
+        quick: Check the newest entries of the copy, not all.
+
+    Raises:
+        BackupError: It cannot be made, or the ledger does not hold: then there is none.
+        SnapshotError: There is no ledger.
+        TrustError: The state folder has no trust file that can be read.
+    """
+    if target.exists() or target.is_symlink():
+        raise BackupError(f"{target} exists already; name a folder that is not there")
+    with new_folder(target) as made:
+        for name in files.databases_of(state):
+            files.copy_database((state / name).parent, (made / name).parent, told)
+        for name in files.files_of(state, with_keys=with_keys):
+            files.copy(state / name, made / name)
+        report = check_copy(made, quick=quick, jobs=jobs, told=told)
+        manifest = _describe(made, report, now)
+        files.write(made / NAME, manifest.to_bytes())
+        files.put_in_place(made, target)
+    return Made(target, manifest, digest_of(manifest), report)
+
+
+def check_copy(folder: Path, *, quick: bool, jobs: int, told: Told) -> Report:
+    """Check the ledgers of a copy by its own trust file; the report of the one that grows.
+
+    Raises:
+        BackupError: One does not hold.
+    """
+    trust = read_trust(folder)
+    found: Report | None = None
+    for name in files.databases_of(folder):
+        report = fsck.check((folder / name).parent, trust, quick=quick, jobs=jobs, told=told)
+        if not report.is_good:
+            first = next(one for one in report.findings if one.level == "damage")
+            raise BackupError(
+                f"the ledger does not hold ({report.damages} findings), such as: {first.what}; "
+                "run `charter ledger fsck`"
+            )
+        if name.startswith(LEDGER):
+            found = report
+    if found is None:
+        raise BackupError(f"there is no ledger in {folder}")
+    return found
+
+
+def read_trust(folder: Path) -> Trust:
+    """The trust file of a state folder or a backup.
+
+    Raises:
+        BackupError: There is none.
+        TrustError: It is none.
+    """
+    path = folder / "trust.json"
+    try:
+        with path.open("rb") as file:
+            return Trust.from_json(file.read(MAX_TRUST + 1))
+    except OSError as error:
+        raise BackupError(f"{path}: cannot read it: {error.strerror}") from error
+
+
+def _describe(folder: Path, report: Report, now: datetime) -> Manifest:
+    with open_snapshot(folder / LEDGER) as snapshot:
+        *_, (_, note, _) = snapshot.checkpoints(report.size)
+    names = [*files.databases_of(folder), *files.files_of(folder, with_keys=True)]
+    return Manifest(
+        made_at=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        origin=report.origin,
+        size=report.size,
+        root=report.root or "",
+        checkpoint=note,
+        files=list_files(folder, names),
+    )
+
+
+@contextmanager
+def new_folder(target: Path) -> Generator[Path]:
+    """A folder beside the target that is removed again where it did not become the target."""
+    made = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        made.mkdir(mode=0o700)
+        yield made
+    except OSError as error:
+        words = error.strerror or "the disk does not answer"
+        raise BackupError(f"{target}: cannot write it: {words}") from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
