@@ -74,7 +74,9 @@ class Disk:
         return made
 
     def files(self) -> Files:
-        found = {one.name: one.read_bytes() for one in self.folder.iterdir() if one.is_file()}
+        # The log before the database: between the two it may have been emptied into that.
+        names = sorted(self.folder.iterdir(), key=lambda one: one.name != WAL)
+        found = {one.name: one.read_bytes() for one in names if one.is_file()}
         return {name: data for name, data in found.items() if name not in _NOT_KEPT}
 
     def become(self, files: Files) -> None:
