@@ -6,10 +6,11 @@ bundle is found out. One request a question, over kept connections, and no secon
 whoever asked has a time limit, and a late permit is no permit.
 
 The server is somebody's, at an address, or our own, which is started, loaded and proved here
-and started again when it ends.
+and started again when it ends. Ours has lean modules besides (`gateway.pdp.opa_modules`).
 """
 
 from pathlib import Path
+from typing import Protocol
 
 from dsl.core import Program
 from dsl.core_json import program_digest
@@ -19,7 +20,9 @@ from dsl.to_rego import opa_bundle, tarball
 from gateway.errors import EngineAnswerError, EngineError, EngineUnavailableError
 from gateway.pdp.engine import AnswerCheck, rego_answer
 from gateway.pdp.keeper import Keeper
+from gateway.pdp.lean import joined_answer
 from gateway.pdp.opa_client import OpaClient, ReplyError
+from gateway.pdp.opa_modules import OpaModules
 from gateway.pdp.opa_server import OpaServer
 from gateway.pdp.proving import PATIENT_S, Prove
 
@@ -27,7 +30,13 @@ DEFAULT_PACKAGE = "charter"
 DEFAULT_TIMEOUT_S = 0.5
 
 
-class _Asking:
+class Replying(Protocol):
+    """A client of a server."""
+
+    async def result(self, package: str, rule: str, given: object) -> object: ...
+
+
+class Asking:
     """Puts questions to a server that has the program loaded."""
 
     def __init__(self, name: str, program: Program, package: str = DEFAULT_PACKAGE) -> None:
@@ -36,9 +45,21 @@ class _Asking:
         self._digest = program_digest(program)
         self._package = package
 
-    async def ask(self, client: OpaClient, question: Question) -> Answer:
+    async def ask(
+        self, client: Replying, question: Question, modules: OpaModules | None = None
+    ) -> Answer:
+        """What the published module says, or the one of `modules` that is for the question."""
+        module = None if modules is None else modules.of(question)
+        if module is not None:
+            result = await self._result(client, module.package, module.document(question))
+            said = rego_answer(self._name, joined_answer(result), module.digest)
+            return self._check.answer(said)
+        result = await self._result(client, self._package, question.document())
+        return self._check.answer(rego_answer(self._name, result, self._digest))
+
+    async def _result(self, client: Replying, package: str, asked: object) -> object:
         try:
-            result = await client.result(self._package, "answer", question.document())
+            return await client.result(package, "answer", asked)
         except (ReplyError, ValueError, TypeError) as error:
             detail = str(error) if isinstance(error, ReplyError) else "the question is no JSON"
             raise EngineAnswerError(self._name, detail) from error
@@ -48,7 +69,6 @@ class _Asking:
             # The library lets the errors of its HTTP client through, whichever that is.
             detail = str(error) or "no answer in time"
             raise EngineUnavailableError(self._name, detail) from error
-        return self._check.answer(rego_answer(self._name, result, self._digest))
 
 
 class OpaEngine:
@@ -77,7 +97,7 @@ class OpaEngine:
         token: str | None = None,
         package: str = DEFAULT_PACKAGE,
     ) -> None:
-        self._asking = _Asking(self.name, program, package)
+        self._asking = Asking(self.name, program, package)
         self._client = OpaClient(host=host, port=port, timeout_s=timeout_s, tls=tls, token=token)
 
     async def ask(self, question: Question) -> Answer:
@@ -100,8 +120,10 @@ class OwnOpaEngine:
     name = "opa"
 
     def __init__(self, program: Program, *, binary: Path, prove: Prove | None = None) -> None:
-        self._asking = _Asking(self.name, program)
-        self._bundle = tarball(opa_bundle(program, program_digest(program)))
+        self._asking = Asking(self.name, program)
+        self._modules: OpaModules | None = OpaModules(program)
+        published = opa_bundle(program, program_digest(program))
+        self._bundle = tarball({**published, **self._modules.files})
         self._binary = binary
         self._prove = prove
         self._keeper = Keeper(self.name, self._start)
@@ -123,6 +145,7 @@ class OwnOpaEngine:
         if self._prove is not None:
             try:
                 await self._prove(lambda question: self._asking.ask(server.client, question))
+                await self._prove(lambda question: self._put(server, question))
             except BaseException:
                 await server.close()
                 raise
@@ -130,7 +153,14 @@ class OwnOpaEngine:
 
     async def ask(self, question: Question) -> Answer:
         await self.open()
-        return await self._asking.ask(self._keeper.running().client, question)
+        return await self._put(self._keeper.running(), question)
+
+    async def _put(self, server: OpaServer, question: Question) -> Answer:
+        return await self._asking.ask(server.client, question, self._modules)
+
+    def forget(self) -> None:
+        """Ask the published module alone from now on."""
+        self._modules = None
 
     def restart(self) -> None:
         """End the server; another is started."""

@@ -1,8 +1,8 @@
-"""Questions to an Open Policy Agent, over TCP or over a socket in the file system.
+"""Questions to somebody's Open Policy Agent, over TCP.
 
-The session is that of opa-python-client, which keeps connections. Here it also reaches a
-socket of the file system, reads no more of an answer than one can be long, follows no
-redirection and unpacks nothing: a server may be anybody's.
+The session is that of opa-python-client, which keeps connections. Here it reads no more of an
+answer than one can be long, follows no redirection and unpacks nothing: a server may be
+anybody's. One of ours is asked by `gateway.pdp.opa_line`.
 """
 
 # opa_client annotates only in part.
@@ -10,7 +10,6 @@ redirection and unpacks nothing: a server may be anybody's.
 
 import asyncio
 import json
-from pathlib import Path
 
 import aiohttp
 from opa_client.opa_async import AsyncOpaClient
@@ -25,7 +24,6 @@ class ReplyError(Exception):
 class _Session(AsyncOpaClient):
     """The library's client, with a session of ours where that must differ."""
 
-    path: Path | None = None
     _opening: asyncio.Lock | None = None
 
     async def session(self) -> aiohttp.ClientSession:
@@ -39,25 +37,15 @@ class _Session(AsyncOpaClient):
             raise aiohttp.ClientError("the client is closed")
         return self._session
 
-    async def _init_session(self) -> None:
-        if self.path is None:
-            await super()._init_session()
-            return
-        self._connector = aiohttp.UnixConnector(str(self.path))
-        self._session = aiohttp.ClientSession(
-            connector=self._connector, timeout=aiohttp.ClientTimeout(total=self.timeout)
-        )
-
 
 class OpaClient:
-    """A client of one server: at `host` and `port`, or at the socket `path`."""
+    """A client of the server at `host` and `port`."""
 
     def __init__(
         self,
         *,
         host: str = "localhost",
         port: int = 8181,
-        path: Path | None = None,
         timeout_s: float,
         tls: bool = False,
         token: str | None = None,
@@ -65,7 +53,6 @@ class OpaClient:
         self._library = _Session(
             host=host, port=port, ssl=tls, token=token, timeout=timeout_s, retries=0
         )
-        self._library.path = path
 
     async def result(self, package: str, rule: str, given: object) -> object:
         """What a rule says of an input, as JSON.
@@ -75,7 +62,7 @@ class OpaClient:
             Exception: Whatever the HTTP client raises where the server does not answer.
         """
         session = await self._library.session()
-        url = f"{self._library.root_url}/data/{package}/{rule}"
+        url = f"{self._library.root_url}/data/{package.replace('.', '/')}/{rule}"
         headers = {"Accept-Encoding": "identity"}
         async with session.post(
             url, json={"input": given}, allow_redirects=False, headers=headers
@@ -90,18 +77,6 @@ class OpaClient:
         if not isinstance(body, dict) or "result" not in body:
             raise ReplyError("the answer is undefined: is the bundle loaded?")
         return body["result"]
-
-    async def is_healthy(self) -> bool:
-        """Whether the server says so."""
-        library = self._library
-        try:
-            session = await library.session()
-            async with session.get(
-                f"{library.schema}{library.host}:{library.port}/health", allow_redirects=False
-            ) as response:
-                return response.status == 200
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return False
 
     async def close(self) -> None:
         await self._library.close_connection()

@@ -9,10 +9,8 @@ Only modules that `dsl.to_rego` emitted may be loaded; see `gateway.pdp.engine_r
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
-from typing import cast
 
 from regopy import Bundle, Interpreter, LogLevel, RegoError
 
@@ -23,6 +21,7 @@ from dsl.fold import paths_read
 from dsl.to_rego import RegoPolicy
 from gateway.errors import ConfigurationError, EngineAnswerError
 from gateway.pdp.folded import Narrow, Wide
+from gateway.pdp.lean import facts_read, joined_answer, lean_document
 
 _ENTRY_POINT = "charter/answer"
 
@@ -60,20 +59,12 @@ class Module:
         if len(results) != 1 or len(results[0].expressions) != 1 or results[0].bindings:
             raise EngineAnswerError(engine, "the evaluation gave no single answer")
         said = results[0].expressions[0]
-        return _joined(said) if self.lean else said
+        return joined_answer(said) if self.lean else said
 
     def _document(self, question: Question) -> dict[str, object]:
-        """The question without what no rule reads: that can be large, and cannot matter."""
-        # Nobody has looked at what a published module is asked with.
-        facts = cast("Mapping[str, object]", question.facts)
-        read = {
-            path: value
-            for path, value in facts.items()
-            if path in self.facts and value is not None  # null is as good as nothing
-        }
         if self.lean:
-            today = {zone: question.today[zone] for zone in self.time_zones}
-            return {"today": today, "facts": read}
+            return lean_document(question, self.facts, self.time_zones)
+        read = facts_read(question, self.facts)
         return {"action": question.action, "today": dict(question.today), "facts": read}
 
 
@@ -138,17 +129,3 @@ def load(program: Program, policy: RegoPolicy, *, lean: bool = False) -> Module:
         len(text),
         lean,
     )
-
-
-def _joined(said: object) -> object:
-    """The answer of a lean module as that of a published one; what is otherwise stays as it
-    is, and will not be believed."""
-    if not isinstance(said, dict):
-        return said
-    return {member: _flat(listed) for member, listed in said.items()}
-
-
-def _flat(listed: object) -> object:
-    if isinstance(listed, list) and all(isinstance(part, list) for part in listed):
-        return [name for part in listed for name in part]
-    return listed

@@ -5,6 +5,7 @@ properties try together; without it, hypothesis' profile does.
 """
 
 import asyncio
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +22,10 @@ from dsl.to_rego import rego_policy
 from gateway.errors import EngineError
 from gateway.pdp.engine import Engine
 from gateway.pdp.engine_cedar import CedarEngine
-from gateway.pdp.engine_opa import OpaEngine
+from gateway.pdp.engine_opa import Asking, OpaEngine
 from gateway.pdp.engine_rego import RegoEngine
+from gateway.pdp.opa_client import OpaClient
+from gateway.pdp.opa_modules import OpaModules
 from tests import corpus
 from tests.agreement import ask, permits, permitted_when_fit
 from tests.opa import OpaServer, run_opa
@@ -56,6 +59,7 @@ class World:
             "rego": RegoEngine(program),
             "rego, whole": RegoEngine(program, sliced=False),
             "opa": self._opa(program),
+            "opa, lean": self._lean(program),
         }
         try:
             for question in questions:
@@ -72,6 +76,33 @@ class World:
         return OpaEngine(
             program, host=self.server.host, port=self.server.port, timeout_s=PATIENCE_S
         )
+
+    def _lean(self, program: Program) -> Engine:
+        engine = Lean(program, self.server)
+        for path, data in engine.modules.files.items():
+            folder, _, name = path.rpartition("/")
+            if name == "data.json":
+                self.server.put_data(folder, json.loads(data))
+            else:
+                self.server.put_policy(name, data.decode())
+        return engine
+
+
+class Lean:
+    """A server asked the modules that one of ours has, or else the published one."""
+
+    name = "opa"
+
+    def __init__(self, program: Program, server: OpaServer) -> None:
+        self._asking = Asking(self.name, program)
+        self.modules = OpaModules(program)
+        self._client = OpaClient(host=server.host, port=server.port, timeout_s=PATIENCE_S)
+
+    async def ask(self, question: Question) -> Answer:
+        return await self._asking.ask(self._client, question, self.modules)
+
+    async def close(self) -> None:
+        await self._client.close()
 
 
 async def _ask(
