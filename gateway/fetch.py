@@ -8,7 +8,7 @@ import http.client
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,16 +37,19 @@ PRIVATE: tuple[Network, ...] = tuple(
 
 @dataclass(frozen=True)
 class Sent:
-    """What is asked: a GET, or a POST where there is a body."""
+    """What is asked: a GET, or a POST where there is a body. Of an answer with one of
+    `statuses` the body is read."""
 
     url: str
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    statuses: frozenset[int] = frozenset({http.HTTPStatus.OK})
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What came back; of a status other than 200 no body. `date` is the header of that name."""
+    """What came back; no body of a status that was not asked for. `date` is the header of
+    that name."""
 
     status: int
     body: bytes
@@ -148,12 +151,14 @@ def _read(connection: "_Connection", path: str, sent: Sent) -> Fetched:
     method = "GET" if sent.body is None else "POST"
     connection.request(method, path, sent.body, headers)
     with closing(connection.getresponse()) as response:
-        return _answer(connection, response)
+        return _answer(connection, response, sent.statuses)
 
 
-def _answer(connection: "_Connection", response: http.client.HTTPResponse) -> Fetched:
+def _answer(
+    connection: "_Connection", response: http.client.HTTPResponse, statuses: Collection[int]
+) -> Fetched:
     date = response.getheader("Date")
-    if response.status != http.HTTPStatus.OK:
+    if response.status not in statuses:
         return Fetched(response.status, b"", date)
     if response.getheader("Content-Encoding", "identity") != "identity":
         raise FetchError(f"{connection.host} answered with a compressed body")

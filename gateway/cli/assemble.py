@@ -13,12 +13,12 @@ from dsl.diagnostics import Severity, render_human
 from dsl.errors import DslError
 from gateway import bundle, release
 from gateway.cli.seen import Seen
+from gateway.cli.witnessing import Witnessing
 from gateway.clock import TrustedClock
 from gateway.errors import ConfigurationError, LedgerUnavailableError
 from gateway.in_force import InForce
 from gateway.keys import DecisionSigner
-from gateway.ledger.interface import Ledger
-from gateway.ledger.log import Log
+from gateway.ledger.interface import Ledger, OwnLedger
 from gateway.pdp import catalogue
 from gateway.pdp.engine import Engine
 from gateway.pdp.engines import DEFAULT, Arrangement, arrange_engines, make_engines
@@ -51,6 +51,7 @@ class Parts:
         self.release = signed_release(args, self.bundle.digest, self.catalogue.digest)
         self.engines = self._engines(args, program)
         self.remember: int = args.memo
+        self.witnessing = Witnessing.of(args)
         self.timeout_s: float = getattr(args, "decision_ms", 2_000) / 1000
         self.clock_was_ahead_until: datetime | None = getattr(args, "clock_was_ahead_until", None)
 
@@ -84,7 +85,7 @@ class Parts:
             seen: How far others have seen the log.
         """
         clock = TrustedClock()  # also the log's: what is in doubt here is not logged there
-        ledger = open_ledger(state, clock, seen or Seen())
+        ledger = open_ledger(state, clock, seen or Seen(), self.witnessing)
         clock.not_before(newest_instant(ledger, self.clock_was_ahead_until))
         return self.service_with(ledger, state.decision_key, clock)
 
@@ -99,19 +100,28 @@ class Parts:
         )
 
 
-def open_ledger(state: State, clock: TrustedClock, seen: Seen) -> Log:
-    """The ledger of a state folder; the caller closes it.
+def open_ledger(
+    state: State, clock: TrustedClock, seen: Seen, witnessing: Witnessing | None = None
+) -> OwnLedger:
+    """The ledger of a state folder, with those who cosign it; the caller closes it.
 
     Raises:
         ConfigurationError: Somebody has it open.
     """
     try:
-        return state.open_ledger(clock, seen=seen.checkpoints, seen_file=seen.file)
+        opened = state.open_ledger(clock, seen=seen.checkpoints, seen_file=seen.file)
     except LedgerUnavailableError as error:
         raise ConfigurationError(
             f"{error}: a gateway runs on this state folder; ask it with `charter decide "
             "--url`, or give another --state"
         ) from error
+    if witnessing is None:
+        return opened
+    try:
+        return witnessing.over(opened, state.folder / "ledger", state.checkpoint_key.public)
+    except BaseException:
+        opened.close()
+        raise
 
 
 def newest_instant(ledger: Ledger, excused: datetime | None) -> datetime | None:

@@ -79,6 +79,7 @@ def _serve_arguments(parser: ArgumentParser) -> None:
     from gateway.cli.limits import add_limits
     from gateway.cli.seen import add_seen
     from gateway.cli.settings import collector, take_over
+    from gateway.cli.witnessing import add_witnesses
 
     parser.add_argument(
         "--config",
@@ -122,6 +123,7 @@ def _serve_arguments(parser: ArgumentParser) -> None:
         "needs the extra `tracing`",
     )
     add_limits(parser)
+    add_witnesses(parser)
     parser.add_argument(
         "--authzen-without-context",
         type=options.tenants,

@@ -15,7 +15,7 @@ from typing import cast
 
 from dsl.near import nearest
 from gateway import toml_text
-from gateway.cli import engine_options, options, seen
+from gateway.cli import engine_options, options, seen, witnessing
 from gateway.errors import ConfigurationError
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -138,6 +138,12 @@ SETTINGS = (
     Setting("log", "mirrors", "mirrors", Names(seen.addresses)),
     Setting("log", "mirror_ca", "mirror_ca", File(Path)),
     Setting("log", "mirror_networks", "mirror_networks", Names(seen.networks)),
+    Setting("witness", "mode", "witness_mode", Text(witnessing.mode)),
+    Setting("witness", "policy", "witness_policy", File(Path)),
+    Setting("witness", "interval_s", "witness_interval", Number(witnessing.interval)),
+    Setting("witness", "timeout_ms", "witness_ms", Number(witnessing.timeout)),
+    Setting("witness", "ca_file", "witness_ca", File(Path)),
+    Setting("witness", "networks", "witness_networks", Names(witnessing.networks)),
     Setting("tracing", "collector", "traces", Text(collector)),
 )
 BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}

@@ -15,6 +15,7 @@ from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, local_state, newest_instant, open_ledger
 from gateway.cli.failures import explain
 from gateway.cli.seen import seen_of
+from gateway.cli.witnessing import Witnessing
 from gateway.clock import TrustedClock
 from gateway.errors import ConfigurationError
 from gateway.service import Service
@@ -72,7 +73,8 @@ def _write(args: Namespace, grace_s: float, channel: Channel) -> int:
     state = local_state(args)
     clock = TrustedClock()
     # A writer that comes back has been compared before, and its mirrors may be away now.
-    ledger = open_ledger(state, clock, seen_of(args, mirrors=not channel.is_again))
+    seen = seen_of(args, mirrors=not channel.is_again)
+    ledger = open_ledger(state, clock, seen, Witnessing.of(args))
     try:
         clock.not_before(newest_instant(ledger, args.clock_was_ahead_until))
         listener = listen(args.state)

@@ -55,6 +55,18 @@ class Ledger(Protocol):
         """As `Log.proof`."""
         ...
 
+    def witnessed(self) -> str | None:
+        """How far witnesses have cosigned it, as JSON; None where nobody is asked to."""
+        ...
+
     def close(self) -> None:
         """Finish what is queued, then close. Later appends are refused."""
+        ...
+
+
+class OwnLedger(Ledger, Protocol):
+    """A ledger of this process."""
+
+    def is_broken(self) -> bool:
+        """As `Log.is_broken`."""
         ...

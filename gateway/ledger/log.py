@@ -22,7 +22,7 @@ from gateway.ledger.erased import ErasedEntryError
 from gateway.ledger.guard import Guard
 from gateway.ledger.head import Head, Receipt, check_record, make_head, restore_head
 from gateway.ledger.lock import lock_file
-from gateway.ledger.merkle import consistency_path, tree_root
+from gateway.ledger.merkle import consistency_path, inclusion_path, tree_root
 from gateway.ledger.migrate import OLD_VERSION, migrate
 from gateway.ledger.once import Once, create_table
 from gateway.ledger.once import find as find_once
@@ -260,6 +260,18 @@ class Log:
         if new_size > head.size:
             raise LedgerError(f"the ledger has {head.size} entries, not {new_size}")
         return consistency_path(old_size, new_size, head.view.nodes(self._read_tile))
+
+    def inclusion(self, index: int, size: int) -> list[bytes]:
+        """The path of an entry in the tree of `size`, which may be an older one (RFC 6962,
+        2.1.1); raises as `consistency`, and `InclusionProofError` for no such entry."""
+        head = self._writer.head
+        if size > head.size:
+            raise LedgerError(f"the ledger has {head.size} entries, not {size}")
+        return inclusion_path(index, size, head.view.nodes(self._read_tile))
+
+    def witnessed(self) -> str | None:
+        """None: nobody cosigns what is asked of the log itself."""
+        return None
 
     def _whole(self, found: StoredRecord | None) -> StoredRecord | None:
         if found is None or found.erased_by is None:

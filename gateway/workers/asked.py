@@ -58,6 +58,7 @@ _READS: Mapping[object, tuple[type | tuple[type, ...], ...]] = {
     "get_at": (int,),
     "proof": (str,),
     "find_once": (bytes, int),
+    "witnessed": (),
 }
 
 

@@ -139,6 +139,9 @@ class LedgerClient:
     def proof(self, entry_id: str) -> str | None:
         return optional(str, self._read("proof", entry_id))
 
+    def witnessed(self) -> str | None:
+        return optional(str, self._read("witnessed"))
+
     def _read(
         self, *question: str | bytes | int | None, see: "Callable[[object], None] | None" = None
     ) -> object:

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 
-from gateway.ledger.log import Log
+from gateway.ledger.interface import OwnLedger
 from gateway.workers.channel import Channel
 from gateway.workers.server import LedgerServer
 
@@ -17,7 +17,7 @@ def ignore_signals() -> None:
 
 
 async def answer_for(
-    ledger: Log, listener: socket.socket, channel: Channel, *, drain_s: float
+    ledger: OwnLedger, listener: socket.socket, channel: Channel, *, drain_s: float
 ) -> bool:
     """Until the supervisor is gone and the workers after it, at most `drain_s` seconds later.
 

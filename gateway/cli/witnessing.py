@@ -1,0 +1,199 @@
+"""Who cosigns the log of the gateway that is about to start, and whether answers wait for it."""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from ipaddress import ip_network
+from pathlib import Path
+
+from gateway.cli.files import read_file
+from gateway.errors import ConfigurationError, LedgerError
+from gateway.fetch import Network, check_url, exchange, tls_context
+from gateway.keys import CheckpointPublicKey
+from gateway.ledger.interface import OwnLedger
+from gateway.ledger.log import Log
+from gateway.witness.collect import Collector
+from gateway.witness.errors import PolicyError
+from gateway.witness.kept import Kept
+from gateway.witness.ledger import WitnessedLedger, log
+from gateway.witness.newest import Newest
+from gateway.witness.policy import MAX_POLICY, Policy, parse_policy
+from gateway.witness.required import RequiredLedger
+
+MODES = ("none", "background", "required")
+DEFAULT_INTERVAL_S = 10
+MAX_INTERVAL_S = 86_400
+DEFAULT_TIMEOUT_MS = 1_000
+MAX_TIMEOUT_MS = 1_800  # within the time of a decision
+MAX_NETWORKS = 16
+
+
+def add_witnesses(parser: ArgumentParser) -> None:
+    """The options of `charter serve`."""
+    parser.add_argument(
+        "--witness-mode",
+        type=mode,
+        default="none",
+        metavar="MODE",
+        help="none; background: later proofs are cosigned; required: answers wait for a "
+        "cosigned checkpoint, and without a quorum there are none (default: none)",
+    )
+    parser.add_argument(
+        "--witness-policy",
+        type=Path,
+        metavar="FILE",
+        help="the witnesses and how many of them are enough (C2SP tlog-policy)",
+    )
+    parser.add_argument(
+        "--witness-interval",
+        type=interval,
+        default=DEFAULT_INTERVAL_S,
+        metavar="SECONDS",
+        help=f"how often witnesses are asked in the background (default: {DEFAULT_INTERVAL_S})",
+    )
+    parser.add_argument(
+        "--witness-ms",
+        type=timeout,
+        default=DEFAULT_TIMEOUT_MS,
+        metavar="MS",
+        help=f"how long witnesses may take to answer (default: {DEFAULT_TIMEOUT_MS})",
+    )
+    parser.add_argument(
+        "--witness-ca",
+        type=Path,
+        metavar="FILE",
+        help="authorities of the witnesses' certificates, PEM (default: those of the system)",
+    )
+    parser.add_argument(
+        "--witness-networks",
+        type=networks,
+        default=[],
+        metavar="NETWORKS",
+        help="networks besides the public Internet where witnesses may be, such as "
+        "10.1.0.0/16, with commas between",
+    )
+
+
+def mode(text: str) -> str:
+    if text not in MODES:
+        raise ArgumentTypeError(f"`{text}` is none of {', '.join(MODES)}")
+    return text
+
+
+def interval(text: str) -> int:
+    return _number(text, MAX_INTERVAL_S, "seconds")
+
+
+def timeout(text: str) -> int:
+    return _number(text, MAX_TIMEOUT_MS, "milliseconds")
+
+
+def _number(text: str, most: int, unit: str) -> int:
+    right = text.isascii() and text.isdecimal() and len(text) <= 6
+    if not right or not 1 <= int(text) <= most:
+        raise ArgumentTypeError(f"`{text}` is no number of {unit} from 1 to {most}")
+    return int(text)
+
+
+def networks(text: str) -> list[str]:
+    names = [one for one in text.split(",") if one]
+    if len(names) > MAX_NETWORKS:
+        raise ArgumentTypeError(f"more than {MAX_NETWORKS} networks")
+    for one in names:
+        try:
+            if ip_network(one).prefixlen == 0:
+                raise ArgumentTypeError(f"`{one}` is every network")
+        except ValueError as error:
+            raise ArgumentTypeError(f"`{one}` is no network: {error}") from error
+    return names
+
+
+@dataclass(frozen=True)
+class Witnessing:
+    """Who cosigns, as the settings say; read and checked."""
+
+    mode: str
+    policy: Policy
+    interval_s: float
+    timeout_s: float
+    ca_file: Path | None
+    networks: tuple[Network, ...]
+
+    @staticmethod
+    def of(args: Namespace) -> "Witnessing | None":
+        """What the settings say; None where nobody cosigns.
+
+        Raises:
+            ConfigurationError: It cannot be done so.
+        """
+        chosen: str = getattr(args, "witness_mode", None) or "none"
+        path: Path | None = getattr(args, "witness_policy", None)
+        if chosen == "none":
+            if path is not None:
+                raise ConfigurationError(
+                    f"{path} names witnesses, and nobody asks them: give --witness-mode "
+                    "background or required"
+                )
+            return None
+        if path is None:
+            raise ConfigurationError(f"--witness-mode {chosen} needs a --witness-policy")
+        return Witnessing(
+            chosen,
+            _read_policy(path),
+            args.witness_interval,
+            args.witness_ms / 1000,
+            args.witness_ca,
+            tuple(ip_network(one) for one in args.witness_networks),
+        )
+
+    def over(self, below: Log, folder: Path, key: CheckpointPublicKey) -> OwnLedger:
+        """The ledger, cosigned. It owns the one below from now on.
+
+        Raises:
+            ConfigurationError: The policy is of another log, or what witnesses cosigned before
+                is not what the ledger holds.
+        """
+        if self.policy.logs and key not in self.policy.logs:
+            raise ConfigurationError(
+                f"the policy of witnesses is of other logs; this one has the key {key.vkey}"
+            )
+        kept = Kept(folder)
+        newest = below.latest_checkpoint()
+        try:
+            found = kept.read(self.policy, below, newest, key, lambda words: log.warning(words))
+        except LedgerError as error:
+            raise ConfigurationError(str(error)) from error
+        context = tls_context(self.ca_file)
+        ask = partial(exchange, context=context, networks=self.networks, timeout_s=self.timeout_s)
+        clock = lambda: datetime.now(UTC)  # noqa: E731 - not the log's, which can be in doubt
+        collector = Collector(self.policy, below, ask, clock=clock, timeout_s=self.timeout_s)
+        kind = RequiredLedger if self.mode == "required" else WitnessedLedger
+        ledger = kind(
+            below,
+            collector,
+            Newest(self.policy, found),
+            kept,
+            interval_s=self.interval_s,
+            clock=clock,
+        )
+        ledger.start()
+        return ledger
+
+
+def _read_policy(path: Path) -> Policy:
+    try:
+        policy = parse_policy(read_file(path, limit=MAX_POLICY))
+    except PolicyError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    asked = [one for one in policy.witnesses.values() if one.url is not None]
+    for one in asked:
+        if check_url(one.url or "").query:
+            raise ConfigurationError(f"{path}: `{one.url}` is no prefix of addresses")
+    if policy.quorum is None:
+        raise ConfigurationError(f"{path}: with `quorum none` nobody would have to cosign")
+    if not policy.is_enough([one.name for one in asked]):
+        raise ConfigurationError(
+            f"{path}: the witnesses that have an address are no quorum, so none can be reached"
+        )
+    return policy
