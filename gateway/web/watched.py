@@ -2,8 +2,8 @@
 was refused. A plain ASGI callable, since it stands in the way of every answer."""
 
 import logging
+import random
 import re
-import secrets
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -20,6 +20,9 @@ _HEADER = b"x-request-id"
 _TRACEPARENT = b"traceparent"
 _FIT = re.compile(rb"[!-~]{1,128}")
 UNROUTED = "(none)"
+# Of ids, which are no secrets: `/readyz` and refusals are told also where the system has no
+# randomness to give.
+_IDS = random.Random()  # noqa: S311
 
 log = logging.getLogger("charter")
 
@@ -62,7 +65,7 @@ class Watched:
         given = _headers(scope)
         own_id = given.get(_HEADER, b"")
         if not _FIT.fullmatch(own_id):
-            own_id = secrets.token_hex(16).encode()
+            own_id = b"%032x" % _IDS.getrandbits(128)
         told = Told(scope["method"])
 
         async def send_watched(message: Message) -> None:
