@@ -184,6 +184,11 @@ def _judge_hardware(claims: Claims, section: Section, found: _Found, name: str, 
             clause = f"{name}.refuse[{number}]"
             found.add("hardware", Hardware.CONTRAINDICATED, refusal.reason, clause)
     _judge_firmware(claims, section, found, name, day)
+    if claims.is_unrevoked is False:
+        if section.without_revocation:
+            found.skipped.append(f"{name}.without_revocation")
+        else:
+            found.lacking.append("a revocation list of the issuer")
     if len(found.findings) == before:
         found.add("hardware", Hardware.GENUINE, "genuine, and firmware as demanded", name)
 

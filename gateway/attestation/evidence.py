@@ -49,6 +49,8 @@ class Claims:
         advisories: What the vendor names against this level, such as `INTEL-SA-00837`.
         is_debug: Whether the host could look inside.
         is_migratable: Whether it may move to another machine.
+        is_unrevoked: Whether a list of the issuer was there and does not name it; None where the
+            technology has no such lists.
         level: Privilege level of who asked for the evidence; 0 is the most privileged.
         is_confidential: Whether memory is encrypted against the host.
         measurements: Digests of what was started, by name.
@@ -68,6 +70,7 @@ class Claims:
     advisories: tuple[str, ...] = ()
     is_debug: bool | None = None
     is_migratable: bool | None = None
+    is_unrevoked: bool | None = None
     level: int | None = None
     is_confidential: bool | None = None
     measurements: Mapping[str, bytes] = field(default_factory=dict[str, bytes])

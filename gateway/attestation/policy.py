@@ -75,6 +75,7 @@ class Section(BaseModel):
     """What is asked of one technology.
 
     Attributes:
+        without_revocation: Whether to do without revocation lists; this shows in results.
         products: The product lines that count; `ANY` for all, which shows in results.
         max_level: The least privileged level from which evidence may come.
         max_age_s: How long ago it may have been made, where it says so.
@@ -90,6 +91,7 @@ class Section(BaseModel):
     products: tuple[Text, ...] = Field(min_length=1)
     debug: bool = False
     migration: bool = False
+    without_revocation: bool = False
     max_level: Level = 0
     max_age_s: Annotated[int, Field(ge=1, le=31_536_000, strict=True)] = 300
     valid_s: Annotated[int, Field(ge=1, le=31_536_000, strict=True)] = 3600

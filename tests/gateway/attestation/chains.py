@@ -1,5 +1,6 @@
 """Authorities and certificates as attestation has them: with PSS, serial 0, three hours."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -31,6 +32,7 @@ def issue(
     pss: bool = False,
     issuer_name: str | None = None,
     serial: int | None = None,
+    extensions: Sequence[tuple[str, bytes]] = (),
 ) -> Issued:
     """A certificate, by itself where there is no issuer."""
     key = key or ec.generate_private_key(ec.SECP384R1())
@@ -49,6 +51,9 @@ def issue(
     if cert_sign is not None or ca:
         signs = ca if cert_sign is None else cert_sign
         built = built.add_extension(_usage(signs), critical=True)
+    for oid, value in extensions:
+        unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value)
+        built = built.add_extension(unknown, critical=False)
     if pss:
         salt = padding.PSS(padding.MGF1(hashes.SHA384()), padding.PSS.DIGEST_LENGTH)
         made = built.sign(signer, hashes.SHA384(), rsa_padding=salt)
