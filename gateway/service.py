@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import Literal, cast
 
 from gateway.callers import Caller
+from gateway.erasure import Erased, Grounds, erase, tombstone
 from gateway.errors import (
     AuthorisationError,
     ClockError,
@@ -29,6 +30,7 @@ from gateway.identifiers import uuid7
 from gateway.in_force import InForce, InUse
 from gateway.keys import DecisionSigner
 from gateway.keys.signer import RemoteSigner
+from gateway.ledger.erased import ErasedEntryError
 from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
@@ -55,6 +57,7 @@ from gateway.record.statement import (
     read_statement,
     state_predicate,
 )
+from gateway.repeated import repeated_text
 from gateway.self_check import TENANT, own_record, self_check
 from gateway.spelling import answer_text
 from gateway.watch import Nobody, Watch, decisions, shown
@@ -131,8 +134,15 @@ class Service:
         they began with, and then its engines are let go."""
         before, self._in_force = self._in_force, in_force
         closing = asyncio.get_running_loop().create_task(before.close())
-        self._replaced.add(closing)
-        closing.add_done_callback(self._replaced.discard)
+        telling = asyncio.get_running_loop().create_task(self._tell_repeated(in_force))
+        for task in (closing, telling):
+            self._replaced.add(task)
+            task.add_done_callback(self._replaced.discard)
+
+    async def _tell_repeated(self, in_force: InForce) -> None:
+        """Have the log keep what comes as a difference from what these rules say."""
+        text = await asyncio.to_thread(repeated_text, in_force, self._key_id)
+        self.ledger.repeats(text)
 
     async def check_engines(self) -> None:
         """Put the bundle's agreement vectors to every engine.
@@ -148,6 +158,7 @@ class Service:
         Raises:
             ConfigurationError: It cannot be made, or does not hold.
         """
+        await self._tell_repeated(self._in_force)
         await self_check(
             self.ledger,
             self._signer,
@@ -358,6 +369,7 @@ class Service:
         against the newest checkpoint; None where the tenant has none of that id.
 
         Raises:
+            ErasedEntryError: It was erased; see `tombstone`.
             LedgerError: The record is not on disk as it was logged.
         """
         answer = await self.again(decision_id, caller)
@@ -384,12 +396,35 @@ class Service:
 
     async def proof(self, decision_id: str, caller: Caller) -> str | None:
         """The proof of a decision of the caller's own tenant against the newest checkpoint;
-        None where the tenant has none of that id. Raises as `find`."""
+        None where the tenant has none of that id. Of an erased one it shows the place alone."""
         return await asyncio.to_thread(self._proof, decision_id, caller.tenant)
 
     def _proof(self, decision_id: str, tenant: str) -> str | None:
-        stored = self.ledger.get(decision_id, tenant=tenant)
-        return None if stored is None else self.ledger.proof(decision_id)
+        try:
+            if self.ledger.get(decision_id, tenant=tenant) is None:
+                return None
+        except ErasedEntryError:
+            pass  # it is the tenant's own, and was there
+        return self.ledger.proof(decision_id)
+
+    async def erase(self, entry_id: str, grounds: Grounds) -> Erased:
+        """Erase a record of any tenant; raises as `gateway.erasure.erase`."""
+        at = self.clock()
+        return await asyncio.to_thread(
+            partial(
+                erase,
+                self.ledger,
+                self._steady_signer(),
+                entry=entry_id,
+                grounds=grounds,
+                now=at,
+                random=self._random,
+            )
+        )
+
+    async def tombstone(self, erased: ErasedEntryError) -> Mapping[str, object]:
+        """What is answered in place of an erased record; raises `LedgerError`."""
+        return await asyncio.to_thread(tombstone, self.ledger, erased)
 
     def _report(self, judged: Judged, decision_id: str, caller: Caller, seconds: float) -> None:
         incident = judged.combined.incident

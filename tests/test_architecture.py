@@ -115,6 +115,14 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.state": ("gateway.errors", "gateway.keys", "gateway.callers", "gateway.ledger"),
     "gateway.bundle": ("dsl", "gateway.errors", "gateway.pdp"),
     "gateway.spelling": ("dsl", "gateway.errors", "gateway.pdp", "gateway.record"),
+    "gateway.erasure": (
+        "gateway.errors",
+        "gateway.identifiers",
+        "gateway.keys",
+        "gateway.ledger",
+        "gateway.record",
+        "gateway.self_check",
+    ),
     "gateway.repeated": (
         "dsl.core",
         "gateway.bundle",
@@ -141,7 +149,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "gateway.in_force": ("gateway.release", "gateway.spelling", "gateway.bundle", "gateway.pdp"),
     "gateway.service": (
+        "gateway.erasure",
         "gateway.in_force",
+        "gateway.repeated",
         "gateway.spelling",
         "gateway.self_check",
         "gateway.watch",
@@ -162,6 +172,8 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.fetch",
         "gateway.sources.settings",
         "gateway.errors",
+        "gateway.erasure",
+        "gateway.ledger.erased",
         "gateway.ledger.once",
         "gateway.ledger.tile_paths",
         "gateway.ledger.tiles",

@@ -26,8 +26,9 @@ from gateway.verify import (
     Trust,
     VerifiedDecision,
     read_answer,
-    verify_decision,
 )
+from gateway.verify.erased import verify_answer
+from gateway.verify.refused import CannotTellError
 
 
 def verify(args: Namespace) -> int:
@@ -41,9 +42,12 @@ def verify(args: Namespace) -> int:
         raise ConfigurationError(f"{args.trust}: {error}") from error
     try:
         if request is None:
-            verified = verify_decision(read_answer(answer_file), trust)
+            verified = verify_answer(read_answer(answer_file), trust)
         else:
-            verified = verify_decision(read_answer(answer_file), trust, expect_request=request)
+            verified = verify_answer(read_answer(answer_file), trust, expect_request=request)
+    except CannotTellError as error:
+        sys.stdout.write(_cannot_tell(error, args.format))
+        return exit_codes.INDETERMINATE
     except (RecordError, LedgerError) as error:
         sys.stdout.write(_refused(error, args.format))
         return exit_codes.REFUSED
@@ -69,6 +73,12 @@ def _refused(error: RecordError | LedgerError, style: str) -> str:
     hint = "; is this the file you saved?" if isinstance(error, AnswerMalformedError) else ""
     # Names in the answer are the forger's: a line break in one must not print a line.
     return f"NOT VERIFIED ({error.reason}): {printable(str(error))}{hint}\n"
+
+
+def _cannot_tell(error: CannotTellError, style: str) -> str:
+    if style == "json":
+        return _json({"verdict": "cannot tell", "reason": error.reason, "detail": str(error)})
+    return f"CANNOT TELL ({error.reason}): {printable(str(error))}\n"
 
 
 def _verified(verified: VerifiedDecision, style: str) -> str:

@@ -27,6 +27,18 @@ class Ledger(Protocol):
         """As `Log.append_all`."""
         ...
 
+    def erase(self, target: str, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
+        """As `Log.erase`."""
+        ...
+
+    def is_tidy(self) -> bool:
+        """As `Log.is_tidy`; it may block."""
+        ...
+
+    def repeats(self, text: bytes) -> None:
+        """As `Log.repeats`; it never waits."""
+        ...
+
     def refusal(self) -> str | None:
         """Why the next append will fail, as far as is known; None where it should not."""
         ...

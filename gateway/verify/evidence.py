@@ -23,7 +23,8 @@ from gateway.ledger.merkle import HASH_SIZE
 from gateway.record.canonical import Json, load_strict
 from gateway.verify import archive
 from gateway.verify.checkpoints import Paths, check_history, read_checkpoint
-from gateway.verify.decision import VerifiedDecision, read_answer, verify_decision
+from gateway.verify.decision import VerifiedDecision, read_answer
+from gateway.verify.erased import verify_answer
 from gateway.verify.refused import (
     DecisionAbsentError,
     EvidenceError,
@@ -187,7 +188,7 @@ def verify_evidence(
             Each has the stable word for what is wrong in `reason`.
     """
     verified = tuple(
-        verify_decision(answer, trust, at=at, expect_id=listed)
+        verify_answer(answer, trust, at=at, expect_id=_expected(listed, answer, expect_id))
         for listed, answer in evidence.answers.items()
     )
     if expect_id is not None and all(one.id != expect_id for one in verified):
@@ -203,6 +204,14 @@ def verify_evidence(
         evidence.paths,
     )
     return VerifiedEvidence(verified, newest, _check_timestamp(evidence, trust, at))
+
+
+def _expected(
+    listed: str | None, answer: Mapping[str, object], expect_id: str | None
+) -> str | None:
+    """The id that an answer must have. A tombstone says what it is of, and gives no decision
+    among which the one that was asked for could be looked for."""
+    return expect_id if listed is None and "erased" in answer else listed
 
 
 def _check_request(asked: Sequence[VerifiedDecision], digest: str | None) -> None:

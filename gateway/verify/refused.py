@@ -99,6 +99,12 @@ class CannotTellError(GatewayError):
     reason = "cannot-tell"
 
 
+class DecisionErasedError(CannotTellError):
+    """The decision was erased, and what says so is genuine."""
+
+    reason = "erased"
+
+
 class ConsistencyMissingError(CannotTellError):
     """Nothing shows how two checkpoints of one log belong together."""
 

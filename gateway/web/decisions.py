@@ -6,10 +6,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from gateway.callers import Caller
+from gateway.ledger.erased import ErasedEntryError
 from gateway.record.canonical import MAX_VALUES, load_strict
 from gateway.service import MAX_BODY_BYTES, Service
 from gateway.web.access import caller_of
 from gateway.web.entrance import PRIVATE, Entrance, RefusedError
+from gateway.web.erasing import gone
 from gateway.web.idempotency import Asked, Repeats, key_of
 from gateway.web.problem import NOT_FOUND
 
@@ -54,6 +56,8 @@ class DecisionDoor:
                 answer = await self._service.again(request.path_params["id"], caller)
         except RefusedError as refused:
             return refused.response()
+        except ErasedEntryError as erased:
+            return await gone(request, self._service, erased)
         if answer is None:
             return NOT_FOUND.response()
         return Response(answer, media_type="application/json", headers=PRIVATE)

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.ledger.erased import ErasedEntryError
 from gateway.pdp.explanation import to_body
 from gateway.pdp.stored import explain_stored
 from gateway.service import Service
 from gateway.web import problem
 from gateway.web.access import caller_of
 from gateway.web.entrance import PRIVATE, Entrance, RefusedError
+from gateway.web.erasing import gone
 from gateway.web.problem import NOT_FOUND
 from gateway.web.routes import JSON, Answer, Operation, Parameter, Schema
 from gateway.web.schemas import ANY, STRING, closed, listed, one_of, or_null
@@ -50,7 +52,13 @@ class ExplainDoor:
                 "explainDecision",
                 "Read what a decision rests on and what would have changed it",
                 {200: Answer("The explanation", {JSON: said}, {"Cache-Control": "`no-store`"})},
-                (problem.FORBIDDEN, NOT_FOUND, problem.TOO_BUSY, problem.OVERLOADED),
+                (
+                    problem.FORBIDDEN,
+                    NOT_FOUND,
+                    problem.ERASED,
+                    problem.TOO_BUSY,
+                    problem.OVERLOADED,
+                ),
                 parameters=(Parameter("id", "The id of a decision of the caller's tenant"),),
             ),
         )
@@ -65,6 +73,8 @@ class ExplainDoor:
                 explanation, why_not = await self._explained(found)
         except RefusedError as refused:
             return refused.response()
+        except ErasedEntryError as erased:
+            return await gone(request, self._service, erased)
         told = {name: found[name] for name in _TOLD}
         body = {**told, "explanation": explanation, "unexplained": why_not}
         return JSONResponse(body, headers=PRIVATE)

@@ -5,6 +5,7 @@ from gateway.web import problem
 from gateway.web.authzen import BASE, AuthZenDoor
 from gateway.web.batch import BatchDoor
 from gateway.web.entrance import Entrance
+from gateway.web.erasing import ErasureDoor
 from gateway.web.explain import ExplainDoor
 from gateway.web.idempotency import Repeats
 from gateway.web.limits import MAX_BATCH, MAX_PAGE
@@ -134,6 +135,7 @@ def further_places(
     return (
         *BatchDoor(service, entrance, repeats).operations(),
         *ExplainDoor(service, entrance).operations(),
+        *ErasureDoor(service, entrance).operations(),
         *RulesDoor(service).operations(),
         *_evaluation_places(AuthZenDoor(service, entrance, without_context)),
         *_search_places(SearchDoor(service, entrance)),

@@ -29,6 +29,7 @@ OF_A_QUESTION = (
 def decision_places(door: DecisionDoor) -> tuple[Operation, ...]:
     decision = {200: Answer("The decision", {JSON: ref("Decision")}, _NOT_CACHED)}
     found = (problem.FORBIDDEN, problem.NOT_FOUND, problem.TOO_BUSY, problem.OVERLOADED)
+    read = (*found, problem.ERASED)
     return (
         Operation(
             "POST",
@@ -48,7 +49,7 @@ def decision_places(door: DecisionDoor) -> tuple[Operation, ...]:
             "readDecision",
             "Read a decision again, with a proof against the newest checkpoint",
             decision,
-            found,
+            read,
             parameters=(_ID,),
         ),
         Operation(

@@ -22,6 +22,7 @@ from gateway.errors import (
     RequestError,
 )
 from gateway.keys.errors import SigningUnavailableError
+from gateway.ledger.erased import ErasedEntryError
 
 MEDIA_TYPE = "application/problem+json"
 # Identifiers, not addresses: nobody can register a name under .example (RFC 2606).
@@ -195,8 +196,10 @@ KEYS_EXHAUSTED = Problem(
     HTTPStatus.TOO_MANY_REQUESTS,
     retry_ms=60_000,
 )
+ERASED = Problem("erased", "The decision was erased", HTTPStatus.GONE)
 # What a question with a key may be refused with besides.
-OF_A_KEY = (KEY_MALFORMED, KEY_IN_USE, KEY_REUSED, KEYS_EXHAUSTED)
+OF_A_KEY = (KEY_MALFORMED, KEY_IN_USE, KEY_REUSED, KEYS_EXHAUSTED, ERASED)
+ERASURE_REFUSED = Problem("erasure-refused", "The record cannot be erased", HTTPStatus.CONFLICT)
 RELOAD_REFUSED = Problem(
     "reload-refused",
     "Other rules and facts cannot come into force; those before them stay",
@@ -274,6 +277,7 @@ PROBLEMS = (
     MALFORMED_HTTP,
     *OF_A_KEY,
     RELOAD_REFUSED,
+    ERASURE_REFUSED,
 )
 
 
@@ -301,6 +305,8 @@ def of_error(error: GatewayError) -> Problem:
             return OVERLOADED
         case DecisionTimeoutError():
             return TOO_LATE
+        case ErasedEntryError():
+            return ERASED
         case KeysExhaustedError():
             return KEYS_EXHAUSTED
         case _:

@@ -59,6 +59,8 @@ _READS: Mapping[object, tuple[type | tuple[type, ...], ...]] = {
     "proof": (str,),
     "find_once": (bytes, int),
     "witnessed": (),
+    "is_tidy": (),
+    "repeats": (bytes,),
 }
 
 
@@ -82,6 +84,8 @@ def read_of(ledger: Ledger, name: object, arguments: list[object]) -> Callable[[
         if name == "get":
             entry_id, tenant = arguments
             return ledger.get(cast("str", entry_id), tenant=cast("str | None", tenant))
+        if name == "is_tidy":
+            return int(ledger.is_tidy())
         return getattr(ledger, name)(*arguments)
 
     return read

@@ -61,6 +61,7 @@ class LedgerClient:
         self._told: Callable[[int], None] = lambda _: None
         self._closed = False
         self._said = ""
+        self._text: bytes | None = None  # what bodies repeat
         self._up = asyncio.Event()
         self._staying: asyncio.Task[None] | None = None
 
@@ -105,6 +106,22 @@ class LedgerClient:
             )
         return futures
 
+    def erase(self, target: str, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
+        future: Future[Receipt] = Future()
+        asked = Appending([future], self._grow)
+        self._in_loop(self._ask, asked, ("erase", target, entry_id, tenant, body))
+        return future
+
+    def repeats(self, text: bytes) -> None:
+        """Told again to every writer that comes after this one."""
+        self._in_loop(self._tell_repeats, text)
+
+    def _tell_repeats(self, text: bytes) -> None:
+        self._text = text
+        if self._link is not None:
+            # Nothing depends on it: whoever fails here is not heard.
+            self._link.ask(Reading(Future()), ("repeats", text))
+
     # --- what is known here ----------------------------------------------------------
 
     @property
@@ -141,6 +158,9 @@ class LedgerClient:
 
     def witnessed(self) -> str | None:
         return optional(str, self._read("witnessed"))
+
+    def is_tidy(self) -> bool:
+        return self._read("is_tidy") == 1
 
     def _read(
         self, *question: str | bytes | int | None, see: "Callable[[object], None] | None" = None
@@ -228,7 +248,10 @@ class LedgerClient:
             raise FrameError(f"the writer is of version {version}, and this worker of {VERSION}")
         self._see(note)
         if not self._closed:
-            self._link, self._refusal, self._said = link, refusal, ""
+            is_new, self._link = self._link is not link, link
+            self._refusal, self._said = refusal, ""
+            if is_new and self._text is not None:
+                self._tell_repeats(self._text)
             self._up.set()
         for entries in listed(commits):
             self._told(number(entries))

@@ -13,7 +13,7 @@ from enum import IntEnum
 from gateway.errors import FrameError
 from gateway.workers.values import Value, decode, encode
 
-VERSION = 1
+VERSION = 2
 MAX_FRAME = 64 * 1024 * 1024
 _HEAD = struct.Struct(">IBQ")
 _BEYOND_LENGTH = _HEAD.size - 4

@@ -90,6 +90,13 @@ class LedgerServer:
         group = Group(asker, number, futures)
         group.watch(self._finished)
 
+    def erase(self, asker: "Connection", number: int, arguments: list[object]) -> None:
+        target, *entry = arguments or [None]
+        if not isinstance(target, str):
+            raise FrameError("what is erased has an id")
+        future = self.ledger.erase(target, *entry_of(entry))
+        Group(asker, number, [future]).watch(self._finished)
+
     def _finished(self, group: "Group") -> None:
         """Called in the thread of the ledger, or in the loop."""
         self._done.append(group)
@@ -177,6 +184,8 @@ class Connection(asyncio.Protocol):
             if not checked:
                 raise FrameError("nothing is appended")
             self._server.append(self, frame.number, checked, once)
+        elif name == "erase":
+            self._server.erase(self, frame.number, arguments)
         elif name == "latest_checkpoint" and not arguments:
             # In order with what is told of the ledger otherwise: it only grows.
             note = self._server.ledger.latest_checkpoint()

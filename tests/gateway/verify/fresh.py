@@ -10,8 +10,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.erasure import Grounds, erase, tombstone
 from gateway.keys import CheckpointKey, DecisionKey
 from gateway.ledger.cosignature import WitnessPublicKey, cosigned_message
+from gateway.ledger.erased import ErasedEntryError
 from gateway.ledger.log import Log
 from gateway.ledger.note import parse_note
 from gateway.record.envelope import (
@@ -106,6 +108,24 @@ class Fresh:
         """Trust in the first two witnesses."""
         vkeys = [one.public.vkey for one in self.witnesses[:2]]
         return self.trust(witnesses={"quorum": quorum, "vkeys": vkeys})
+
+    # --- what was erased ---
+
+    def tombstone(self, change: Callable[[Answer], object] | None = None) -> bytes:
+        """What a gateway answers in place of a decision that it has erased, changed."""
+        asked = self.world.decide()
+        ledger = self.world.ledger
+        grounds = Grounds("asked for by the person", "GDPR art 17(1)(b)", "officer-1")
+        erase(ledger, self.world.decision_key, entry=asked["id"], grounds=grounds, now=NOW)
+        try:
+            ledger.get(asked["id"])
+        except ErasedEntryError as erased:
+            value = dict(tombstone(ledger, erased))
+        else:
+            raise AssertionError("it is not erased")
+        if change is not None:
+            change(value)
+        return json.dumps(value).encode()
 
     # --- what is exported ------------------------------------------------------------
 

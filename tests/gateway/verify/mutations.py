@@ -95,6 +95,23 @@ def unreduced(f: Fresh) -> str:
     return f"{head} {base64.b64encode(data[:-32] + s.to_bytes(32, 'little')).decode()}\n"
 
 
+def tombstone(change: Callable[[Any], object]) -> Callable[[Fresh], Case]:
+    return lambda f: Case(f.tombstone(change), f.trust())
+
+
+def of_decision(f: Fresh) -> Case:
+    """A decision that says around its record that it was erased."""
+    return Case(
+        f.tombstone(lambda t: t.update(record=f.deny["record"], proof=f.deny["proof"])), f.trust()
+    )
+
+
+def other_place(f: Fresh) -> Case:
+    """The place of another entry that is erased."""
+    other = json.loads(f.tombstone())
+    return Case(f.tombstone(lambda t: t.update(place=other["place"])), f.trust())
+
+
 def log_key(raw_key: bytes, kind: bytes = b"\x01") -> Callable[[Any], object]:
     vkey = "ledger.example/test+00000000+" + base64.b64encode(kind + raw_key).decode()
     return lambda t: t["log"].update(vkey=vkey)
@@ -194,7 +211,42 @@ OTHER = {
 }  # fmt: skip
 EMPTY = b'{"format":"charter-evidence/v1","decisions":{}}'
 
+TOMBSTONES: dict[str, Mutation] = {
+    "a tombstone with another reason": (
+        tombstone(lambda t: t["erased"].update(reason="none")),
+        "answer-differs-from-record",
+    ),
+    "a tombstone of another day": (
+        tombstone(lambda t: t.update(erased_at="2026-11-21T00:00:00.000Z")),
+        "answer-differs-from-record",
+    ),
+    "a tombstone under another id": (
+        tombstone(lambda t: t.update(id="01a201f9-0e99-743f-909a-9359f0d9a479")),
+        "answer-differs-from-record",
+    ),
+    "a tombstone over the record of a decision": (of_decision, "answer-malformed"),
+    "a tombstone without a place": (tombstone(lambda t: t.pop("place")), "answer-malformed"),
+    "a tombstone with the place of another": (other_place, "answer-differs-from-record"),
+    "a tombstone with the proof of a body for its place": (
+        lambda f: Case(f.tombstone(lambda t: t.update(place=f.deny["proof"])), f.trust()),
+        "proof-malformed",
+    ),
+    "a tombstone with a hash of its place changed": (
+        tombstone(lambda t: t.update(place=t["place"].replace("\nindex ", "\nindex 1", 1))),
+        "inclusion-proof",
+    ),
+    "a tombstone that the gateway did not sign": (
+        tombstone(lambda t: t["record"]["signatures"][0].update(sig="AAAA")),
+        "signature-encoding",
+    ),
+    "a tombstone of another decision than was asked for": (
+        lambda f: Case(f.tombstone(), f.trust(), expect=f.deny["id"]),
+        "decision-mismatch",
+    ),
+}
+
 BAD: dict[str, Mutation] = {
+    **TOMBSTONES,
     "M-01 one bit of the signature": (signed(flip), "signature-invalid"),
     "M-02 signed by another valid key": (
         lambda f: f.case(
@@ -575,6 +627,14 @@ BAD: dict[str, Mutation] = {
 
 
 CANNOT_TELL: dict[str, Mutation] = {
+    "a decision that was erased": (lambda f: Case(f.tombstone(), f.trust()), "erased"),
+    "a decision that was erased, where rules are listed": (
+        lambda f: Case(
+            f.tombstone(),
+            f.trust(rules=[{"digest": "sha256:" + "0" * 64, "from": "2026-01-01T00:00:00Z"}]),
+        ),
+        "erased",
+    ),
     "M-16 a log key of another algorithm": (
         lambda f: f.case(trust=f.trust(log_key(bytes(33), b"\x02"))),
         "trust-key-refused",
