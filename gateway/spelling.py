@@ -5,7 +5,7 @@ there, what would help. That is spelled once and kept; a question costs only wha
 from the last one like it. The bytes are those `canonicalise` gives of the whole.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -14,37 +14,11 @@ from dsl.facts import Value, wire_value
 from gateway.pdp.dates import instant
 from gateway.pdp.judge import Judged
 from gateway.pdp.memo import Bounded
-from gateway.record.canonical import canonicalise, spell_name
+from gateway.record.canonical import canonicalise
+from gateway.spelling_parts import Form, Members, Parts, spelled_engines
 
 _FACTS_KEPT = 10_000  # of the catalogue, that have been in an answer
 _ENTITIES_KEPT = 10_000  # sets of them, of the catalogue
-Members = Mapping[str, bytes]
-
-
-class _Form:
-    """An object in RFC 8785 of which some members are spelled already, and others come."""
-
-    def __init__(self, spelled: Members, to_come: Iterable[str]) -> None:
-        names = sorted({*spelled, *to_come})
-        self._parts: list[tuple[bytes, str]] = []
-        text = b"{"
-        for number, name in enumerate(names):
-            text += (b"," if number else b"") + spell_name(name)
-            if name in spelled:
-                text += spelled[name]
-            else:
-                self._parts.append((text, name))
-                text = b""
-        self._end = text + b"}"
-
-    def fill(self, members: Members) -> bytes:
-        """The object, with the members that were to come."""
-        pieces: list[bytes] = []
-        for text, name in self._parts:
-            pieces.append(text)
-            pieces.append(members[name])
-        pieces.append(self._end)
-        return b"".join(pieces)
 
 
 class Speller:
@@ -67,7 +41,8 @@ class Speller:
         }
         if len(layers) > 1:
             self._constant["catalogue_layers"] = canonicalise(list(layers))
-        self._forms: Bounded[object, _Form] = Bounded(remember)
+        self._parts = Parts(self._fact)
+        self._forms: Bounded[object, Form] = Bounded(remember)
         self._today: tuple[object, bytes] = (None, b"")
         self._facts: Bounded[tuple[str, Value], bytes] = Bounded(_FACTS_KEPT)
         self._words: dict[str, Members] = {}  # of the vocabulary, by fact
@@ -106,14 +81,15 @@ class Speller:
             return kept
         return canonicalise(value)
 
-    def _form(self, judged: Judged, own: Members) -> _Form:
+    def _form(self, judged: Judged, own: Members) -> Form:
         """The members that follow from the key of the judgement, where it has one, with room
         for its own."""
         key = None if judged.key is None else (judged.key, *own)
         kept = None if key is None else self._forms.get(key)
         if kept is None:
-            settled = {name: canonicalise(value) for name, value in judged.settled().items()}
-            kept = _Form({**self._constant, **settled}, own)
+            settled = self._parts.decision(judged.decision)
+            settled["engines"] = spelled_engines(tuple(judged.engines_said().items()))
+            kept = Form({**self._constant, **settled}, own)
             if key is not None:
                 self._forms.put(key, kept)
         return kept

@@ -71,8 +71,11 @@ class Judged:
 
     def settled(self) -> dict[str, object]:
         """Of `body`, what follows from `key`."""
-        said = {name: _said(answer) for name, answer in self.combined.answers.items()}
-        return {**self.decision.body(), "engines": said}
+        return {**self.decision.body(), "engines": self.engines_said()}
+
+    def engines_said(self) -> dict[str, str]:
+        """What each engine said, in a word."""
+        return {name: _said(answer) for name, answer in self.combined.answers.items()}
 
     def known(self) -> Iterator[tuple[FactType, Value, Origin]]:
         """The facts of `body`, in their order."""
