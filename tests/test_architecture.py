@@ -139,6 +139,17 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.bundle",
         "gateway.pdp",
     ),
+    "gateway.replay": (
+        "dsl",
+        "gateway.errors",
+        "gateway.kept",
+        "gateway.keeping.snapshot",
+        "gateway.ledger.head",
+        "gateway.ledger.storage",
+        "gateway.pdp",
+        "gateway.record.statement",
+        "gateway.replay",
+    ),
     "gateway.reload": (
         "gateway.errors",
         "gateway.kept",

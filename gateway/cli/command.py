@@ -4,6 +4,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.cli import exit_codes
+
 
 @dataclass(frozen=True)
 class Command:
@@ -16,6 +18,7 @@ class Command:
         run: Runs it; returns the exit code. It imports what it needs when it is called, so
             that no command pays for another.
         details: Paragraphs for its help, after the options; lines of at most 88 characters.
+        mistake: Its exit code for a mistake on the command line.
     """
 
     name: str
@@ -23,3 +26,4 @@ class Command:
     arguments: Callable[[ArgumentParser], None]
     run: Callable[[Namespace], int]
     details: str = ""
+    mistake: int = exit_codes.FAILED

@@ -26,7 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments:
         parser.print_help()
         return exit_codes.OK
-    args = parser.parse_args(arguments)
+    args, others = parser.parse_known_args(arguments)
+    if others:
+        args.parser.error(f"unrecognized arguments: {' '.join(others)}")
     try:
         code: int = args.run(args)
         sys.stdout.flush()

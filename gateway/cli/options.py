@@ -41,7 +41,10 @@ def add_policies(parser: ArgumentParser) -> None:
 
 def add_format(parser: ArgumentParser, *more: str) -> None:
     """`--format`; `more` are formats besides the usual ones."""
-    for_more = {"sarif": ", or for code scanning (SARIF 2.1.0)"}
+    for_more = {
+        "sarif": ", or for code scanning (SARIF 2.1.0)",
+        "ndjson": ", or one line of JSON for each",
+    }
     parser.add_argument(
         "--format",
         choices=(*FORMATS, *more),

@@ -13,6 +13,7 @@ from gateway.cli import (
     ledger_commands,
     policy_commands,
     release_commands,
+    replay_commands,
     token_commands,
     witness_commands,
 )
@@ -23,6 +24,7 @@ COMMANDS: tuple[Command, ...] = (
     *gateway_commands.COMMANDS,
     *ledger_commands.COMMANDS,
     *release_commands.COMMANDS,
+    *replay_commands.COMMANDS,
     *token_commands.COMMANDS,
     *witness_commands.COMMANDS,
 )
@@ -35,11 +37,14 @@ standard error."""
 
 
 class _Parser(ArgumentParser):
-    """A mistake on the command line is "could not do it": code 2 would read as a denial."""
+    """A mistake on the command line is "could not do it": code 2 would read as a denial,
+    but for commands that say otherwise."""
+
+    mistake = exit_codes.FAILED
 
     def error(self, message: str) -> NoReturn:
         sys.stderr.write(f"charter: {message}; see {self.prog} --help\n")
-        raise SystemExit(exit_codes.FAILED)
+        raise SystemExit(self.mistake)
 
 
 def build_parser() -> ArgumentParser:
@@ -61,6 +66,7 @@ def build_parser() -> ArgumentParser:
             formatter_class=RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
+        own.mistake = command.mistake
         command.arguments(own)
-        own.set_defaults(run=command.run)
+        own.set_defaults(run=command.run, parser=own)
     return parser

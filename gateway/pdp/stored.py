@@ -30,7 +30,7 @@ def explain_stored(
     now, as after a change of the catalogue, or where a fact was disputed."""
     try:
         supplied = read_supplied(program, predicate.get("sources"))
-        request = DecisionRequest.read(_request(program, predicate, supplied))
+        request = DecisionRequest.read(request_of(program, predicate, supplied))
         when = When(now=datetime.fromisoformat(str(predicate["decided_at"])))
         tenant = str(predicate["tenant"])
         found = explained(
@@ -52,7 +52,9 @@ def _facts(joined: Joined) -> list[object]:
     ]
 
 
-def _request(program: Program, predicate: Predicate, supplied: Supplied) -> dict[str, Any]:
+def request_of(program: Program, predicate: Predicate, supplied: Supplied) -> dict[str, Any]:
+    """A request that states what the caller stated, as far as a request can to that program.
+    What others stated stays with them, also where the program would let a request state it."""
     body: dict[str, Any] = {
         "subject": {"type": _NOBODY, "id": _NOBODY},
         "action": {"name": predicate["action"]},
@@ -64,12 +66,14 @@ def _request(program: Program, predicate: Predicate, supplied: Supplied) -> dict
             body["subject"] = {"type": kind, "id": statement.id}
     for stated in cast("Sequence[Mapping[str, Any]]", predicate["facts"]):
         fact = program.facts.get(stated["path"])
-        if fact is not None and fact.origin is Origin.REQUEST and fact.wire:
+        was_stated = stated["origin"] == Origin.REQUEST.value
+        if was_stated and fact is not None and fact.origin is Origin.REQUEST and fact.wire:
             _put(body, fact.wire, stated["value"])
     places = {place.record: place.wire for place in program.places}
     for entity in cast("Sequence[Mapping[str, Any]]", predicate["entities"]):
-        for name in ("type", "id"):
-            _put(body, (*places[entity["record"]], name), entity[name])
+        if entity["record"] in places:
+            for name in ("type", "id"):
+                _put(body, (*places[entity["record"]], name), entity[name])
     return body
 
 
