@@ -19,6 +19,7 @@ from gateway.keys.overlap import Overlap
 from gateway.ledger.checkpoint import Checkpoint, check_extends, verify_checkpoint
 from gateway.ledger.entry import commit, entry_leaf
 from gateway.ledger.erased import ErasedEntryError
+from gateway.ledger.guard import Guard
 from gateway.ledger.head import Receipt
 from gateway.ledger.log import Log
 from gateway.ledger.proof import parse_place, verify_proof
@@ -92,7 +93,11 @@ class Model(RuleBasedStateMachine):
             self.log.close()
         shutil.rmtree(self.place)
 
-    def open(self) -> Log:
+    @property
+    def seen_file(self) -> Path:
+        return self.place / "seen.checkpoint"
+
+    def open(self, *seen: tuple[str, bytes]) -> Log:
         *earlier, key = KEYS[: self.keys]
         signer = Signer(key, self.parts)
         old = Overlap(signer, Signer(earlier[-1], self.parts)) if self.overlap else signer
@@ -104,6 +109,7 @@ class Model(RuleBasedStateMachine):
             earlier=[one.public for one in earlier],
             clock=self.parts.clock,
             random=self.parts.random,
+            guard=Guard(self.seen_file, seen=seen, interval_s=3600),
         )
 
     # --- appending -------------------------------------------------------------------
@@ -145,7 +151,10 @@ class Model(RuleBasedStateMachine):
         self.log = self.open()
 
     def crash_to(self, files: Files) -> None:
+        written = self.seen_file.read_bytes()
         self.log.close()
+        if self.disk.chance.random() < 0.5:  # what was seen was not written in time
+            self.seen_file.write_bytes(written)
         self.disk.plan = None
         self.disk.become(files)
 

@@ -13,6 +13,8 @@ import pytest
 
 from gateway.errors import LedgerError
 from gateway.keys import CheckpointKey
+from gateway.ledger.checkpoint import sign_checkpoint
+from gateway.ledger.guard import Guard
 from tests.faults.history import Clients, History, check_answers, check_log, draw, put
 from tests.faults.power import PowerDisk, power_disk
 from tests.faults.running import Project, gateway, start
@@ -91,7 +93,6 @@ def test_where_nothing_is_synced_the_same_cut_loses_what_was_acknowledged(tmp_pa
 def test_on_a_disk_that_lies_a_cut_ledger_serves_nothing_but_what_was_logged(
     tmp_path: Path,
 ) -> None:
-    """F7. What such a disk loses nobody on the machine can know; see F15 for who notices."""
     key = CheckpointKey.create(tmp_path / "log.pem", name=ORIGIN)
     with power_disk(tmp_path) as disk:
         folder = disk.folder / "ledger"
@@ -112,6 +113,11 @@ def test_on_a_disk_that_lies_a_cut_ledger_serves_nothing_but_what_was_logged(
         assert strace.injected(), "no sync lied"
         assert len(lost.indices) > 20
         check_honest_and_short(folder, key, told, lost, before)
+        # Whoever has seen the newest checkpoint notices, so that the log is not signed on.
+        note = sign_checkpoint(lost.checkpoints[-1], key).encode()
+        guard = Guard(tmp_path / "seen", seen=[("a witness", note)])
+        with pytest.raises(LedgerError):
+            open_log(folder, signer=key, guard=guard)
 
 
 def check_honest_and_short(
