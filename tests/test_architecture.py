@@ -114,7 +114,14 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "gateway.state": ("gateway.errors", "gateway.keys", "gateway.callers", "gateway.ledger"),
     "gateway.bundle": ("dsl", "gateway.errors", "gateway.pdp"),
-    "gateway.spelling": ("dsl", "gateway.errors", "gateway.pdp", "gateway.record"),
+    "gateway.spelling_parts": ("dsl", "gateway.pdp", "gateway.record"),
+    "gateway.spelling": (
+        "dsl",
+        "gateway.errors",
+        "gateway.pdp",
+        "gateway.record",
+        "gateway.spelling_parts",
+    ),
     "gateway.erasure": (
         "gateway.errors",
         "gateway.identifiers",
