@@ -47,6 +47,14 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "gateway.fetch": ("gateway.errors",),
     "gateway.mirrors": ("gateway.errors", "gateway.fetch"),
+    "gateway.stamping": (
+        "gateway.errors",
+        "gateway.fetch",
+        "gateway.ledger.checkpoint",
+        "gateway.ledger.note",
+        "gateway.verify",
+        "gateway.stamping",
+    ),
     "gateway.workers": (
         "gateway.errors",
         "gateway.keys",
@@ -192,6 +200,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.errors",
         "gateway.erasure",
         "gateway.ledger.erased",
+        "gateway.ledger.merkle",
         "gateway.ledger.once",
         "gateway.ledger.tile_paths",
         "gateway.ledger.tiles",

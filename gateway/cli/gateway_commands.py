@@ -79,6 +79,7 @@ def _serve_arguments(parser: ArgumentParser) -> None:
     from gateway.cli.limits import add_limits
     from gateway.cli.seen import add_seen
     from gateway.cli.settings import collector, take_over
+    from gateway.cli.stamping import add_timestamps
     from gateway.cli.witnessing import add_witnesses
 
     parser.add_argument(
@@ -137,6 +138,7 @@ def _serve_arguments(parser: ArgumentParser) -> None:
     options.add_service(parser)
     add_engine_options(parser)
     add_seen(parser)
+    add_timestamps(parser)
     options.add_format(parser)
     take_over(parser)
 
@@ -312,6 +314,15 @@ def _pack_arguments(parser: ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="RFC 3161 response over the checkpoint, to put in",
+    )
+    parser.add_argument(
+        "--stamped",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="what a gateway gave at /v1/timestamps/SIZE, instead of both: once for each size of "
+        "the tree in the answers, all of the same checkpoint",
     )
     options.add_format(parser)
 

@@ -28,6 +28,7 @@ from gateway.cli.logs import log_as_json
 from gateway.cli.memory import give_back, leave_no_core
 from gateway.cli.seen import seen_of
 from gateway.cli.settings import resolve
+from gateway.cli.stamping import stamping
 from gateway.cli.workers import Seat, serve_with_workers
 from gateway.errors import ClockError, ConfigurationError
 from gateway.ledger.tiles import TileReader
@@ -36,6 +37,7 @@ from gateway.pdp.engines import DEFAULT
 from gateway.pdp.profiles import Profiles
 from gateway.reload import Reloader, reload_at_signal
 from gateway.service import Service
+from gateway.stamping.stamps import Stamps
 from gateway.state import State, WorkerState
 from gateway.web.app import Gateway, create_app
 from gateway.web.connections import Bounds
@@ -87,8 +89,10 @@ def serve(args: Namespace) -> int:
             _say_who_is_left_out(parts.bundle.program, callers)
             say_changes(parts.catalogue)
             service = parts.service(state, seen_of(args))
+            newest = service.ledger.latest_checkpoint
             try:
-                return runner.run(_run(args, listener, service, state, callers, bounds, others))
+                with stamping(args, newest, service.clock):
+                    return runner.run(_run(args, listener, service, state, callers, bounds, others))
             except asyncio.CancelledError:
                 return exit_codes.OK  # told to stop before it served
 
@@ -146,6 +150,7 @@ async def _run(
             workers=args.workers,
             without_context=frozenset(args.authzen_without_context),
             tiles=partial(TileReader.open, state.folder / "ledger"),
+            stamps=Stamps(state.folder),
         )
         bounds = _of_one(bounds, args.workers)
         config = _config(app, bounds)

@@ -15,7 +15,7 @@ from typing import cast
 
 from dsl.near import nearest
 from gateway import toml_text
-from gateway.cli import engine_options, options, seen, witnessing
+from gateway.cli import engine_options, options, seen, stamping, witnessing
 from gateway.errors import ConfigurationError
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -138,6 +138,12 @@ SETTINGS = (
     Setting("log", "mirrors", "mirrors", Names(seen.addresses)),
     Setting("log", "mirror_ca", "mirror_ca", File(Path)),
     Setting("log", "mirror_networks", "mirror_networks", Names(seen.networks)),
+    Setting("timestamps", "url", "timestamp_url", Text(stamping.address)),
+    Setting("timestamps", "roots", "timestamp_roots", File(Path)),
+    Setting("timestamps", "signers", "timestamp_signers", File(Path)),
+    Setting("timestamps", "interval_s", "timestamp_interval", Number(stamping.interval)),
+    Setting("timestamps", "ca", "timestamp_ca", File(Path)),
+    Setting("timestamps", "networks", "timestamp_networks", Names(seen.networks)),
     Setting("witness", "mode", "witness_mode", Text(witnessing.mode)),
     Setting("witness", "policy", "witness_policy", File(Path)),
     Setting("witness", "interval_s", "witness_interval", Number(witnessing.interval)),

@@ -15,6 +15,7 @@ from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, local_state, newest_instant, open_ledger
 from gateway.cli.failures import explain
 from gateway.cli.seen import seen_of
+from gateway.cli.stamping import stamping
 from gateway.cli.witnessing import Witnessing
 from gateway.clock import TrustedClock
 from gateway.errors import ConfigurationError
@@ -78,7 +79,10 @@ def _write(args: Namespace, grace_s: float, channel: Channel) -> int:
     try:
         clock.not_before(newest_instant(ledger, args.clock_was_ahead_until))
         listener = listen(args.state)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with (
+            stamping(args, ledger.latest_checkpoint, clock),
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
             is_over = runner.run(answer_for(ledger, listener, channel, drain_s=grace_s))
         remove(args.state)
     finally:

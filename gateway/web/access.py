@@ -60,6 +60,7 @@ ACCESS: Mapping[str, frozenset[Role] | None] = {
     "GET /v1/trust": ANYBODY,
     "GET /checkpoint": ANYBODY,
     "GET /checkpoint/witnessed": ANYBODY,
+    "GET /v1/timestamps/{size}": ANYBODY,
     "GET /problems/{slug}": ANYBODY,
     "GET /livez": ANYBODY,
     "GET /healthz": ANYBODY,

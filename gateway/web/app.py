@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -33,12 +33,25 @@ from gateway.web.problem import INTERNAL, NO_METHOD, NOT_FOUND, of_error
 from gateway.web.public import PublicDoor
 from gateway.web.reloading import ReloadDoor
 from gateway.web.routes import routes
+from gateway.web.stamped import Stamp, StampDoor, Tree
 from gateway.web.stated import Stated, stated_limits
 from gateway.web.straight import Straight
 from gateway.web.watched import Tracing, Watched
 from gateway.web.watching import WatchingDoor
 
 log = logging.getLogger("charter")
+
+
+class LogReader(Tiles, Tree, Protocol):
+    """As `gateway.ledger.tiles.TileReader`."""
+
+
+class Stamps(Protocol):
+    """As `gateway.stamping.stamps.Stamps`."""
+
+    def first_of(self, size: int) -> Stamp | None: ...
+
+    def newest_at(self) -> float | None: ...
 
 
 class Gateway(Starlette):
@@ -73,7 +86,8 @@ def create_app(
     limits: Stated | None = None,
     without_context: frozenset[str] = frozenset(),
     workers: int = 1,
-    tiles: Callable[[], Tiles] | None = None,
+    tiles: Callable[[], LogReader] | None = None,
+    stamps: Stamps | None = None,
 ) -> Gateway:
     """The gateway as an ASGI application. It closes the service when it stops.
 
@@ -85,6 +99,7 @@ def create_app(
         workers: How many such applications answer for one gateway, and share its limits.
         without_context: Tenants whose AuthZEN answers have no context.
         tiles: Opens the log as files, for anybody to read.
+        stamps: Timestamps over checkpoints of the log.
     """
     entrance = Entrance(stated_limits(limits)["in_flight_of_tenant"], workers)
     repeats = Repeats(service)
@@ -101,6 +116,8 @@ def create_app(
             await asyncio.to_thread(tracing.close)
 
     metrics = service.watch = Metrics(service)
+    if stamps is not None:
+        metrics.stamped_at = stamps.newest_at
     watching = WatchingDoor(service, metrics)
     operations = [
         # First, for `batch` is no id of a decision.
@@ -110,6 +127,7 @@ def create_app(
         *decision_places(decisions),
         *public_places(public),
         *tiled.operations(),
+        *StampDoor(None if stamps is None else stamps.first_of, tiles).operations(),
         *watching.operations(),
         *ReloadDoor(reloader).operations(),
     ]

@@ -4,7 +4,7 @@ Base units, and labels of few values: no id of a request, a decision, a caller o
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from time import monotonic
 
@@ -70,6 +70,8 @@ class Metrics:
             "charter_reloads", "Reloads of rules and facts", ("result",), registry=own
         )
         self.reload_failed = False
+        # Set where the log is stamped: when it was last, in seconds since 1970.
+        self.stamped_at: Callable[[], float | None] = lambda: None
         # Set where other workers answer for the same gateway.
         self.together: Together | None = None
         self._decided_elsewhere = 0.0
@@ -178,6 +180,13 @@ class Metrics:
             "Whether the last reload was refused, so that older rules are in force",
             self.reload_failed,
         )
+        stamped_at = self.stamped_at()
+        if stamped_at is not None:
+            yield GaugeMetricFamily(
+                "charter_log_stamped_timestamp_seconds",
+                "When an authority last stamped the log, in seconds since 1970",
+                stamped_at,
+            )
         release = in_force.release
         yield GaugeMetricFamily(
             "charter_policy_release",

@@ -92,16 +92,22 @@ class Authority:
         self, message: bytes, signer: Issued | None = None, *, certificates: bool = True
     ) -> bytes:
         """A response over the message, now."""
+        put = self.folder.joinpath
+        put("message").write_bytes(message)
+        asked = ["-query", "-data", "message", "-sha256", *(["-cert"] if certificates else [])]
+        self._openssl(*asked, "-out", "request")
+        return self.reply(put("request").read_bytes(), signer)
+
+    def reply(self, request: bytes, signer: Issued | None = None) -> bytes:
+        """A response to a request, now."""
         signer = signer or self.signer
         put = self.folder.joinpath
         put("serial").write_text("01")
         put("tsa.cnf").write_text(_CONFIG.format(folder=self.folder, policy=POLICY))
-        put("message").write_bytes(message)
+        put("request").write_bytes(request)
         put("signer.pem").write_text(signer.pem)
         pem = signer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         put("key.pem").write_bytes(pem)
-        asked = ["-query", "-data", "message", "-sha256", *(["-cert"] if certificates else [])]
-        self._openssl(*asked, "-out", "request")
         self._openssl(
             "-reply", "-config", "tsa.cnf", "-queryfile", "request", "-signer", "signer.pem",
             "-inkey", "key.pem", "-out", "response",
