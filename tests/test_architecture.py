@@ -68,7 +68,15 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.ledger",
         "gateway.witness",
     ),
-    "gateway.attestation": ("gateway.errors", "gateway.keys", "gateway.attestation"),
+    "gateway.cbor": ("gateway.errors",),
+    "gateway.cose": ("gateway.errors", "gateway.cbor"),
+    "gateway.attestation": (
+        "gateway.errors",
+        "gateway.keys",
+        "gateway.cbor",
+        "gateway.cose",
+        "gateway.attestation",
+    ),
     "gateway.ledger": ("gateway.errors", "gateway.keys", "gateway.ledger"),
     "gateway.pdp": (
         "dsl",
@@ -100,6 +108,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.verify": (
         "gateway.verify",
         "gateway.errors",
+        "gateway.cbor",
+        "gateway.cose",
         "gateway.keys",
         "gateway.record.canonical",
         "gateway.record.envelope",
