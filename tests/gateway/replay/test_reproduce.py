@@ -13,10 +13,9 @@ from dsl.facts import Question
 from gateway.callers import Caller
 from gateway.errors import EngineAnswerError, LedgerError
 from gateway.kept import FOLDER
-from gateway.replay import rules, shelf, stretch
+from gateway.replay import rules, run, shelf, stretch
 from gateway.replay.asked import RecordUnfitError, joined_as_recorded, moment_of
 from gateway.replay.plan import Filters
-from gateway.replay.run import STRETCH
 from gateway.replay.stored import Kind, stored
 from tests.gateway.replay.worlds import Past, groups_of, law, plain
 from tests.gateway.test_in_force import other_law
@@ -360,17 +359,19 @@ def test_a_sample_is_the_same_each_time(past: Past) -> None:
     assert 10 < first.matched < 50
 
 
-def test_several_processes_find_what_one_finds(past: Past) -> None:
-    past.decide(*[{"resource__id": ("near", "far")[n % 2]} for n in range(4 * STRETCH)])
+def test_several_processes_find_what_one_finds(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "STRETCH", 20)
+    monkeypatch.setattr(run, "WORTH_A_PROCESS", 0)
+    past.decide(*[{"resource__id": ("near", "far")[n % 2]} for n in range(90)])
     core = _stricter()
     alone = past.replay(core=core)
     together = past.replay(core=core, workers=2)
-    assert alone.changed == 4 * STRETCH
+    assert alone.changed == 90
     one, other = alone.body(), together.body()
     for name in ("distinct_questions", "asked_of_engines"):  # each process has its own
         del one[name], other[name]
     assert one == other
-    assert past.replay(core=core, workers=2, limit=700).matched == 700
+    assert past.replay(core=core, workers=2, limit=47).matched == 47
 
 
 def _closed() -> bytes:

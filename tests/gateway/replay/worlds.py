@@ -22,7 +22,9 @@ from gateway.ledger.log import Log
 from gateway.pdp import catalogue
 from gateway.pdp.engine import Engine
 from gateway.pdp.engine_reference import ReferenceEngine
+from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.overlay import load_over
+from gateway.pdp.supplied import FactSources
 from gateway.record.envelope import sign_envelope
 from gateway.record.statement import PAYLOAD_TYPE, Statement, write_statement
 from gateway.replay.plan import Plan
@@ -30,7 +32,7 @@ from gateway.replay.run import replay
 from gateway.replay.stored import read_stored
 from gateway.replay.tally import Tally
 from gateway.service import Service
-from tests.gateway.world import CALLER, CHARTERS, NOW, ORIGIN, SITES, body, made
+from tests.gateway.world import CALLER, CHARTERS, NOW, ORIGIN, SITES, made, question
 
 
 def law(**texts: str) -> bundle.Bundle:
@@ -79,6 +81,8 @@ class Past:
         now: datetime = NOW,
         caller: Caller = CALLER,
         engines: Sequence[Engine] | None = None,
+        sources: FactSources | None = None,
+        claims: Claims = NO_CLAIMS,
         own: str | None = None,
     ) -> None:
         """Record the answers to questions, given as changes of the usual one; and `own`, an
@@ -88,7 +92,11 @@ class Past:
         known = catalogue.load(files[0], rules.program)
         known = load_over(known, files[1:], rules.program)
         in_force = InForce(
-            rules, known, engines or [ReferenceEngine(rules.program)], engine_timeout_s=5.0
+            rules,
+            known,
+            engines or [ReferenceEngine(rules.program)],
+            engine_timeout_s=5.0,
+            sources=sources,
         )
         self.state.mkdir(exist_ok=True)
         if self.keeps:
@@ -100,12 +108,22 @@ class Past:
             clock=lambda: now,
             timeout_s=30,
         )
-        asyncio.run(self._ask(service, asked, caller, own))
+        asyncio.run(self._ask(service, asked, caller, own, claims))
 
     async def _ask(
-        self, service: Service, asked: Sequence[dict[str, Any]], caller: Caller, own: str | None
+        self,
+        service: Service,
+        asked: Sequence[dict[str, Any]],
+        caller: Caller,
+        own: str | None,
+        claims: Claims,
     ) -> None:
-        found = await asyncio.gather(*(service.decide(body(**c), caller) for c in asked))
+        async def decide(changes: dict[str, Any]) -> dict[str, object]:
+            prepared = await service.prepare(question(**changes), caller, claims=claims)
+            (answer,) = await service.commit([prepared])
+            return answer
+
+        found = await asyncio.gather(*map(decide, asked))
         self.ids += [str(answer["id"]) for answer in found]
         if own is not None:
             await service.record_own(own, {"by": "an operator"})

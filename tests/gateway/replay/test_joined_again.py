@@ -1,0 +1,175 @@
+"""Whoever stated a fact, it is joined again as it was: callers, catalogue, registry, sources,
+calculation, profile. And what was disputed stays unknown."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.callers import Caller
+from gateway.erasure import Grounds, erase
+from gateway.replay.plan import Filters
+from gateway.sources import Sources
+from tests.gateway import whole
+from tests.gateway.pdp.test_registry import DATASETS
+from tests.gateway.replay.worlds import Past, groups_of, plain
+from tests.gateway.sources import parts
+from tests.gateway.world import NOW, SITES
+
+PERMITS = Filters(outcome="permit")
+
+
+@pytest.fixture
+def past(tmp_path: Path) -> Past:
+    return Past(tmp_path)
+
+
+# --- calculation and profile -----------------------------------------------------------
+
+EVERY_CONSTRUCT: tuple[dict[str, Any], ...] = (
+    whole.asked(),
+    whole.asked(resource={"type": "site", "id": "far"}),
+    whole.asked(context={}),
+    whole.asked(**whole.LEAVE),
+    whole.asked(subject={"type": "robot", "id": "r"}),
+    whole.asked(context={"contract": {"ends": "2026-11-23", "price": "0.01", "persons": 0}}),
+)
+
+
+def test_derived_facts_and_profiles_are_those_of_the_record(past: Past) -> None:
+    for tenant in ("clinic-a", "clinic-b", "nobody-in-particular"):
+        past.decide(
+            *EVERY_CONSTRUCT, of=whole.made(), sites=whole.SITES, caller=Caller("c", tenant)
+        )
+    found = past.replay(engines=("reference", "cedar", "rego"))
+    number = 3 * len(EVERY_CONSTRUCT)
+    assert plain(found) == {"decisions": number, "same": number, "changed": 0, "cannot_tell": 0}
+
+
+def test_a_derived_fact_that_was_computed_otherwise_is_found(past: Past) -> None:
+    past.decide(whole.asked(), of=whole.made(), sites=whole.SITES)
+    derived = sorted(whole.made().program.derived)
+
+    def change(predicate: dict[str, Any]) -> None:
+        (fact,) = [one for one in predicate["facts"] if one["path"] in derived][:1]
+        fact["value"] = "99.99" if isinstance(fact["value"], str) else not fact["value"]
+
+    past.rewrite(change)
+    assert list(groups_of(past.replay())) == [("-", "facts differ")]
+
+
+def test_the_profile_is_that_of_the_tenant_and_not_that_of_the_record(past: Past) -> None:
+    past.decide(
+        whole.asked(),
+        of=whole.made(),
+        sites=whole.SITES,
+        caller=Caller("c", "clinic-a"),
+    )
+
+    def change(predicate: dict[str, Any]) -> None:
+        predicate["tenant"] = "nobody-in-particular"
+
+    past.rewrite(change)
+    assert ("-", "facts differ") in groups_of(past.replay())
+
+
+# --- the registry ----------------------------------------------------------------------
+
+
+def test_labels_of_data_sets_are_added_again(past: Past) -> None:
+    named: dict[str, Any] = {"labels": ["public"], "datasets": ["ehr-lake"]}
+    past.decide({"context__data": named}, sites=SITES + DATASETS)
+    assert plain(past.replay())["same"] == 1
+
+
+def test_a_data_set_of_another_tenant_is_not_joined(past: Past, tmp_path: Path) -> None:
+    named: dict[str, Any] = {"labels": ["public"], "datasets": ["ehr-lake"]}
+    past.decide({"context__data": named}, sites=SITES + DATASETS)
+    other = tmp_path / "other.toml"
+    other.write_text(SITES + DATASETS.replace('"clinic-a"', '"clinic-c"'))
+    assert list(groups_of(past.replay(catalogue=(other,)))) == [("-", "permit -> not-answered")]
+
+
+# --- sources ---------------------------------------------------------------------------
+
+PLACES = """\
+format = "charter-catalogue/v1"
+title = "Sites"
+as_of = 2026-11-22
+
+[[site]]
+id = "near"
+valid_from = 2026-01-01
+source = "made up"
+facts = { open = true, countries = ["FR"], seal = { SOV-2 = "SEAL-2" } }
+"""
+ASKED: dict[str, Any] = {"subject": {"type": "workload", "id": "w-1"}, "context": {}}
+
+
+def told(past: Past, **changes: Any) -> None:
+    sources = Sources(
+        parts.program(),
+        [parts.source(parts.Told(lambda _: parts.answer(**changes))), parts.verifier()],
+    )
+    past.decide(ASKED, of=parts.made(), sites=PLACES, sources=sources)
+
+
+def test_what_sources_said_is_taken_from_the_record_and_nobody_is_asked(past: Past) -> None:
+    told(past)
+    found = past.replay()
+    assert plain(found) == {"decisions": 1, "same": 1, "changed": 0, "cannot_tell": 0}
+    assert past.replay(filters=PERMITS).matched == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"observed_at": "2026-11-22T09:00:00Z"},  # too old to be believed
+        {"facts": {"staff": ["US"], "holders": [{"country": "US", "share": "75"}]}},
+        {"facts": {}},
+        {"format": "charter-facts/v9"},
+    ],
+)
+def test_what_a_source_did_not_state_stays_unknown(past: Past, changes: dict[str, Any]) -> None:
+    told(past, **changes)
+    assert plain(past.replay())["same"] == 1
+    assert past.replay(filters=PERMITS).matched == 0
+
+
+def test_a_statement_that_was_taken_out_of_the_record_is_missed(past: Past) -> None:
+    told(past)
+    past.rewrite(lambda predicate: predicate["sources"].clear())
+    assert ("-", "facts differ") in groups_of(past.replay())
+
+
+# --- what callers dispute --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "claims", [{"destination.open": False}, {"destination.countries": ["DE"], "origin.open": True}]
+)
+def test_what_the_caller_disputed_is_unknown_again(past: Past, claims: dict[str, Any]) -> None:
+    past.decide({}, claims=claims)
+    found = past.replay()
+    assert plain(found) == {"decisions": 1, "same": 1, "changed": 0, "cannot_tell": 0}
+    assert past.replay(filters=PERMITS).matched == 0
+
+
+def test_a_dispute_that_was_taken_out_of_the_record_is_missed(past: Past) -> None:
+    past.decide({}, claims={"destination.open": False})
+    past.rewrite(lambda predicate: predicate.pop("disputed"))
+    assert ("-", "facts differ") in groups_of(past.replay())
+
+
+# --- what is erased --------------------------------------------------------------------
+
+
+def test_an_erased_decision_is_told_as_such_and_the_erasure_is_no_decision(past: Past) -> None:
+    past.decide({}, {"resource__id": "far"})
+    grounds = Grounds(reason="a mistake", authority="GDPR art 17", by="an officer")
+    with past.open_ledger() as log:
+        erase(log, past.decision_key, entry=past.ids[0], grounds=grounds, now=NOW)
+    found = past.replay()
+    assert plain(found) == {"decisions": 2, "same": 1, "changed": 0, "cannot_tell": 1}
+    assert [one.id for one in found.unknown["erased"].examples] == past.ids[:1]
+    assert found.own == 1
