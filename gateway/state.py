@@ -1,43 +1,63 @@
 """State folder: keys, tokens and ledger of one gateway, made on first use.
 
-decision.key     private, ECDSA P-256, mode 0600
-checkpoint.key   private, Ed25519, mode 0600
-tokens.json      hashes of the tokens that count, mode 0600
-trust.json       public: what `charter verify` needs
-decision.pem     public: the decision key for stock tools
-origin           the name of the log; written last, so that without it a folder is half made
-ledger/          the log
+decision.key            private, ECDSA P-256, mode 0600; not where it is in a token
+checkpoint.key          private, Ed25519, mode 0600; not where it is in a token
+checkpoint.before.key   the one before it, while both sign
+tokens.json             hashes of the tokens that count, mode 0600
+trust.json              public: what `charter verify` needs
+decision.pem            public: the decision key for stock tools
+origin                  the name of the log; written last: a folder without it is half made
+rotation.json           a change of keys that was begun; see `gateway.rotation`
+ledger/                 the log
 """
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway import published
 from gateway.callers import Callers, issue
 from gateway.errors import ConfigurationError, KeyMalformedError
-from gateway.keys import CheckpointKey, CheckpointPublicKey, DecisionKey
+from gateway.keys import CheckpointKey, CheckpointPublicKey, CheckpointSigner, DecisionSigner
+from gateway.keys.custody import (
+    CHECKPOINT_FILE,
+    DECISION_FILE,
+    IN_FILE,
+    IN_FILES,
+    Custody,
+    checkpoint_key,
+    close,
+    decision_key,
+)
+from gateway.keys.overlap import alongside
 from gateway.ledger.guard import Guard
 from gateway.ledger.log import Log
+from gateway.own_keys import own_checkpoint_key, own_decision_key
+from gateway.published import Published
 
 DEFAULT_ORIGIN = "charter.example/local"
 DEFAULT_TENANT = "default"
+BEGUN = "rotation.json"
 
 RESTORED = "restored.json"
 _MARKER = "origin"
-_OURS = {"decision.key", "checkpoint.key", "tokens.json", "trust.json", "decision.pem"}
+_PEM = "decision.pem"
+_OURS = {DECISION_FILE, CHECKPOINT_FILE, "tokens.json", published.FILE, _PEM}
 
 
 @dataclass(frozen=True)
 class State:
-    """An opened state folder; `new_token` is set once, when the folder was made."""
+    """An opened state folder; `new_token` is set once, when the folder was made. `earlier` are
+    the keys that the log had before, the newest first."""
 
     folder: Path
-    decision_key: DecisionKey
-    checkpoint_key: CheckpointKey
+    decision_key: DecisionSigner
+    checkpoint_key: CheckpointSigner
     new_token: str | None
+    published: Mapping[str, object] | None = None
+    earlier: tuple[CheckpointPublicKey, ...] = ()
 
     def callers(self, *, others: bool = False) -> Callers:
         """Those with a token; `others` where somebody can ask without one."""
@@ -62,17 +82,19 @@ class State:
             origin=self.checkpoint_key.public.name,
             signer=self.checkpoint_key,
             clock=clock,
+            earlier=self.earlier,
             guard=Guard(file, seen=seen, restored=self.folder / RESTORED),
         )
 
     def trust(self) -> dict[str, object]:
         """What a stranger needs to verify decisions of this gateway."""
-        checkpoint, decision = self.checkpoint_key.public, self.decision_key.public
-        return {
-            "format": "charter-trust/v1",
-            "log": {"origin": checkpoint.name, "vkey": checkpoint.vkey},
-            "decision_keys": [{"keyid": decision.key_id, "pem": decision.pem}],
-        }
+        if self.published is not None:
+            return dict(self.published)
+        return published.first(self.decision_key.public, self.checkpoint_key.public)
+
+    def close(self) -> None:
+        """Let go of keys that are elsewhere."""
+        close(self.decision_key, *alongside(self.checkpoint_key))
 
 
 @dataclass(frozen=True)
@@ -80,7 +102,7 @@ class WorkerState:
     """What a worker has of a state folder: neither the log nor the key that signs it."""
 
     folder: Path
-    decision_key: DecisionKey
+    decision_key: DecisionSigner
     log_key: CheckpointPublicKey
     published: Mapping[str, object]
 
@@ -92,33 +114,49 @@ class WorkerState:
         """What a stranger needs to verify decisions of this gateway."""
         return dict(self.published)
 
+    def close(self) -> None:
+        """As `State.close`."""
+        close(self.decision_key)
 
-def open_state(folder: Path, *, origin: str | None = None) -> State:
+
+def open_state(folder: Path, *, origin: str | None = None, custody: Custody = IN_FILES) -> State:
     """The state in a folder; an empty or missing folder is set up.
+
+    Args:
+        custody: Where its keys are.
 
     Raises:
         ConfigurationError: Something in the folder is missing, unsafe or malformed; what is
             there is never replaced.
     """
-    try:
-        known = _origin_of(folder)
-        if known is None:
-            return _create(folder, origin or DEFAULT_ORIGIN)
-    except (OSError, UnicodeDecodeError) as error:
-        words = getattr(error, "strerror", None) or "it is not text"
-        raise ConfigurationError(f"{folder}: cannot use it as state folder: {words}") from error
+    known = origin_of(folder)
+    if known is None:
+        try:
+            return _create(folder, origin or DEFAULT_ORIGIN, custody)
+        except OSError as error:
+            raise _unusable(folder, error.strerror) from error
     if origin is not None and origin != known:
         raise ConfigurationError(
             f"{folder} belongs to the log `{known}`; a log never changes its origin"
         )
-    decision = DecisionKey.load(folder / "decision.key")
+    if (folder / BEGUN).exists():
+        raise ConfigurationError(
+            f"{folder}: a change of keys was begun and not finished: run `charter keys rotate` "
+            "again as before"
+        )
+    return _open(folder, known, custody, published.read(folder))
+
+
+def _open(folder: Path, origin: str, custody: Custody, told: Published | None) -> State:
+    decision = own_decision_key(folder, custody, told)
     try:
-        checkpoint = CheckpointKey.load(folder / "checkpoint.key", name=known)
-    except KeyMalformedError as error:
-        raise ConfigurationError(f"{folder / _MARKER} holds no name of a log: {error}") from error
-    state = State(folder, decision, checkpoint, None)
-    _check_published(state)
-    return state
+        checkpoint = own_checkpoint_key(folder, custody, origin, told)
+    except BaseException:
+        close(decision)
+        raise
+    if told is None:
+        return State(folder, decision, checkpoint, None)
+    return State(folder, decision, checkpoint, None, told.document, told.earlier)
 
 
 def seen_place(folder: Path) -> Path:
@@ -131,46 +169,37 @@ def seen_place(folder: Path) -> Path:
     return folder / "seen"
 
 
-def open_worker_state(folder: Path) -> WorkerState:
+def open_worker_state(folder: Path, *, custody: Custody = IN_FILES) -> WorkerState:
     """The state in a folder that the writer of its log has opened before.
 
     Raises:
         ConfigurationError: A key is missing or unsafe, or `trust.json` does not name it.
     """
-    path = folder / "trust.json"
-    key = DecisionKey.load(folder / "decision.key")
-    try:
-        published = json.loads(path.read_text(encoding="utf-8"))
-        listed = [one["keyid"] for one in published["decision_keys"]]
-        log_key = CheckpointPublicKey.from_vkey(published["log"]["vkey"])
-    except (OSError, ValueError, LookupError, TypeError, KeyMalformedError) as error:
-        raise ConfigurationError(f"{path} does not tell the keys of this gateway") from error
-    if key.public.key_id not in listed:
-        raise ConfigurationError(f"{path} does not name the key in {folder / 'decision.key'}")
-    return WorkerState(folder, key, log_key, published)
+    told = published.read(folder)
+    if told is None:
+        raise ConfigurationError(f"{folder / published.FILE} is missing: put it back")
+    return WorkerState(folder, own_decision_key(folder, custody, told), told.log_key, told.document)
 
 
-def _check_published(state: State) -> None:
-    """Whoever verifies holds what `trust.json` said: with another key no decision counts."""
-    path = state.folder / "trust.json"
-    if not path.exists():
-        return
-    ours = state.trust()
+def _unusable(folder: Path, words: str | None) -> ConfigurationError:
+    return ConfigurationError(f"{folder}: cannot use it as state folder: {words}")
+
+
+def origin_of(folder: Path) -> str | None:
+    """The name of the log in a folder, or None where the folder is missing or empty.
+
+    Raises:
+        ConfigurationError: It was half made, or is of something else.
+    """
     try:
-        named = json.loads(path.read_text(encoding="utf-8"))
-        listed = [key["keyid"] for key in named["decision_keys"]]
-        right = named["log"] == ours["log"] and state.decision_key.key_id in listed
-    except (ValueError, LookupError, TypeError):
-        right = False
-    if not right:
-        raise ConfigurationError(
-            f"{path} names other keys or another log than there are in this folder, so nobody "
-            "could verify what is decided: put back the key files that it names"
-        )
+        return _origin_of(folder)
+    except OSError as error:
+        raise _unusable(folder, error.strerror) from error
+    except UnicodeDecodeError as error:
+        raise _unusable(folder, "it is not text") from error
 
 
 def _origin_of(folder: Path) -> str | None:
-    """The name of the log in a folder, or None where the folder is missing or empty."""
     try:
         names = {path.name for path in folder.iterdir()}
     except FileNotFoundError:
@@ -190,24 +219,36 @@ def _origin_of(folder: Path) -> str | None:
     return None
 
 
-def _create(folder: Path, origin: str) -> State:
+def _create(folder: Path, origin: str, custody: Custody) -> State:
     try:
-        checkpoint_name = CheckpointKey.generate(origin).public.name
+        name = CheckpointKey.generate(origin).public.name
     except KeyMalformedError as error:
         raise ConfigurationError(f"`{origin}` cannot name a log: {error}") from error
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
-    decision = DecisionKey.create(folder / "decision.key")
-    checkpoint = CheckpointKey.create(folder / "checkpoint.key", name=checkpoint_name)
-    token = issue(
-        folder / "tokens.json", tenant=DEFAULT_TENANT, now=datetime.now(UTC).replace(microsecond=0)
-    )
-    state = State(folder, decision, checkpoint, token)
-    _write(folder / "decision.pem", decision.public.pem)
-    _write(folder / "trust.json", json.dumps(state.trust(), indent=2) + "\n")
-    _write(folder / _MARKER, origin + "\n")
-    _sync(folder)
-    return state
+    opened: list[object] = []
+    try:
+        # Keys in tokens are tried before there is a folder, which would be half made.
+        for_decisions = custody.decision != IN_FILE and decision_key(custody, folder)
+        opened.append(for_decisions)
+        for_the_log = custody.checkpoint != IN_FILE and checkpoint_key(custody, folder, name=name)
+        opened.append(for_the_log)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
+        decision = for_decisions or decision_key(custody, folder, make=True)
+        checkpoint = for_the_log or checkpoint_key(custody, folder, name=name, make=True)
+        token = issue(
+            folder / "tokens.json",
+            tenant=DEFAULT_TENANT,
+            now=datetime.now(UTC).replace(microsecond=0),
+        )
+        document = published.first(decision.public, checkpoint.public)
+        _write(folder / _PEM, decision.public.pem)
+        published.write(folder, document)
+        _write(folder / _MARKER, origin + "\n")
+        published.sync_folder(folder)
+    except BaseException:
+        close(*opened)
+        raise
+    return State(folder, decision, checkpoint, token, document)
 
 
 def _write(path: Path, text: str) -> None:
@@ -215,11 +256,3 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -12,6 +12,8 @@ from dsl.core import Program
 from dsl.diagnostics import Severity, render_human
 from dsl.errors import DslError
 from gateway import bundle, release
+from gateway.cli.key_options import custody_of
+from gateway.cli.key_uses import check_purposes
 from gateway.cli.seen import Seen
 from gateway.cli.witnessing import Witnessing
 from gateway.clock import TrustedClock
@@ -228,11 +230,16 @@ def _beside(args: Namespace, result: Compiled, name: str) -> Path | None:
 def local_state(args: Namespace) -> State:
     """The state folder. A token that was made with it is shown here, whatever happens next:
     nobody can show it again."""
-    state = open_state(args.state, origin=getattr(args, "origin", None))
+    state = open_state(args.state, origin=getattr(args, "origin", None), custody=custody_of(args))
     if state.new_token is not None:
         sys.stderr.write(
             f"A new gateway in {state.folder}. A token for its tenant `default`, shown this "
             f"once:\n  export CHARTER_TOKEN={state.new_token}\n"
         )
         sys.stderr.flush()
+    try:
+        check_purposes(args, state)
+    except BaseException:
+        state.close()
+        raise
     return state

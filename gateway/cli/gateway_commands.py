@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from gateway.cli import options
+from gateway.cli import key_options, options
 from gateway.cli.command import Command
 
 DEFAULT_PORT = 8470
@@ -56,6 +56,7 @@ def _decide_arguments(parser: ArgumentParser) -> None:
     )
     options.add_policies(parser)
     options.add_service(parser)
+    key_options.add_custody(parser)
     options.add_format(parser)
 
 
@@ -136,6 +137,7 @@ def _serve_arguments(parser: ArgumentParser) -> None:
     options.add_policies(parser)
     _release_arguments(parser)
     options.add_service(parser)
+    key_options.add_custody(parser)
     add_engine_options(parser)
     add_seen(parser)
     add_timestamps(parser)

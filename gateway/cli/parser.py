@@ -10,6 +10,7 @@ from typing import NoReturn
 from gateway.cli import (
     exit_codes,
     gateway_commands,
+    keys_commands,
     ledger_commands,
     policy_commands,
     release_commands,
@@ -22,6 +23,7 @@ from gateway.cli.command import Command
 COMMANDS: tuple[Command, ...] = (
     *policy_commands.COMMANDS,
     *gateway_commands.COMMANDS,
+    *keys_commands.COMMANDS,
     *ledger_commands.COMMANDS,
     *release_commands.COMMANDS,
     *replay_commands.COMMANDS,

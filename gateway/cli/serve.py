@@ -95,6 +95,8 @@ def serve(args: Namespace) -> int:
                     return runner.run(_run(args, listener, service, state, callers, bounds, others))
             except asyncio.CancelledError:
                 return exit_codes.OK  # told to stop before it served
+            finally:
+                state.close()
 
 
 def _serve_with_workers(

@@ -15,7 +15,7 @@ from typing import cast
 
 from dsl.near import nearest
 from gateway import toml_text
-from gateway.cli import engine_options, options, seen, stamping, witnessing
+from gateway.cli import engine_options, key_options, options, seen, stamping, witnessing
 from gateway.errors import ConfigurationError
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -150,6 +150,10 @@ SETTINGS = (
     Setting("witness", "timeout_ms", "witness_ms", Number(witnessing.timeout)),
     Setting("witness", "ca_file", "witness_ca", File(Path)),
     Setting("witness", "networks", "witness_networks", Names(witnessing.networks)),
+    Setting("keys", "decision", "decision_key", Text(key_options.place)),
+    Setting("keys", "checkpoint", "checkpoint_key", Text(key_options.place)),
+    Setting("keys", "checkpoint_before", "checkpoint_key_before", Text(key_options.place)),
+    Setting("keys", "pin_file", "pin_file", File(Path)),
     Setting("tracing", "collector", "traces", Text(collector)),
 )
 BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}

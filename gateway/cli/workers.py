@@ -14,6 +14,7 @@ import uvloop
 from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, local_state, newest_instant, open_ledger
 from gateway.cli.failures import explain
+from gateway.cli.key_options import custody_of
 from gateway.cli.seen import seen_of
 from gateway.cli.stamping import stamping
 from gateway.cli.witnessing import Witnessing
@@ -87,6 +88,7 @@ def _write(args: Namespace, grace_s: float, channel: Channel) -> int:
         remove(args.state)
     finally:
         ledger.close()
+        state.close()
     return exit_codes.OK if is_over else exit_codes.FAILED
 
 
@@ -96,9 +98,12 @@ def _write(args: Namespace, grace_s: float, channel: Channel) -> int:
 def _work(args: Namespace, serve: Serve, board: Board, number: int, channel: Channel) -> int:
     parts = Parts(args, warn=channel.is_first)
     channel.loaded()
-    state = open_worker_state(args.state)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(args, parts, state, serve, Seat(number, channel, board)))
+    state = open_worker_state(args.state, custody=custody_of(args))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(args, parts, state, serve, Seat(number, channel, board)))
+    finally:
+        state.close()
 
 
 async def _serve(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.errors import CheckpointSignatureError, KeyFileError, KeyMalformedError
 from gateway.keys.ed25519 import refuse_weak_key
@@ -67,6 +68,11 @@ class CheckpointPublicKey:
         if public.vkey != text:
             raise KeyMalformedError(f"the verifier key has not the id {public.key_id} of its key")
         return public
+
+    @property
+    def pem(self) -> str:
+        """Its SubjectPublicKeyInfo (RFC 8410)."""
+        return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Check an Ed25519 signature.

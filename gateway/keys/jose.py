@@ -9,7 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from gateway.errors import KeyMalformedError
+from gateway.keys.checkpoint import CheckpointPublicKey
 from gateway.keys.decision import DecisionPublicKey
+from gateway.keys.encoding import decode_base64
 from gateway.keys.signer import Signer
 
 _SIZE = 32  # bytes of a coordinate, and of each half of a signature
@@ -28,6 +30,18 @@ def public_jwk(key: DecisionPublicKey) -> dict[str, str]:
         "y": _encoded(point.y.to_bytes(_SIZE)),
         "kid": key.key_id,
         "alg": "ES256",
+        "use": "sig",
+    }
+
+
+def public_log_jwk(key: CheckpointPublicKey) -> dict[str, str]:
+    """The key of a log, of Ed25519 (RFC 8037); its `kid` is its name and id of C2SP."""
+    return {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "x": _encoded(decode_base64(key.vkey.split("+", 2)[2])[1:]),
+        "kid": f"{key.name}+{key.key_id}",
+        "alg": "EdDSA",
         "use": "sig",
     }
 

@@ -42,7 +42,12 @@ def fingerprint(key: PublicKeyTypes) -> str:
 
 def fingerprint_of_vkey(vkey: str) -> str:
     """Of the Ed25519 key in a verifier key of C2SP signed-note, whatever its type and name."""
-    return fingerprint(Ed25519PublicKey.from_public_bytes(decode_base64(vkey.split("+", 2)[2])[1:]))
+    return fingerprint(Ed25519PublicKey.from_public_bytes(raw_of_vkey(vkey)))
+
+
+def raw_of_vkey(vkey: str) -> bytes:
+    """The 32 bytes of the Ed25519 key in a verifier key that was read before."""
+    return decode_base64(vkey.split("+", 2)[2])[1:]
 
 
 def fingerprint_of_log(key: CheckpointPublicKey) -> str:

@@ -150,10 +150,30 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "Trust": closed(
         {
-            "format": {"const": "charter-trust/v1"},
+            "format": one_of("charter-trust/v1", "charter-trust/v2"),
             "log": closed({"origin": STRING, "vkey": STRING}),
-            "decision_keys": listed(closed({"keyid": STRING, "pem": STRING})),
-        }
+            "decision_keys": listed(
+                closed(
+                    {"keyid": STRING, "pem": STRING, "from": STRING, "until": STRING},
+                    "from",
+                    "until",
+                )
+            ),
+            "further_logs": listed(
+                closed({"origin": STRING, "vkey": STRING, "last_size": INTEGER}, "last_size")
+            ),
+            "threshold": INTEGER,
+            "witnesses": closed({"quorum": INTEGER, "vkeys": listed(STRING)}),
+            "rules": listed(
+                closed({"digest": DIGEST, "from": STRING, "until": STRING}, "from", "until")
+            ),
+            "timestamps": {"type": "object"},
+        },
+        "further_logs",
+        "threshold",
+        "witnesses",
+        "rules",
+        "timestamps",
     ),
     "Problem": closed(
         {

@@ -146,7 +146,7 @@ def test_a_key_file_that_was_exchanged_is_not_started_with(project: Project) -> 
 
 
 def refuse(project: Project) -> None:
-    with pytest.raises(ConfigurationError, match="put back the key files"):
+    with pytest.raises(ConfigurationError, match="put back the"):
         open_state(project.state)
 
 

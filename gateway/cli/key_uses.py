@@ -1,0 +1,61 @@
+"""All keys that a gateway is configured with, held against each other: one key, one purpose."""
+
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from cryptography.x509 import load_pem_x509_certificates
+
+from gateway import release
+from gateway.keys.overlap import alongside
+from gateway.keys.purposes import (
+    Purpose,
+    Use,
+    bind,
+    fingerprint,
+    fingerprint_of_log,
+    fingerprint_of_vkey,
+)
+from gateway.state import State
+
+
+def check_purposes(args: Namespace, state: State) -> None:
+    """Refuse to start with a key that has two purposes.
+
+    Raises:
+        KeyPurposeError: It names both.
+    """
+    bind([*_own(state), *_told(state.trust()), *_authors(args), *_tls(args)])
+
+
+def _own(state: State) -> Iterator[Use]:
+    yield Use(state.decision_key.key_id, Purpose.DECISION, "the decision key")
+    keys = [one.public for one in alongside(state.checkpoint_key)]
+    for key in (*keys, *state.earlier):
+        yield Use(fingerprint_of_log(key), Purpose.CHECKPOINT, f"key of the log {key.name}")
+
+
+def _told(trust: Mapping[str, Any]) -> Iterator[Use]:
+    """Keys of before, and of witnesses."""
+    for one in trust["decision_keys"]:
+        yield Use(str(one["keyid"]), Purpose.DECISION, "a decision key of trust.json")
+    witnesses = cast("Mapping[str, Any]", trust.get("witnesses") or {})
+    for vkey in witnesses.get("vkeys", ()):
+        name = str(vkey).partition("+")[0]
+        yield Use(fingerprint_of_vkey(vkey), Purpose.COSIGNATURE, f"the witness {name}")
+
+
+def _authors(args: Namespace) -> Iterator[Use]:
+    path: Path | None = getattr(args, "authors", None)
+    if path is not None:
+        for key_id in release.load_authors(path):
+            yield Use(key_id, Purpose.RELEASE, f"an author in {path}")
+
+
+def _tls(args: Namespace) -> Iterator[Use]:
+    path: str | None = getattr(args, "tls_cert", None)
+    if path is not None:
+        # The rest of the chain is of others.
+        own = load_pem_x509_certificates(Path(path).read_bytes())[0]
+        yield Use(fingerprint(own.public_key()), Purpose.TLS, f"the certificate {path}")
