@@ -30,6 +30,7 @@ from gateway.identifiers import uuid7
 from gateway.in_force import InForce, InUse
 from gateway.keys import DecisionSigner
 from gateway.keys.signer import RemoteSigner
+from gateway.ledger.bodies import Enveloped
 from gateway.ledger.erased import ErasedEntryError
 from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
@@ -284,7 +285,8 @@ class Service:
         """The record of a payload, in no more time than there is."""
         signer = self._steady_signer()
         if self._remote is None:
-            return sign_envelope(payload, PAYLOAD_TYPE, signer).to_bytes()
+            record = sign_envelope(payload, PAYLOAD_TYPE, signer).to_bytes()
+            return Enveloped(record, payload)
         pending = self._remote.sign_later(pre_authentication_encoding(PAYLOAD_TYPE, payload))
         try:
             async with asyncio.timeout(max(0.0, until - perf_counter())):
@@ -292,7 +294,7 @@ class Service:
         except TimeoutError as error:
             raise DecisionTimeoutError("the key that signs decisions is slow") from error
         line = EnvelopeSignature(signer.key_id, signature)
-        return Envelope(PAYLOAD_TYPE, payload, (line,)).to_bytes()
+        return Enveloped(Envelope(PAYLOAD_TYPE, payload, (line,)).to_bytes(), payload)
 
     def _steady_signer(self) -> DecisionSigner:
         if self._signer.key_id != self._key_id:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import LedgerError
 from gateway.ledger import storage
-from gateway.ledger.bodies import MAX_TEXT, MAX_UNPACKED, Form, Packed, Packer, Unpacker
+from gateway.ledger.bodies import MAX_TEXT, MAX_UNPACKED, Enveloped, Form, Packed, Packer, Unpacker
 from gateway.ledger.schema import create_schema
 from tests.gateway.ledger.logs import append, check_proof, open_log, tamper
 
@@ -67,6 +67,28 @@ def test_a_body_comes_back_as_it_was(name: str, text: bytes) -> None:
     (packed,) = packer.pack([BODIES[name]])
     assert reader.unpack(packed) == BODIES[name]
     assert len(packed.data) <= len(BODIES[name])
+
+
+OTHER_PAYLOADS = {
+    "one byte shorter": TEXT[:1999],
+    "one byte longer": TEXT[:2001],
+    "another end": TEXT[:1999] + b"?",
+    "nothing": b"",
+}
+
+
+def test_a_payload_that_is_at_hand_need_not_be_found_again() -> None:
+    packer, reader = unpacker()
+    (packed,) = packer.pack([Enveloped(WHOLE, TEXT[:2000])])
+    assert (packed,) == tuple(packer.pack([WHOLE]))
+    assert reader.unpack(packed) == WHOLE
+
+
+@pytest.mark.parametrize("name", OTHER_PAYLOADS)
+def test_a_payload_that_is_not_that_of_the_envelope_is_not_used(name: str) -> None:
+    packer, reader = unpacker()
+    (packed,) = packer.pack([Enveloped(WHOLE, OTHER_PAYLOADS[name])])
+    assert reader.unpack(packed) == WHOLE
 
 
 def test_bodies_that_are_packed_together_come_back_in_order() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import sqlite3
 import stat
 import struct
 from pathlib import Path
@@ -20,9 +21,12 @@ from gateway.errors import (
     WorkersError,
 )
 from gateway.keys import CheckpointKey
+from gateway.ledger.erased import ErasedEntryError, ErasureRefusedError
 from gateway.ledger.head import Receipt
 from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
+from gateway.ledger.proof import parse_place
+from gateway.ledger.storage import DATABASE
 from gateway.workers import socket_file
 from gateway.workers.client import LedgerClient
 from gateway.workers.frames import FrameReader, Kind, write_frame
@@ -88,6 +92,65 @@ def test_a_key_is_used_up_for_every_worker(tmp_path: Path) -> None:
             assert await asyncio.to_thread(two.get, "b") is None
 
     run(case)
+
+
+def test_an_erasure_by_a_worker_is_one_for_all(tmp_path: Path) -> None:
+    async def case() -> None:
+        async with writer(tmp_path) as server, worker(tmp_path) as one, worker(tmp_path) as two:
+            await append(one, "a", "b")
+
+            async def erase(ledger: Ledger, target: str, why: str) -> Receipt:
+                future = ledger.erase(target, why, "clinic-a", b"{}")
+                return await asyncio.wait_for(asyncio.wrap_future(future), WITHIN_S)
+
+            assert (await erase(one, "a", "why")).index == 2
+            for ledger in (one, two):
+                with pytest.raises(ErasedEntryError) as caught:
+                    await asyncio.to_thread(ledger.get, "a")
+                told = (caught.value.entry_id, caught.value.index, caught.value.erasure_id)
+                assert told == ("a", 0, "why")
+                assert await asyncio.to_thread(ledger.is_tidy)
+                place = await asyncio.to_thread(ledger.proof, "a")
+                assert place == await asyncio.to_thread(server.ledger.proof, "a")
+                assert parse_place(str(place)).index == 0
+            with pytest.raises(ErasedEntryError):
+                await erase(two, "a", "again")
+            for target in ("nobody", "why"):
+                with pytest.raises(ErasureRefusedError):
+                    await erase(two, target, "other")
+            assert server.ledger.size == 3
+
+    run(case)
+
+
+def test_what_bodies_repeat_is_told_to_every_writer_that_comes(tmp_path: Path) -> None:
+    text = b"said again and again in every record of these rules, word for word. " * 20
+
+    def kept() -> list[bytes]:
+        connection = sqlite3.connect(tmp_path / "ledger" / DATABASE)
+        found = [row[0] for row in connection.execute("SELECT data FROM text")]
+        connection.execute("DROP TRIGGER IF EXISTS text_refuses_DELETE")
+        connection.execute("DELETE FROM text")
+        connection.commit()
+        connection.close()
+        return found
+
+    async def case() -> None:
+        async with writer(tmp_path):
+            client = LedgerClient.open(tmp_path, KEY.public, within_s=WITHIN_S)
+            ledger = await client
+            ledger.repeats(text)
+            await append(ledger, "a")
+        assert kept() == [text]
+        assert kept() == []
+        await until(lambda: ledger.refusal() is not None)
+        async with writer(tmp_path):
+            await until(lambda: ledger.refusal() is None)
+            await append(ledger, "b")
+            await asyncio.to_thread(ledger.close)
+
+    run(case)
+    assert kept() == [text]
 
 
 def test_an_id_with_another_body_is_a_conflict_there_too(tmp_path: Path) -> None:
