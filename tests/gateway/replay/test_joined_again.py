@@ -173,3 +173,18 @@ def test_an_erased_decision_is_told_as_such_and_the_erasure_is_no_decision(past:
     assert plain(found) == {"decisions": 2, "same": 1, "changed": 0, "cannot_tell": 1}
     assert [one.id for one in found.unknown["erased"].examples] == past.ids[:1]
     assert found.own == 1
+
+
+# --- what is decided once ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_decisions_that_rules_see_alike_each_ask_for_what_is_missing_in_them(
+    past: Past, first: int
+) -> None:
+    """Whether notice was given in time is derived from two dates, and of each question
+    another one is missing."""
+    stated: list[dict[str, Any]] = [{}, {"notified_on": "2026-11-01"}, {"ends": "2027-06-30"}]
+    asked = [whole.asked(**{**whole.LEAVE, "context": {"contract": one}}) for one in stated]
+    past.decide(*asked[first:], *asked[:first], of=whole.made(), sites=whole.SITES)
+    assert plain(past.replay())["same"] == 3
