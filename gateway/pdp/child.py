@@ -57,6 +57,7 @@ class Child(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._process: Process | None = None
         self._waiting: asyncio.Future[Mapping[str, object]] | None = None
+        self._is_due = False  # a reply, whether somebody still waits for it or not
         self._until = 0.0  # of the loop's clock, when what is under way hangs
         self._looking: asyncio.TimerHandle | None = None
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -142,11 +143,11 @@ class Child(asyncio.Protocol):
 
     async def _reply(self, most_s: float) -> Mapping[str, object]:
         loop = asyncio.get_running_loop()
-        self._waiting = loop.create_future()
+        self._waiting, self._is_due = loop.create_future(), True
         self._until = loop.time() + most_s
         if self._looking is None:
             self._look()
-        return await asyncio.shield(self._waiting)
+        return await self._waiting
 
     def _look(self) -> None:
         """Look again and again while there is no reply, whoever still waits for it; and once
@@ -155,12 +156,11 @@ class Child(asyncio.Protocol):
         if self._process is None or self._lost.done():
             return
         loop = asyncio.get_running_loop()
-        is_at_work = self.free is not None
-        if is_at_work and loop.time() > self._until:
+        if self._is_due and loop.time() > self._until:
             self._give_up("its process hung")
         elif self._process.memory() > self._given.memory_mib << 20:
             self._give_up("its process took too much memory")
-        elif is_at_work:
+        elif self._is_due:
             self._looking = loop.call_later(LOOK_S, self._look)
 
     def _give_up(self, why: str) -> None:
@@ -170,8 +170,9 @@ class Child(asyncio.Protocol):
     @property
     def free(self) -> asyncio.Future[Mapping[str, object]] | None:
         """What is under way; None where nothing is."""
-        waiting = self._waiting
-        return None if waiting is None or waiting.done() else waiting
+        if self._is_due and (self._waiting is None or self._waiting.done()):
+            self._waiting = asyncio.get_running_loop().create_future()  # whoever waited gave up
+        return self._waiting if self._is_due else None
 
     @property
     def ended(self) -> asyncio.Future[str]:
@@ -219,16 +220,19 @@ class Child(asyncio.Protocol):
     def _heard(self, said: Mapping[str, object]) -> None:
         if "said" in said:
             log.warning("engine %s: %s", self._name, said["said"])
-        elif self._waiting is None or self._waiting.done():
+        elif not self._is_due:
             raise FrameError("it answers what nobody asked")
         else:
-            self._waiting.set_result(said)
+            self._is_due = False
+            if self._waiting is not None and not self._waiting.done():
+                self._waiting.set_result(said)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(EngineUnavailableError(self._name, "its process ended"))
         self._lost.set_result("")
 
     def _end(self, error: EngineUnavailableError | EngineAnswerError) -> None:
+        self._is_due = False
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(error)
             self._waiting.exception()  # whoever waited may have given up

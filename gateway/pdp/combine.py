@@ -152,19 +152,19 @@ async def _ask_each(
         for engine, answer in zip(engines, ready, strict=True)
         if answer is None
     ]
-    elsewhere = asyncio.gather(*waiting) if waiting else None
+    elsewhere = [asyncio.create_task(asked) for asked in waiting]
     try:
-        if elsewhere is not None and len(waiting) < len(engines):
+        if elsewhere and len(elsewhere) < len(engines):
             await asyncio.sleep(0)  # they begin
         here = [
             _ask_here(engine, answer, question)
             for engine, answer in zip(engines, ready, strict=True)
             if answer is not None
         ]
-        there = await elsewhere if elsewhere is not None else []
+        there = [await task for task in elsewhere]
     except BaseException:
-        if elsewhere is not None:
-            elsewhere.cancel()
+        for task in elsewhere:
+            task.cancel()
         raise
     in_turn, by_themselves = iter(here), iter(there)
     return [next(by_themselves if answer is None else in_turn) for answer in ready]
