@@ -38,6 +38,7 @@ from gateway.web.stated import Stated, stated_limits
 from gateway.web.straight import Straight
 from gateway.web.watched import Tracing, Watched
 from gateway.web.watching import WatchingDoor
+from gateway.web.witnessing import WitnessedDoor
 
 log = logging.getLogger("charter")
 
@@ -128,6 +129,7 @@ def create_app(
         *public_places(public),
         *tiled.operations(),
         *StampDoor(None if stamps is None else stamps.first_of, tiles).operations(),
+        *WitnessedDoor(service).operations(),
         *watching.operations(),
         *ReloadDoor(reloader).operations(),
     ]

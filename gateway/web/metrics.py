@@ -17,6 +17,7 @@ from gateway.errors import LedgerError
 from gateway.pdp.supplied import FactSources
 from gateway.service import EngineState, Service
 from gateway.web.together import DECIDED, SHARE_S, Samples, Together
+from gateway.web.witnessing import ask, families
 
 MEDIA_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 MAX_TENANTS = 200  # with a name of their own; the rest are told together
@@ -75,6 +76,8 @@ class Metrics:
         # Set where other workers answer for the same gateway.
         self.together: Together | None = None
         self._decided_elsewhere = 0.0
+        # What the ledger says of its witnesses, while all is written down: no worker shares it.
+        self._witnessed: list[Metric] = []
         # The library finds them by their labels, under a lock.
         self._of_decisions: dict[tuple[str, str], Counter] = {}
         self._of_requests: dict[tuple[str, str, int], Counter] = {}
@@ -131,8 +134,9 @@ class Metrics:
 
     async def of_all(self) -> bytes:
         """As `text`, of all workers."""
+        witnessed = list(families(await ask(self._service)))
         if self.together is None:
-            return self.text()
+            return self._told(self._registry, witnessed)
         others = self.together.others()
         self._decided_elsewhere = sum(
             value for samples in others for key, value in samples.items() if key[0] == DECIDED
@@ -140,7 +144,14 @@ class Metrics:
         # After the decisions, so that none of them can be missing in it.
         with suppress(LedgerError):
             await asyncio.to_thread(self._service.ledger.latest_checkpoint)
-        return generate_latest(_Merged(self.together, self._registry, others))
+        return self._told(_Merged(self.together, self._registry, others), witnessed)
+
+    def _told(self, source: "CollectorRegistry | _Merged", witnessed: list[Metric]) -> bytes:
+        self._witnessed = witnessed
+        try:
+            return generate_latest(source)
+        finally:
+            self._witnessed = []
 
     async def share(self) -> None:
         """Tell the other workers now and then; runs for ever."""
@@ -187,6 +198,7 @@ class Metrics:
                 "When an authority last stamped the log, in seconds since 1970",
                 stamped_at,
             )
+        yield from self._witnessed
         release = in_force.release
         yield GaugeMetricFamily(
             "charter_policy_release",

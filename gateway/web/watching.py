@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.service import Service
-from gateway.web import problem
+from gateway.web import problem, witnessing
 from gateway.web.metrics import MEDIA_TYPE, Metrics
 from gateway.web.routes import JSON, Answer, Operation
-from gateway.web.schemas import STRING, closed
+from gateway.web.schemas import STRING, closed, one_of
 
 _FRESH = {"Cache-Control": "no-store"}
 
@@ -26,7 +26,15 @@ class WatchingDoor:
 
     def operations(self) -> tuple[Operation, ...]:
         alive = {200: Answer("It does", {JSON: closed({"status": {"const": "ok"}})})}
-        said = closed({"status": {"const": "ready"}, "reload": {"const": "failed"}}, "reload")
+        said = closed(
+            {
+                "status": {"const": "ready"},
+                "reload": {"const": "failed"},
+                "witnessing": one_of(*witnessing.MODES),
+            },
+            "reload",
+            "witnessing",
+        )
         ready = {200: Answer("It can; whether by older rules than it should", {JSON: said})}
         numbers = {200: Answer("The text format of Prometheus", {MEDIA_TYPE: STRING})}
         words = "Learn whether the process answers at all"
@@ -63,7 +71,9 @@ class WatchingDoor:
             return replace(problem.NOT_READY, detail=why).response()
         # Not why: anybody may read this.
         reload = {"reload": "failed"} if self._metrics.reload_failed else {}
-        return JSONResponse({"status": "ready", **reload}, headers=_FRESH)
+        said = await witnessing.ask(self._service)
+        cosigned = {} if said is None else {"witnessing": witnessing.state(said)}
+        return JSONResponse({"status": "ready", **reload, **cosigned}, headers=_FRESH)
 
     async def metrics(self, _: Request) -> Response:
         return Response(await self._metrics.of_all(), headers=_FRESH, media_type=MEDIA_TYPE)

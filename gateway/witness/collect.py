@@ -10,47 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from queue import SimpleQueue
 from time import monotonic
-from typing import Protocol
 
-from gateway.errors import CosignatureError, FetchError, FetchTimeoutError, LedgerError
-from gateway.fetch import Fetched, Sent
-from gateway.ledger.checkpoint import parse_checkpoint, parse_decimal
-from gateway.ledger.note import Note, parse_note
+from gateway.ledger.note import parse_note
+from gateway.witness.asking import Client, Exchange, Line, Tree
 from gateway.witness.errors import NoCosignatureError
 from gateway.witness.policy import Policy, PolicyWitness
-from gateway.witness.protocol import CONFLICT, note_of, write_line, write_request
-
-MAX_ANSWER = 16 * 1024
-CLOCK_LEEWAY_S = 300
-# For those who count; a witness chooses none of them.
-KINDS = ("timeout", "unreachable", "refused", "conflict", "ahead", "malformed", "wrong")
-_TYPES = {"Accept": "text/plain", "Content-Type": "text/plain; charset=utf-8"}
-_STATUSES = frozenset({200, CONFLICT})
-
-Exchange = Callable[[Sent], Fetched]
-"""One bounded request over HTTPS; raises `FetchError`."""
+from gateway.witness.protocol import note_of, write_line
 
 log = logging.getLogger("charter")
-
-
-class Tree(Protocol):
-    """The log whose checkpoints are to be cosigned."""
-
-    @property
-    def size(self) -> int: ...
-
-    def consistency(self, old_size: int, new_size: int) -> list[bytes]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A cosignature that was verified, and when it was made, in seconds since 1970."""
-
-    text: str
-    time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +51,7 @@ class Collector:
         self.failures: dict[str, dict[str, int]] = {}
         self._timeout_s = timeout_s
         self._askers = [
-            _Asker(_Client(one, tree, exchange, clock))
+            _Asker(Client(one, tree, exchange, clock))
             for one in policy.witnesses.values()
             if one.url is not None
         ]
@@ -142,7 +111,7 @@ class Collector:
 class _Asker:
     """A thread for one witness."""
 
-    def __init__(self, client: "_Client") -> None:
+    def __init__(self, client: "Client") -> None:
         self.name = client.name
         self._client = client
         self._queue: SimpleQueue[tuple[str, Future[Line]] | None] = SimpleQueue()
@@ -172,130 +141,6 @@ class _Asker:
                 failed = NoCosignatureError("malformed", f"unforeseen: {type(error).__name__}")
                 failed.__cause__ = error
                 future.set_exception(failed)
-
-
-class _Client:
-    """What is known of one witness, and how it is asked."""
-
-    def __init__(
-        self,
-        witness: PolicyWitness,
-        tree: Tree,
-        exchange: Exchange,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self.name = witness.name
-        self._witness = witness
-        self._url = f"{(witness.url or '').rstrip('/')}/add-checkpoint"
-        self._tree = tree
-        self._exchange = exchange
-        self._clock = clock
-        self._known = 0  # the size that it cosigned last, as far as is known here
-
-    def cosignature(self, note: str) -> Line:
-        """Ask for one; once more where it knows another size than was thought.
-
-        Raises:
-            NoCosignatureError: It gave none that holds.
-        """
-        parsed = parse_note(note.encode())
-        size = parse_checkpoint(parsed).size
-        for _ in range(2):
-            if self._known > size:
-                raise self._is_ahead(size)
-            answer = self._ask(note, size)
-            if answer.status != CONFLICT:
-                line = self._read(answer, parsed)
-                self._known = size
-                return line
-            self._known = _read_size(answer.body)
-        if self._known > size:
-            raise self._is_ahead(size)
-        raise NoCosignatureError("conflict", "it names another size each time")
-
-    def _is_ahead(self, size: int) -> NoCosignatureError:
-        known = self._known
-        if known <= self._tree.size:
-            return NoCosignatureError("conflict", f"it has cosigned size {known} already")
-        self._known = 0  # asked anew the next time: it may have lied
-        return NoCosignatureError(
-            "ahead",
-            f"it says that it has cosigned size {known}, and this log has {size} entries: is "
-            "this ledger an old copy? then stop the gateway, before the log has two histories",
-        )
-
-    def _ask(self, note: str, size: int) -> Fetched:
-        try:
-            path = self._tree.consistency(self._known, size) if 0 < self._known < size else []
-            body = write_request(self._known, path, note)
-            return self._exchange(Sent(self._url, body, _TYPES, _STATUSES))
-        except FetchTimeoutError as error:
-            raise NoCosignatureError("timeout", str(error)) from error
-        except FetchError as error:
-            raise NoCosignatureError("unreachable", str(error)) from error
-        except LedgerError as error:  # such as that it is closed
-            raise NoCosignatureError("malformed", f"no proof could be made: {error}") from error
-
-    def _read(self, answer: Fetched, note: Note) -> Line:
-        if answer.status != 200:
-            self._known = 0
-            raise NoCosignatureError("refused", f"it answered with status {answer.status}")
-        return read_cosignature(
-            answer.body, note, self._witness, now=int(self._clock().timestamp())
-        )
-
-
-def read_cosignature(body: bytes, note: Note, witness: PolicyWitness, *, now: int) -> Line:
-    """The cosignature of a witness in its answer; lines of others are ignored.
-
-    Raises:
-        NoCosignatureError: There is none, it does not hold, or it is of another time.
-    """
-    if len(body) > MAX_ANSWER:
-        raise NoCosignatureError("malformed", "its answer is too long")
-    try:
-        lines = parse_note(note.text.encode() + b"\n" + body).signatures
-    except LedgerError as error:
-        raise NoCosignatureError("malformed", f"its answer is none: {error}") from error
-    key = witness.key
-    ours = [one for one in lines if (one.name, one.key_id) == (key.name, key.key_id)]
-    if len(ours) != 1:
-        raise NoCosignatureError("wrong", f"its answer has {len(ours)} lines of its key")
-    try:
-        time = key.verify(ours[0].signature, note.text)
-    except CosignatureError as error:
-        raise NoCosignatureError("wrong", str(error)) from error
-    if abs(time - now) > CLOCK_LEEWAY_S:
-        raise NoCosignatureError("wrong", f"its cosignature is {time - now} s from now")
-    return Line(write_line(ours[0]), time)
-
-
-def _read_size(body: bytes) -> int:
-    try:
-        return parse_decimal(body.decode("ascii").removesuffix("\n"))
-    except ValueError as error:
-        raise NoCosignatureError("malformed", "its conflict names no size") from error
-
-
-def read_witnessed(url: str, origin: str, exchange: Exchange) -> bytes | None:
-    """The newest checkpoint of a log that a witness serves; None where it has none. Nothing
-    is verified.
-
-    Raises:
-        NoCosignatureError: It could not be asked, or said something else.
-    """
-    place = f"{url.rstrip('/')}/{sha256(origin.encode()).hexdigest()}/checkpoint"
-    try:
-        answer = exchange(Sent(place, headers={"Accept": "text/plain"}))
-    except FetchTimeoutError as error:
-        raise NoCosignatureError("timeout", str(error)) from error
-    except FetchError as error:
-        raise NoCosignatureError("unreachable", str(error)) from error
-    if answer.status == 404:
-        return None
-    if answer.status != 200:
-        raise NoCosignatureError("refused", f"it answered with status {answer.status}")
-    return answer.body
 
 
 def lines_of(note: str, witnesses: Sequence[PolicyWitness]) -> Collected:

@@ -8,7 +8,8 @@ from gateway.errors import LedgerError
 from gateway.keys import CheckpointPublicKey
 from gateway.ledger.checkpoint import check_extends, parse_checkpoint, verify_checkpoint
 from gateway.ledger.note import MAX_NOTE, parse_note
-from gateway.witness.collect import Collected, Tree, lines_of
+from gateway.witness.asking import Tree
+from gateway.witness.collect import Collected, lines_of
 from gateway.witness.policy import Policy
 
 FILE = "witnessed.note"

@@ -135,6 +135,9 @@ class RequiredLedger(WitnessedLedger):
             self._changed.notify_all()
         super().close()
 
+    def _is_late(self) -> bool:
+        return self._refused is not None or super()._is_late()
+
     # --- the thread ------------------------------------------------------------------
 
     def _run(self) -> None:

@@ -150,7 +150,7 @@ def test_without_a_token_that_counts_every_place_but_the_open_ones_is_401(client
     assert opened <= {
         "/checkpoint", "/healthz", "/livez", "/readyz", "/openapi.json", "/v1/trust",
         "/.well-known/authzen-configuration", "/.well-known/jwks.json",
-        "/problems/{slug}", "/tile/{path:path}", "/v1/timestamps/{size}",
+        "/checkpoint/witnessed", "/problems/{slug}", "/tile/{path:path}", "/v1/timestamps/{size}",
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.fetch import exchange, tls_context
-from gateway.witness.collect import Exchange
+from gateway.witness.asking import Exchange
 from gateway.witness.errors import RefusedError
 from gateway.witness.policy import Policy, parse_policy
 from tests.gateway.certificates import Authority, authority

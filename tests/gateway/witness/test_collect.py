@@ -9,14 +9,8 @@ import pytest
 
 from gateway.fetch import Fetched, Sent
 from gateway.ledger.note import parse_note
-from gateway.witness.collect import (
-    CLOCK_LEEWAY_S,
-    KINDS,
-    Collector,
-    lines_of,
-    read_cosignature,
-    read_witnessed,
-)
+from gateway.witness.asking import CLOCK_LEEWAY_S, KINDS, read_cosignature, read_witnessed
+from gateway.witness.collect import Collector, lines_of
 from gateway.witness.errors import NoCosignatureError
 from gateway.witness.policy import parse_policy
 from gateway.witness.protocol import write_request
@@ -273,3 +267,18 @@ def test_what_a_witness_serves_is_read_and_its_absence_told_from_a_failure() -> 
 def test_a_request_is_what_a_witness_reads(history: History, three: Hosts) -> None:
     host: Host = three[0]
     assert host.honest(write_request(0, [], history.notes[3]))[0] == 200
+
+
+def test_the_cosignatures_of_a_public_log_make_the_quorum_of_a_policy(vectors: Path) -> None:
+    folder = vectors / "c2sp-tlog" / "rekor2-cosigned"
+    note = (folder / "checkpoint.txt").read_text()
+    log, *keys = (folder / "vkeys.txt").read_text().splitlines()
+    lines = [f"witness w{n} {key}\n" for n, key in enumerate(keys)]
+    names = " ".join(f"w{n}" for n in range(len(keys)))
+    policy = parse_policy(
+        f"log {log}\n{''.join(lines)}group all all {names}\nquorum all\n".encode()
+    )
+    found = lines_of(note, list(policy.witnesses.values()))
+    assert len(found.lines) == len(keys) == 3
+    assert policy.is_enough(found.lines)
+    assert not policy.is_enough(list(found.lines)[1:])
