@@ -178,6 +178,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.record",
         "gateway.spelling_parts",
     ),
+    "gateway.checked": (),
     "gateway.erasure": (
         "gateway.errors",
         "gateway.identifiers",
@@ -246,6 +247,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.fetch",
         "gateway.sources.settings",
         "gateway.errors",
+        "gateway.checked",
         "gateway.erasure",
         "gateway.ledger.erased",
         "gateway.ledger.merkle",

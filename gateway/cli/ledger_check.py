@@ -2,9 +2,11 @@
 
 import sys
 from argparse import Namespace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dsl.printable import printable
+from gateway.checked import Checked, write_checked
 from gateway.cli import exit_codes
 from gateway.cli.files import read_file
 from gateway.cli.output import to_json
@@ -31,6 +33,9 @@ def fsck(args: Namespace) -> int:
             jobs=args.jobs,
             told=told,
         )
+    now = int(datetime.now(UTC).timestamp())
+    told_of = (report.first, report.size, report.damages, report.notices)
+    write_checked(args.state, Checked(now, *told_of))  # for the metrics; no more than that
     good = report.is_good and not (args.strict and report.notices)
     if args.format == "json":
         sys.stdout.write(to_json(report.to_json(good=good)))

@@ -19,6 +19,7 @@ import uvloop
 
 from dsl.core import Program
 from gateway.callers import Known
+from gateway.checked import read_checked
 from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, load_again, local_state, say_changes
 from gateway.cli.callers import Others, check_address
@@ -154,6 +155,7 @@ async def _run(
             tiles=partial(TileReader.open, state.folder / "ledger"),
             stamps=Stamps(state.folder),
         )
+        app.metrics.checked = partial(read_checked, state.folder)
         bounds = _of_one(bounds, args.workers)
         config = _config(app, bounds)
         config.load()

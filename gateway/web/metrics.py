@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 
+from gateway.checked import Checked
 from gateway.errors import LedgerError
 from gateway.pdp.supplied import FactSources
 from gateway.service import EngineState, Service
@@ -73,6 +74,8 @@ class Metrics:
         self.reload_failed = False
         # Set where the log is stamped: when it was last, in seconds since 1970.
         self.stamped_at: Callable[[], float | None] = lambda: None
+        # Gives the last check of the ledger, where somebody has set it.
+        self.checked: Callable[[], Checked | None] = lambda: None
         # Set where other workers answer for the same gateway.
         self.together: Together | None = None
         self._decided_elsewhere = 0.0
@@ -186,6 +189,7 @@ class Metrics:
         yield GaugeMetricFamily(
             "charter_ready", "Whether /readyz says so", self._service.not_ready() is None
         )
+        yield from _checked(self.checked())
         yield GaugeMetricFamily(
             "charter_reload_failed",
             "Whether the last reload was refused, so that older rules are in force",
@@ -210,6 +214,23 @@ class Metrics:
             "What is in force",
             in_force.named(),
         )
+
+
+def _checked(last: Checked | None) -> Iterator[Metric]:
+    """What the last check of the ledger found; nothing where there was none."""
+    if last is None:
+        return
+    prefix = "charter_ledger_check_"
+    yield GaugeMetricFamily(prefix + "damages", "Found by the last check", last.damages)
+    yield GaugeMetricFamily(prefix + "notices", "Noticed by the last check", last.notices)
+    yield GaugeMetricFamily(
+        prefix + "entries", "Entries that the last check looked at", last.size - last.first
+    )
+    yield GaugeMetricFamily(
+        prefix + "timestamp_seconds",
+        "When the log was last checked, in seconds since 1970",
+        last.at,
+    )
 
 
 def _engines(states: Iterable[EngineState]) -> Iterator[Metric]:
