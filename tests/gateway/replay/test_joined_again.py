@@ -12,9 +12,9 @@ from gateway.replay.plan import Filters
 from gateway.sources import Sources
 from tests.gateway import whole
 from tests.gateway.pdp.test_registry import DATASETS
-from tests.gateway.replay.worlds import Past, groups_of, plain
+from tests.gateway.replay.worlds import Past, groups_of, law, plain
 from tests.gateway.sources import parts
-from tests.gateway.world import NOW, SITES
+from tests.gateway.world import LAW, NOW, SITES, VOCABULARY
 
 PERMITS = Filters(outcome="permit")
 
@@ -178,13 +178,35 @@ def test_an_erased_decision_is_told_as_such_and_the_erasure_is_no_decision(past:
 # --- what is decided once ----------------------------------------------------------------
 
 
+DATED = """
+record lease "The lease" from request at context.lease
+  field begins date
+  field ends   date
+derive lease.is_one "It ends after it begins" as whether lease.begins before lease.ends
+"""
+ONE = """
+rule leased "A lease is one"
+  cites LEX art 9
+  on place
+  require lease.is_one
+  because "The law says so."
+  remedy "State both dates."
+"""
+
+
 @pytest.mark.parametrize("first", [0, 1, 2])
 def test_decisions_that_rules_see_alike_each_ask_for_what_is_missing_in_them(
     past: Past, first: int
 ) -> None:
-    """Whether notice was given in time is derived from two dates, and of each question
-    another one is missing."""
-    stated: list[dict[str, Any]] = [{}, {"notified_on": "2026-11-01"}, {"ends": "2027-06-30"}]
-    asked = [whole.asked(**{**whole.LEAVE, "context": {"contract": one}}) for one in stated]
-    past.decide(*asked[first:], *asked[:first], of=whole.made(), sites=whole.SITES)
+    """What the rule reads is derived from two dates, and unknown where one is."""
+    stated: list[dict[str, Any]] = [{}, {"begins": "2026-11-01"}, {"ends": "2027-06-30"}]
+    asked = [{"context__lease": one} for one in stated]
+    past.decide(
+        *asked[first:],
+        *asked[:first],
+        of=law(
+            words=VOCABULARY.replace("\nobligation keep", DATED + "\nobligation keep"),
+            law=LAW + ONE,
+        ),
+    )
     assert plain(past.replay())["same"] == 3
