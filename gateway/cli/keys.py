@@ -16,7 +16,7 @@ from gateway.cli.output import to_json
 from gateway.cli.settings import resolve
 from gateway.errors import ConfigurationError, KeyMalformedError
 from gateway.keys import CheckpointKey, CheckpointPublicKey, DecisionKey, DecisionPublicKey
-from gateway.keys.custody import close
+from gateway.keys.custody import IN_FILE, close
 from gateway.keys.hsm_keys import open_checkpoint_key, open_decision_key
 from gateway.keys.jose import public_jwk, public_log_jwk
 from gateway.keys.pin import read_pin
@@ -141,7 +141,8 @@ def retire_key(args: Namespace) -> int:
     """End the key that signs alongside."""
     leave_no_core()
     resolve(args)
-    return _say(args, retire(_given(args)), {"keys.checkpoint_before": "file"})
+    said = retire(_given(args))
+    return _say(args, said, _settings(args, said))
 
 
 def _given(args: Namespace) -> Given:
@@ -149,12 +150,18 @@ def _given(args: Namespace) -> Given:
 
 
 def _settings(args: Namespace, said: Mapping[str, Any]) -> dict[str, str]:
-    """What the configuration has to say from now on."""
+    """What the configuration has to say from now on, where it says something else."""
     places = custody_of(args)
-    if said["purpose"] == "decision":
-        return {"keys.decision": args.to}
-    before = {} if said.get("lost") else {"keys.checkpoint_before": places.checkpoint}
-    return {"keys.checkpoint": args.to, **before}
+    now = {"keys.decision": places.decision, "keys.checkpoint": places.checkpoint}
+    now["keys.checkpoint_before"] = places.before
+    if "last_size" in said:
+        wanted = {"keys.checkpoint_before": IN_FILE}
+    elif said["purpose"] == "decision":
+        wanted = {"keys.decision": args.to}
+    else:
+        before = IN_FILE if said["lost"] else places.checkpoint
+        wanted = {"keys.checkpoint": args.to, "keys.checkpoint_before": before}
+    return {name: value for name, value in wanted.items() if value != now[name]}
 
 
 def _say(args: Namespace, said: Mapping[str, Any], settings: Mapping[str, str]) -> int:

@@ -149,6 +149,9 @@ def _terms(file: Mapping[str, Json], periods: Mapping[str, Period]) -> Terms:
             raise TrustError("rules lists one digest twice")
     further = _list(file.get("further_logs", []), "further_logs")
     logs = tuple(_log(one, {"last_size"}) for one in further)
+    vkeys = [_log(file["log"])[1].vkey, *(key.vkey for _, key in logs)]
+    if len(set(vkeys)) != len(vkeys):
+        raise TrustKeyTwiceError("a key of a log is listed twice")
     return Terms(
         periods=periods,
         further_logs=logs,

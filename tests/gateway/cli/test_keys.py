@@ -140,6 +140,7 @@ def test_the_list_says_which_keys_sign_and_which_have_ended(charter: Charter, st
         ran = charter("keys", "rotate", "--purpose", purpose, "--state", state)
         assert ran.code == 0, ran.err
         assert ran.out.startswith(f"OK: the {purpose} key was replaced\n")
+        assert "  set " not in ran.out  # it is where it was
     time.sleep(1.1)  # for so long the old decision key counts beside the new one
     now = rows(charter, state)
     assert [(row["purpose"], row["state"], row["place"]) for row in now] == [

@@ -656,6 +656,10 @@ CANNOT_TELL: dict[str, Mutation] = {
         lambda f: f.case(trust=f.trust(other_key_same_id)),
         "trust-key-twice",
     ),
+    "M-39 a key of a log twice": (
+        lambda f: Case(f.evidence(), f.trust(further_logs=[json.loads(f.trust())["log"]])),
+        "trust-key-twice",
+    ),
     "M-39 a key of a log that ended at no size": (
         lambda f: Case(bare(f.permit), replaced(f, -1)),
         "trust-malformed",
