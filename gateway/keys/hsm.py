@@ -6,32 +6,23 @@ nobody is asked it is looked after every few seconds, so that a lost token is kn
 next decision. A PIN that was refused is not tried a second time: tokens lock.
 """
 
-import json
 import logging
 import os
 import select
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import cast
 
 from gateway.keys.errors import CustodyError, SigningUnavailableError
-from gateway.keys.pin import VARIABLE
+from gateway.keys.hsm_process import DONE, MAX_MESSAGE, NUMBER, HsmProcess
 
 SIGN_S = 1.5
 START_S = 20.0
 PING_S = 5.0
 MAX_WAITING = 128
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
-_MAX_MESSAGE = 64 * 1024
-_NUMBER = 4
-_DONE, _FINAL = 0, 3  # of gateway.keys.hsm_child
-_NO_LIBRARY = "keys in tokens need a library that is not installed: install charter-gateway[pkcs11]"
 
 log = logging.getLogger("charter")
 
@@ -63,7 +54,7 @@ class Hsm:
         self._closed = threading.Event()
         self._wake, self._woken = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            self._child: _Child | None = _Child(asked, start_s)
+            self._child: HsmProcess | None = HsmProcess(asked, start_s)
         except CustodyError:
             os.close(self._wake)
             os.close(self._woken)
@@ -147,7 +138,7 @@ class Hsm:
     def _start_again(self) -> bool:
         """False where it may not be tried again."""
         try:
-            child = _Child(self._again, self._start_s, until=self._closed)
+            child = HsmProcess(self._again, self._start_s, until=self._closed)
             self._same_key(child)
         except CustodyError as error:
             with self._gate:
@@ -160,12 +151,12 @@ class Hsm:
         log.info("the key %s can be used again", self._name)
         return True
 
-    def _same_key(self, child: "_Child") -> None:
+    def _same_key(self, child: HsmProcess) -> None:
         if child.told != self.told:
             child.end()
             raise CustodyError("the token has another key now than at the start")
 
-    def _serve(self, child: "_Child") -> str:
+    def _serve(self, child: HsmProcess) -> str:
         """Until it ends; why it did."""
         while not self._closed.is_set():
             due = self._due()
@@ -188,21 +179,21 @@ class Hsm:
         with self._gate:
             return min((until for _, until in self._waiting.values()), default=None)
 
-    def _hear(self, child: "_Child") -> str | None:
+    def _hear(self, child: HsmProcess) -> str | None:
         """Take one answer. Why it is the last one, where it is."""
         try:
-            message = child.socket.recv(_MAX_MESSAGE)
+            message = child.socket.recv(MAX_MESSAGE)
         except OSError:
             message = b""
-        if len(message) <= _NUMBER:
+        if len(message) <= NUMBER:
             return "its process ended"
-        number, kind = int.from_bytes(message[:_NUMBER]), message[_NUMBER]
-        if kind != _DONE:
-            return message[_NUMBER + 1 :].decode("utf-8", "replace")
+        number, kind = int.from_bytes(message[:NUMBER]), message[NUMBER]
+        if kind != DONE:
+            return message[NUMBER + 1 :].decode("utf-8", "replace")
         with self._gate:
             answer, _ = self._waiting.pop(number, (None, 0.0))
         if answer is not None and answer.set_running_or_notify_cancel():
-            answer.set_result(message[_NUMBER + 1 :])
+            answer.set_result(message[NUMBER + 1 :])
         return None
 
     def _fail_all(self, why: str) -> None:
@@ -218,73 +209,3 @@ class Hsm:
     def _stir(self) -> None:
         with suppress(BlockingIOError):
             os.write(self._woken, b"\0")
-
-
-class _Child:
-    """The process, once it has opened the key."""
-
-    def __init__(
-        self, asked: Mapping[str, object], start_s: float, *, until: threading.Event | None = None
-    ) -> None:
-        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        environment = {k: v for k, v in os.environ.items() if k != VARIABLE}
-        boot = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-        boot += "from gateway.keys.hsm_child import main; main(int(sys.argv[2]))"
-        with theirs:
-            try:
-                self._process = subprocess.Popen(  # noqa: S603
-                    [sys.executable, "-B", "-c", boot, json.dumps(sys.path), str(theirs.fileno())],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,  # a module may say there what it likes
-                    env=environment,
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=True,
-                )
-            except OSError as error:
-                self.socket.close()
-                raise CustodyError(f"no process for the module: {error.strerror}") from error
-        self.pid = self._process.pid
-        try:
-            self.told = self._open(asked, start_s, until)
-        except BaseException:
-            self.end()
-            raise
-
-    def _open(
-        self, asked: Mapping[str, object], start_s: float, until: threading.Event | None
-    ) -> Mapping[str, object]:
-        self.send(0, json.dumps(asked).encode())
-        latest = time.monotonic() + start_s
-        while not select.select([self.socket], [], [], 0.1)[0]:
-            if time.monotonic() > latest or (until is not None and until.is_set()):
-                raise CustodyError(f"the module did not open the key within {start_s:g} s")
-        try:
-            message = self.socket.recv(_MAX_MESSAGE)
-        except OSError:
-            message = b""
-        if len(message) <= _NUMBER:
-            raise CustodyError(_NO_LIBRARY if not _has_library() else "the module crashed")
-        kind, data = message[_NUMBER], message[_NUMBER + 1 :]
-        if kind != _DONE:
-            raise CustodyError(data.decode("utf-8", "replace"), is_final=kind == _FINAL)
-        return cast("dict[str, object]", json.loads(data))
-
-    def send(self, number: int, data: bytes) -> None:
-        """Raises `OSError` where it takes no more."""
-        message = number.to_bytes(_NUMBER) + b"\0" + data
-        self.socket.send(message, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self.socket.close()
-
-
-def _has_library() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("pkcs11") is not None

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import SignatureError, SigningError
-from gateway.keys import DecisionKey
+from gateway.keys import DecisionKey, hsm_process
 from gateway.keys.errors import CustodyError, SigningUnavailableError
 from gateway.keys.hsm_keys import (
     HsmCheckpointKey,
@@ -187,6 +187,29 @@ def test_a_module_that_is_none_is_refused(token: SoftHsm, tmp_path: Path) -> Non
             open_decision_key(
                 type(given)(given.text, path, given.token, None, given.label, None, None), PIN
             )
+
+
+def test_without_the_library_it_says_what_to_install(
+    token: SoftHsm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hsm_process, "_BOOT", "import sys; sys.exit(1)")
+    with pytest.raises(CustodyError, match="crashed"):
+        open_decision_key(token.key("decision"), PIN)
+
+    def nowhere(_: str) -> None:
+        return None
+
+    monkeypatch.setattr(hsm_process, "find_spec", nowhere)
+    with pytest.raises(CustodyError, match=r"charter-gateway\[pkcs11\]"):
+        open_decision_key(token.key("decision"), PIN)
+
+
+def test_a_module_that_does_not_open_the_key_is_not_waited_for(
+    token: SoftHsm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hsm_process, "_BOOT", "import time; time.sleep(60)")
+    with pytest.raises(CustodyError, match=r"within 0\.2 s"):
+        open_decision_key(token.key("decision"), PIN, start_s=0.2)
 
 
 # --- a token that is lost, hangs, or lies (F29; R1: no signature, no permit) -----------
