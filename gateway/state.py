@@ -42,6 +42,7 @@ DEFAULT_TENANT = "default"
 BEGUN = "rotation.json"
 
 RESTORED = "restored.json"
+NEXT_LOG = "shard.json"
 _MARKER = "origin"
 _PEM = "decision.pem"
 _OURS = {DECISION_FILE, CHECKPOINT_FILE, "tokens.json", published.FILE, _PEM}
@@ -204,6 +205,11 @@ def _origin_of(folder: Path) -> str | None:
         names = {path.name for path in folder.iterdir()}
     except FileNotFoundError:
         return None
+    if NEXT_LOG in names:
+        raise ConfigurationError(
+            f"{folder}: a change of logs was begun and not finished: run `charter ledger shard` "
+            "again"
+        )
     if _MARKER in names:
         # Others could put their keys in the place of ours.
         if folder.stat().st_mode & 0o022:

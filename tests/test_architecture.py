@@ -47,6 +47,21 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "gateway.fetch": ("gateway.errors",),
     "gateway.mirrors": ("gateway.errors", "gateway.fetch"),
+    "gateway.next_log": (
+        "gateway.errors",
+        "gateway.identifiers",
+        "gateway.keys",
+        "gateway.ledger",
+        "gateway.next_log_files",
+        "gateway.self_check",
+        "gateway.state",
+    ),
+    "gateway.next_log_files": (
+        "gateway.errors",
+        "gateway.keys",
+        "gateway.ledger",
+        "gateway.state",
+    ),
     "gateway.stamping": (
         "gateway.errors",
         "gateway.fetch",

@@ -21,6 +21,7 @@ from gateway.errors import ConfigurationError, LedgerUnavailableError
 from gateway.in_force import InForce
 from gateway.keys import DecisionSigner
 from gateway.ledger.interface import Ledger, OwnLedger
+from gateway.ledger.shards import with_older
 from gateway.pdp import catalogue
 from gateway.pdp.engine import Engine
 from gateway.pdp.engines import DEFAULT, Arrangement, arrange_engines, make_engines
@@ -118,12 +119,13 @@ def open_ledger(
             "--url`, or give another --state"
         ) from error
     if witnessing is None:
-        return opened
+        return with_older(opened, state.folder)
     try:
-        return witnessing.over(opened, state.folder / "ledger", state.checkpoint_key.public)
+        newest = witnessing.over(opened, state.folder / "ledger", state.checkpoint_key.public)
     except BaseException:
         opened.close()
         raise
+    return with_older(newest, state.folder)
 
 
 def newest_instant(ledger: Ledger, excused: datetime | None) -> datetime | None:

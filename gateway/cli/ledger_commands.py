@@ -18,6 +18,8 @@ def _arguments(parser: ArgumentParser) -> None:
         _backup_arguments,
         _restore_arguments,
         _drill_arguments,
+        _tiles_arguments,
+        _shard_arguments,
     ):
         command = add(added)
         options.add_format(command)
@@ -128,6 +130,54 @@ def _drill_arguments(added: Any) -> ArgumentParser:
     return drill
 
 
+def _tiles_arguments(added: Any) -> ArgumentParser:
+    tiles: ArgumentParser = added.add_parser(
+        "tiles",
+        help="write the log as files that any web server can serve (C2SP tlog-tiles)",
+        allow_abbrev=False,
+    )
+    tiles.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="folder to write, or to bring up to date"
+    )
+    options.add_state(tiles)
+    tiles.add_argument(
+        "--shard", type=_number, metavar="N", help="the log that ended as number N, from 1"
+    )
+    tiles.set_defaults(run_ledger=_tiles)
+    return tiles
+
+
+def _shard_arguments(added: Any) -> ArgumentParser:
+    shard: ArgumentParser = added.add_parser(
+        "shard",
+        help="end the log and begin another in its place, while no gateway runs",
+        allow_abbrev=False,
+    )
+    options.add_state(shard)
+    shard.add_argument("--origin", metavar="NAME", help="name of the next log")
+    shard.add_argument("--reason", metavar="TEXT", help="why, for its first entry")
+    shard.add_argument(
+        "--prepare",
+        action="store_true",
+        help="only make the key of the next log and name it in trust.json, so that whoever "
+        "verifies knows it before it signs; the log goes on",
+    )
+    shard.add_argument(
+        "--lost",
+        action="store_true",
+        help="the newest entries of the log are gone for good: end it where it was last seen",
+    )
+    _add_seen(shard)
+    shard.add_argument(
+        "--seen-file",
+        type=Path,
+        metavar="FILE",
+        help="log.seen_file of the gateway, where it is set",
+    )
+    shard.set_defaults(run_ledger=_shard)
+    return shard
+
+
 def _add_seen(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--seen",
@@ -211,6 +261,18 @@ def _drill(args: Namespace) -> int:
     from gateway.cli.ledger_copies import drill
 
     return drill(args)
+
+
+def _tiles(args: Namespace) -> int:
+    from gateway.cli.ledger_log import tiles
+
+    return tiles(args)
+
+
+def _shard(args: Namespace) -> int:
+    from gateway.cli.ledger_log import shard
+
+    return shard(args)
 
 
 _DETAILS = """\

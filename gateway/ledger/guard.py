@@ -26,15 +26,23 @@ log = logging.getLogger("charter")
 
 
 class LedgerBehindError(LedgerError):
-    """More of this log was seen than is in the ledger."""
+    """More of this log was seen than is in the ledger: `seen`, if it is known."""
 
     reason = "ledger-behind"
 
+    def __init__(self, words: str, seen: Seen | None = None) -> None:
+        super().__init__(words)
+        self.seen = seen
+
 
 class LedgerForkedError(LedgerError):
-    """Another history of this log was seen than is in the ledger."""
+    """Another history of this log was seen than is in the ledger: `seen`."""
 
     reason = "ledger-forked"
+
+    def __init__(self, words: str, seen: Seen) -> None:
+        super().__init__(words)
+        self.seen = seen
 
 
 class LedgerEndedError(LedgerError):
@@ -88,7 +96,8 @@ class Guard:
         ours = [one for one in self._file.read() if one.is_of(now.origin, keys)]
         known = [(str(self._file.path), one) for one in ours]
         known += [(name, self._named(name, data, now.origin)) for name, data in self._seen]
-        for name, one in known:
+        # The largest first: it says most of what is missing.
+        for name, one in sorted(known, key=lambda one: -one[1].checkpoint.size):
             _compare(name, one, now, root_at)
         if self._restored is not None and self._restored.exists():
             if not known:
@@ -162,13 +171,15 @@ def _compare(name: str, seen: Seen, now: Checkpoint, root_at: RootAt) -> None:
         raise LedgerBehindError(
             f"the ledger has {now.size} entries, and {name} shows that {tree.size} were signed: "
             "an older copy was put back. Put the newest back, or end this log where it was and "
-            "begin another with `charter ledger shard`"
+            "begin another with `charter ledger shard`",
+            seen,
         )
     if root_at(tree.size) != tree.root:
         raise LedgerForkedError(
             f"the first {tree.size} entries of the ledger are not those that {name} shows to have "
             "been signed: this is another history of the log. Find the ledger that it is of, or "
-            "begin another log with `charter ledger shard`"
+            "begin another log with `charter ledger shard`",
+            seen,
         )
     if seen.ended:
         raise LedgerEndedError(

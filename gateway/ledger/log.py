@@ -19,7 +19,7 @@ from gateway.keys import CheckpointPublicKey, CheckpointSigner
 from gateway.ledger import storage
 from gateway.ledger.bodies import Unpacker
 from gateway.ledger.erased import ErasedEntryError
-from gateway.ledger.guard import Guard
+from gateway.ledger.guard import Guard, LedgerEndedError
 from gateway.ledger.head import Head, Receipt, check_record, make_head, restore_head
 from gateway.ledger.lock import lock_file
 from gateway.ledger.merkle import consistency_path, inclusion_path, tree_root
@@ -32,6 +32,7 @@ from gateway.ledger.storage import Connect, StoredRecord
 from gateway.ledger.tree import GrowingTree
 from gateway.ledger.writer import Clock, Random, Writer, rfc3339
 
+ENDED = "ended_by"  # in the meta table, with the origin of the log that took its place
 MAX_ID = 256
 MAX_BODY = 4 * 1024 * 1024
 _TILES_KEPT = 256
@@ -369,6 +370,10 @@ def _check_identity(
         raise LedgerError(
             f"the ledger is of schema version {version or 'unknown'}, and this program "
             f"knows {SCHEMA_VERSION}: use the version of Charter that wrote it"
+        )
+    if ENDED in meta:
+        raise LedgerEndedError(
+            f"the log {meta.get('origin')!r} has ended, and {meta[ENDED]!r} has taken its place"
         )
     if meta.get("origin") != origin:
         raise LedgerError(f"the ledger is of origin {meta.get('origin')!r}, not {origin!r}")

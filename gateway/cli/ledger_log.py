@@ -1,0 +1,76 @@
+"""`charter ledger tiles` and `shard`: the log as files, and another log in its place."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.cli import exit_codes
+from gateway.cli.files import read_file
+from gateway.cli.output import to_json
+from gateway.errors import ConfigurationError
+from gateway.ledger.note import MAX_NOTE
+from gateway.ledger.shards import shard_folders
+from gateway.ledger.tile_export import write_tiles
+from gateway.ledger.tiles import TileReader
+from gateway.next_log import change, prepare
+from gateway.next_log_files import finish
+from gateway.state import open_state
+
+
+def tiles(args: Namespace) -> int:
+    """Write the log as files that any web server can serve."""
+    state: Path = args.state
+    number: int | None = args.shard
+    if number is not None and state / "shards" / str(number) not in shard_folders(state):
+        raise ConfigurationError(f"{state}: there is no log number {number} that has ended")
+    folder = state / "ledger" if number is None else state / "shards" / str(number) / "ledger"
+    with TileReader.open(folder) as reader:
+        try:
+            written = write_tiles(reader, args.folder)
+        except OSError as error:
+            raise ConfigurationError(f"{args.folder}: {error.strerror}") from error
+    said = {"entries": written.size, "files": written.files, "folder": str(args.folder)}
+    _say(args, said, f"OK: {written.size:,} entries in {args.folder}, {written.files:,} new files")
+    return exit_codes.OK
+
+
+def shard(args: Namespace) -> int:
+    """End the log and begin another in its place; or finish that."""
+    if finish(args.state):
+        _say(args, {"finished": True}, "OK: the change of logs that was begun is finished")
+        return exit_codes.OK
+    if not (args.state / "origin").exists():
+        raise ConfigurationError(f"{args.state}: there is no gateway here")
+    if args.origin is None or (args.reason is None and not args.prepare):
+        raise ConfigurationError("name the next log by --origin, and say why by --reason")
+    state = open_state(args.state)
+    if args.prepare:
+        vkey = prepare(state, args.origin)
+        _say(
+            args, {"prepared": args.origin, "vkey": vkey}, f"OK: {args.origin} is prepared: {vkey}"
+        )
+        return exit_codes.OK
+    done = change(
+        state,
+        args.origin,
+        reason=args.reason or "",
+        clock=lambda: datetime.now(UTC),
+        seen=[(str(path), read_file(path, limit=MAX_NOTE)) for path in args.seen],
+        seen_file=args.seen_file,
+        lost=args.lost,
+    )
+    said = {"ended": done.old, "entries": done.size, "begun": done.new, "vkey": done.vkey}
+    _say(
+        args,
+        said,
+        f"OK: {done.old} has ended with {done.size:,} entries, and {done.new} has begun.\n"
+        f"  key    {done.vkey}\n"
+        f"  trust  {args.state / 'trust.json'}: give it to whoever verifies",
+    )
+    return exit_codes.OK
+
+
+def _say(args: Namespace, said: Mapping[str, object], words: str) -> None:
+    sys.stdout.write(to_json(said) if args.format == "json" else words + "\n")

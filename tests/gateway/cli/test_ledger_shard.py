@@ -1,0 +1,99 @@
+"""`charter ledger shard` and `tiles`: decisions of both logs are served and verified."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.faults.running import Project, gateway
+from tests.gateway.cli.commands import Charter
+from tests.gateway.world import question
+
+NEW = "ledger.example/next"
+
+
+def shard(charter: Charter, state: Path, *more: str) -> tuple[int, str]:
+    ran = charter("ledger", "shard", "--state", state, *more)
+    return ran.code, ran.out + ran.err
+
+
+def test_decisions_of_both_logs_are_served_and_verified(charter: Charter, tmp_path: Path) -> None:
+    project = Project.make(tmp_path)
+    with gateway(project) as running:
+        before = running.ask(question()).json
+        code, said = shard(charter, project.state, "--origin", NEW, "--reason", "too early")
+        assert (code, "open already" in said) == (1, True), said
+    old_trust = tmp_path / "old.json"
+    old_trust.write_bytes((project.state / "trust.json").read_bytes())
+    code, said = shard(charter, project.state, "--origin", NEW, "--reason", "a new year")
+    assert code == 0, said
+    with gateway(project, "--workers", "2") as running:
+        after = running.ask(question()).json
+        token = project.tokens["own"]
+        again = running.request("GET", f"/v1/decisions/{before['id']}", token=token)
+        assert (again.status, again.json["record"]) == (200, before["record"])
+        hidden = running.request(
+            "GET", f"/v1/decisions/{before['id']}", token=project.tokens["other_tenant"]
+        )
+        assert hidden.status == 404
+        assert running.request("GET", "/v1/trust").json["log"]["origin"] == NEW
+    trust = project.state / "trust.json"
+    for name, answer, code in (
+        ("before", before, 0),
+        ("again", again.json, 0),
+        ("after", after, 0),
+    ):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(answer))
+        ran = charter("verify", path, "--trust", trust)
+        assert ran.code == code, (name, ran.out, ran.err)
+        ran = charter("verify", path, "--trust", old_trust)
+        assert (ran.code == 0) == (name != "after"), name
+    for arguments, size in ((("--shard", "1"), 2), ((), 2)):
+        www = tmp_path / f"www{len(arguments)}"
+        ran = charter("ledger", "tiles", www, "--state", project.state, *arguments)
+        assert ran.code == 0, ran.err
+        assert (www / "checkpoint").read_text().split("\n")[1] == str(size)
+        ran = charter("verify", "--ledger", www, "--trust", trust)
+        assert ran.code == 0, ran.out
+
+
+WRONG: dict[str, tuple[list[str], str]] = {
+    "no name": (["--reason", "x"], "name the next log"),
+    "no reason": (["--origin", NEW], "say why"),
+    "the same name": (["--origin", "ledger.example/test", "--reason", "x"], "is or was a log"),
+    "no name of a log": (["--origin", "a b", "--reason", "x"], "cannot name a log"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_done_is_one_line(charter: Charter, tmp_path: Path, name: str) -> None:
+    project = Project.make(tmp_path)
+    arguments, words = WRONG[name]
+    code, said = shard(charter, project.state, *arguments)
+    assert (code, words in said, said.count("\n")) == (1, True, 1), said
+
+
+def test_where_there_is_no_gateway_none_is_made(charter: Charter, tmp_path: Path) -> None:
+    code, said = shard(charter, tmp_path / "state", "--origin", NEW, "--reason", "x")
+    assert (code, (tmp_path / "state").exists()) == (1, False), said
+    ran = charter("ledger", "tiles", tmp_path / "www", "--state", tmp_path / "state")
+    assert (ran.code, (tmp_path / "www").exists()) == (1, False)
+
+
+def test_a_log_that_has_not_ended_has_no_number(charter: Charter, tmp_path: Path) -> None:
+    project = Project.make(tmp_path)
+    ran = charter("ledger", "tiles", tmp_path / "www", "--state", project.state, "--shard", "1")
+    assert (ran.code, "no log number 1" in ran.err) == (1, True)
+
+
+def test_a_next_log_is_prepared_in_machine_form(charter: Charter, tmp_path: Path) -> None:
+    project = Project.make(tmp_path)
+    ran = charter(
+        "ledger", "shard", "--state", project.state, "--prepare", "--origin", NEW,
+        "--format", "json",
+    )  # fmt: skip
+    said = json.loads(ran.out)
+    assert (ran.code, said["prepared"]) == (0, NEW)
+    trust = json.loads((project.state / "trust.json").read_bytes())
+    assert {"origin": NEW, "vkey": said["vkey"]} in trust["further_logs"]
