@@ -154,13 +154,23 @@ class RegoEngine:
         else:
             work.add_done_callback(end_from_thread)
 
+    @property
+    def at_once(self) -> Callable[[Question], Answer] | None:
+        """As `gateway.pdp.combine.AtOnce` says: alone, and while no module is made."""
+        return self._answer if self._alone and not self._turns.locked() else None
+
+    def _answer(self, question: Question) -> Answer:
+        if question.action not in self._program.actions:
+            return self._check.answer(RawAnswer((), (), (), broken=(), open=()))
+        return self._check.answer(self._question(question)())
+
     async def ask(self, question: Question) -> Answer:
         if question.action not in self._program.actions:
             # No rule can apply to an action that no rule names.
             return self._check.answer(RawAnswer((), (), (), broken=(), open=()))
-        work = self._question(question)
         if self._alone:
-            return self._check.answer(work())
+            return self._answer(question)
+        work = self._question(question)
         try:
             self._work = begun = self._thread.submit(work)
         except RuntimeError as error:

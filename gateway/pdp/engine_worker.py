@@ -16,12 +16,20 @@ from typing import Any, cast
 from dsl.core import Program
 from dsl.core_json import program_digest, program_from_json
 from dsl.errors import CoreFormatError
+from dsl.evaluate import Answer
 from dsl.facts import Question, Value
 from gateway.errors import ConfigurationError, EngineAnswerError, EngineError, OverloadedError
-from gateway.pdp.combine import one_at_a_time
+from gateway.pdp.combine import at_once, one_at_a_time
 from gateway.pdp.engine import Engine
 from gateway.pdp.engines import make_engine
-from gateway.pdp.frames import HEAD_BYTES, MAX_QUESTION_BYTES, answer_members, frame
+from gateway.pdp.frames import (
+    HEAD_BYTES,
+    MAX_QUESTION_BYTES,
+    FrameError,
+    Frames,
+    answer_members,
+    frame,
+)
 from gateway.pdp.process import memory_of
 
 # Its size is told with every so many answers.
@@ -33,7 +41,7 @@ def main(descriptor: int) -> None:
     with socket.socket(fileno=descriptor) as line:
         try:
             asyncio.run(_work(line))
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, FrameError):
             pass  # the gateway is gone, or has no use for this process any more
         except MemoryError:
             # Nothing that needs memory can be done in order any more.
@@ -52,9 +60,42 @@ async def _work(line: socket.socket) -> None:
         await writer.drain()
         return
     writer.write(frame({"ready": program_digest(program), "bytes": memory_of("self")}))
-    worker = Worker(engine, program)
-    while True:
-        writer.write(frame(await worker.reply(json.loads(await _read(reader)))))
+    questions = _Questions(Worker(engine, program), writer.transport)
+    writer.transport.set_protocol(questions)
+    await questions.ended
+
+
+class _Questions(asyncio.Protocol):
+    """The line once the engine is there: answers what comes, as it comes."""
+
+    def __init__(self, worker: "Worker", transport: asyncio.WriteTransport) -> None:
+        self._worker = worker
+        self._transport = transport
+        self._frames = Frames(MAX_QUESTION_BYTES)
+        self._later: set[asyncio.Task[None]] = set()
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        for asked in self._frames.feed(data):
+            said = self._worker.reply_at_once(asked)
+            if said is not None:
+                self._transport.write(frame(said))
+                continue
+            task = asyncio.create_task(self._reply(asked))
+            self._later.add(task)
+            task.add_done_callback(self._replied)
+
+    async def _reply(self, asked: Mapping[str, Any]) -> None:
+        self._transport.write(frame(await self._worker.reply(asked)))
+
+    def _replied(self, task: asyncio.Task[None]) -> None:
+        self._later.discard(task)
+        if not task.cancelled():
+            self.connection_lost(task.exception(), is_over=task.exception() is not None)
+
+    def connection_lost(self, exc: BaseException | None, *, is_over: bool = True) -> None:
+        if is_over and not self.ended.done():
+            self.ended.set_exception(exc or ConnectionResetError())
 
 
 async def _read(reader: asyncio.StreamReader) -> bytes:
@@ -72,28 +113,51 @@ class Worker:
         self._digest = program_digest(program)
         self._answered = 0
 
+    def reply_at_once(self, asked: Mapping[str, Any]) -> dict[str, object] | None:
+        """The reply to a question; None where the engine has to be waited for."""
+        answer = at_once(self._engine)
+        if answer is None:
+            return None
+        try:
+            members = {"answer": self._members(answer(_question(asked)))}
+        except (EngineError, OverloadedError) as error:
+            members = _why_none(error)
+        return self._told(asked, members)
+
     async def reply(self, asked: Mapping[str, Any]) -> dict[str, object]:
-        said: dict[str, object] = {"n": asked["n"]}
-        facts = cast("dict[str, Any]", asked["facts"])
-        inner: dict[str, Value] = {
-            path: tuple(cast("list[str]", value)) if isinstance(value, list) else value
-            for path, value in facts.items()
-        }
-        question = Question(asked["action"], inner, asked["today"])
-        engine, turns = self._engine, one_at_a_time(self._engine)
+        """The reply to a question."""
+        turns = one_at_a_time(self._engine)
         try:
             async with nullcontext() if turns is None else turns.turn():
-                said["answer"] = answer_members(await engine.ask(question), self._digest)
-        except EngineAnswerError as error:
-            said["wrong"] = error.detail
-        except EngineError as error:
-            said["none"] = error.detail
-        except OverloadedError as error:
-            said["none"] = str(error)
+                members = {"answer": self._members(await self._engine.ask(_question(asked)))}
+        except (EngineError, OverloadedError) as error:
+            members = _why_none(error)
+        return self._told(asked, members)
+
+    def _members(self, answer: Answer) -> object:
+        return answer_members(answer, self._digest)
+
+    def _told(self, asked: Mapping[str, Any], members: Mapping[str, object]) -> dict[str, object]:
+        said: dict[str, object] = {"n": asked["n"], **members}
         self._answered += 1
         if self._answered % WEIGHED_EVERY == 0:
             said["bytes"] = memory_of("self")
         return said
+
+
+def _question(asked: Mapping[str, Any]) -> Question:
+    facts = cast("dict[str, Any]", asked["facts"])
+    inner: dict[str, Value] = {
+        path: tuple(cast("list[str]", value)) if isinstance(value, list) else value
+        for path, value in facts.items()
+    }
+    return Question(asked["action"], inner, asked["today"])
+
+
+def _why_none(error: EngineError | OverloadedError) -> Mapping[str, object]:
+    if isinstance(error, EngineAnswerError):
+        return {"wrong": error.detail}
+    return {"none": error.detail if isinstance(error, EngineError) else str(error)}
 
 
 class _Told(logging.Handler):
