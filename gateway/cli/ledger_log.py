@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.cli import exit_codes
 from gateway.cli.files import read_file
 from gateway.cli.output import to_json
+from gateway.cli.progress import shown
 from gateway.errors import ConfigurationError
 from gateway.ledger.note import MAX_NOTE
 from gateway.ledger.shards import shard_folders
@@ -26,13 +27,19 @@ def tiles(args: Namespace) -> int:
     if number is not None and state / "shards" / str(number) not in shard_folders(state):
         raise ConfigurationError(f"{state}: there is no log number {number} that has ended")
     folder = state / "ledger" if number is None else state / "shards" / str(number) / "ledger"
-    with TileReader.open(folder) as reader:
+    with shown(style=args.format) as told, TileReader.open(folder) as reader:
         try:
-            written = write_tiles(reader, args.folder)
+            written = write_tiles(
+                reader, args.folder, told=lambda done, of: told("tiles", done, of)
+            )
         except OSError as error:
-            raise ConfigurationError(f"{args.folder}: {error.strerror}") from error
-    said = {"entries": written.size, "files": written.files, "folder": str(args.folder)}
-    _say(args, said, f"OK: {written.size:,} entries in {args.folder}, {written.files:,} new files")
+            raise ConfigurationError(f"{args.folder}: cannot write it: {error.strerror}") from error
+    said = {"size": written.size, "files": written.files}
+    _say(
+        args,
+        said,
+        f"OK: {written.size:,} entries are in {args.folder}, {written.files:,} files new",
+    )
     return exit_codes.OK
 
 
