@@ -138,6 +138,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.ledger.tile_paths",
     ),
     "gateway.keeping": (
+        "dsl",
         "gateway.errors",
         "gateway.keys",
         "gateway.ledger",

@@ -18,7 +18,9 @@ def _arguments(parser: ArgumentParser) -> None:
         _backup_arguments,
         _restore_arguments,
         _drill_arguments,
+        _export_arguments,
         _tiles_arguments,
+        _erase_arguments,
         _shard_arguments,
     ):
         command = add(added)
@@ -130,6 +132,54 @@ def _drill_arguments(added: Any) -> ArgumentParser:
     return drill
 
 
+def _export_arguments(added: Any) -> ArgumentParser:
+    export: ArgumentParser = added.add_parser(
+        "export", help="write decisions as rows for other programs", allow_abbrev=False
+    )
+    options.add_state(export)
+    export.add_argument(
+        "--as",
+        dest="form",
+        choices=("ndjson", "parquet"),
+        default="ndjson",
+        help="lines of JSON, or Parquet, which needs the extra `parquet` (default: ndjson)",
+    )
+    export.add_argument(
+        "--output", "-o", type=Path, metavar="FILE", help="new file (default: standard output)"
+    )
+    export.add_argument(
+        "--table",
+        choices=("decisions", "zones"),
+        default="decisions",
+        help="decisions, or what members of zones rest on in each bundle (default: decisions)",
+    )
+    export.add_argument("--tenant", metavar="NAME", help="of this tenant alone")
+    for name, words in (("since", "logged from this instant on"), ("until", "logged before it")):
+        export.add_argument(
+            f"--{name}",
+            type=options.instant,
+            metavar="INSTANT",
+            help=f"{words}, such as 2026-11-22T00:00:00Z",
+        )
+    export.add_argument(
+        "--from",
+        dest="first",
+        type=_number,
+        default=0,
+        metavar="N",
+        help="from this entry on (default: 0)",
+    )
+    export.add_argument(
+        "--without",
+        type=options.names,
+        default=[],
+        metavar="COLUMNS",
+        help="columns to leave out, with commas between, such as facts",
+    )
+    export.set_defaults(run_ledger=_export)
+    return export
+
+
 def _tiles_arguments(added: Any) -> ArgumentParser:
     tiles: ArgumentParser = added.add_parser(
         "tiles",
@@ -137,7 +187,7 @@ def _tiles_arguments(added: Any) -> ArgumentParser:
         allow_abbrev=False,
     )
     tiles.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="folder to write, or to bring up to date"
+        "folder", type=Path, metavar="FOLDER", help="where to write; again, only what is new"
     )
     options.add_state(tiles)
     tiles.add_argument(
@@ -145,6 +195,24 @@ def _tiles_arguments(added: Any) -> ArgumentParser:
     )
     tiles.set_defaults(run_ledger=_tiles)
     return tiles
+
+
+def _erase_arguments(added: Any) -> ArgumentParser:
+    erase: ArgumentParser = added.add_parser(
+        "erase",
+        help="erase the body of a record on legal grounds, while no gateway runs",
+        allow_abbrev=False,
+    )
+    erase.add_argument("id", metavar="ID", help="the decision")
+    options.add_state(erase)
+    for name, words in (
+        ("reason", "why, for ever in the log; it must not name the person"),
+        ("authority", "on whose word, or by which article of which law"),
+        ("by", "who has it done"),
+    ):
+        erase.add_argument(f"--{name}", required=True, metavar="TEXT", help=words)
+    erase.set_defaults(run_ledger=_erase)
+    return erase
 
 
 def _shard_arguments(added: Any) -> ArgumentParser:
@@ -263,10 +331,22 @@ def _drill(args: Namespace) -> int:
     return drill(args)
 
 
+def _export(args: Namespace) -> int:
+    from gateway.cli.ledger_export import export
+
+    return export(args)
+
+
 def _tiles(args: Namespace) -> int:
     from gateway.cli.ledger_log import tiles
 
     return tiles(args)
+
+
+def _erase(args: Namespace) -> int:
+    from gateway.cli.ledger_writes import erase
+
+    return erase(args)
 
 
 def _shard(args: Namespace) -> int:
@@ -276,7 +356,7 @@ def _shard(args: Namespace) -> int:
 
 
 _DETAILS = """\
-All of them read the ledger as it stands at one moment, while its gateway runs or without it.
+All but `erase` read the ledger as it stands at one moment, while its gateway runs or without it.
 `fsck` exits with 0 where everything holds, with 2 and a list where something does not, and
 with 1 where it could not look."""
 

@@ -15,6 +15,7 @@ from gateway.keeping.drill import drill as rehearse
 from gateway.keeping.restore import Restored
 from gateway.keeping.restore import restore as put_back
 from gateway.ledger.note import MAX_NOTE
+from gateway.state import seen_place
 
 
 def backup(args: Namespace) -> int:
@@ -54,6 +55,7 @@ def restore(args: Namespace) -> int:
             now=_now(),
             expect=args.expect,
             seen=_seen(args),
+            seen_file=seen_place(args.state),
             quick=args.quick,
             jobs=args.jobs,
             told=told,
@@ -127,9 +129,9 @@ def _advice(found: Restored) -> list[str]:
         )
     elif found.seen is None:
         lines.append(
-            "Nobody has said what the log was after this backup. Before a gateway goes on with "
-            "it, get the newest checkpoint that a witness, a mirror or an auditor has, and "
-            "restore with --seen: two histories of one log cannot be mended."
+            "Nobody has said what the log was after this backup, so no gateway goes on with it. "
+            "Get the newest checkpoint that a witness, a mirror or an auditor has, and start "
+            "with --seen: two histories of one log cannot be mended."
         )
     if not found.manifest.has_keys:
         lines.append("The private keys were not in the backup: put them into the state folder.")

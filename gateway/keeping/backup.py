@@ -4,8 +4,8 @@
     <target>/ledger/ledger.sqlite3   the log as it stood at one moment; one file, no WAL
     <target>/trust.json, origin, decision.pem, in_force.json, bundles/, shards/, timestamps/
 
-No private key and no token is in it unless asked for, and never what the gateway remembers of
-its newest checkpoint: put back with an old log, that would hide that it is old.
+No private key and no token is in it unless asked for, and never what was seen of the log
+(`gateway.ledger.seen`): put back with an old log, that would hide that it is old.
 """
 
 import os

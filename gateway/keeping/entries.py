@@ -4,19 +4,17 @@ the row says it is.
 A range at a time, so that several processes can share the work.
 """
 
-import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import cast
 
 from gateway.errors import GatewayError, LedgerError
 from gateway.keeping.finding import Finding
 from gateway.keeping.payload import read_predicate
-from gateway.keeping.snapshot import Snapshot, open_snapshot
+from gateway.keeping.snapshot import Snapshot
 from gateway.ledger.entry import SALT_SIZE, commit
 from gateway.ledger.storage import StoredRecord
 from gateway.record.canonical import Json
@@ -28,9 +26,6 @@ from gateway.verify.trust import Trust
 # Clocks that are both right differ by less, and a writer that was stopped logs late.
 LEEWAY = timedelta(seconds=60)
 LATE = timedelta(hours=1)
-
-# What the entry says that the gateway did, which tells why another is erased.
-ERASE = "erase"
 
 _BATCH = 256
 # Of an entry: its index, its leaf, and what can be read of it.
@@ -174,17 +169,10 @@ def _missing(first: int, end: int) -> Iterator[Finding]:
 
 def _names(said: Mapping[str, object], record: StoredRecord) -> bool:
     """Whether an entry that says why another is erased means this one."""
-    if said.get("action") != ERASE:
-        return False
-    return record.id in _texts(said)
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for member in cast("dict[str, object]", value).values():
-            yield from _texts(member)
+    erased = cast("dict[str, object]", said.get("erased") or {})
+    named = (record.id, record.index, f"sha256:{record.commitment.hex()}")
+    told = tuple(map(erased.get, ("id", "index", "commitment")))
+    return said.get("action") == "erase" and told == named
 
 
 def _is_whole(record: StoredRecord) -> bool:
@@ -226,29 +214,3 @@ def _instant(text: str) -> datetime | None:
 def _found(check: str, what: str, record: StoredRecord, *, notice: bool = False) -> Finding:
     level = "notice" if notice else "damage"
     return Finding(check, f"entry {record.index}: {what}", record.index, record.id, level)
-
-
-# --- in a process of its own ---------------------------------------------------------
-
-_checker: EntryChecker | None = None
-_opened: object = None  # what keeps the snapshot open for as long as the process runs
-
-
-def start(folder: Path, trust: str) -> None:
-    """Make this process one that checks ranges of a ledger."""
-    global _checker, _opened
-    opened = open_snapshot(folder)
-    _checker = EntryChecker(opened.__enter__(), Trust.from_json(trust.encode()))
-    _opened = opened
-
-
-def check(bounds: tuple[int, int]) -> RangeChecked:
-    """Check a range in a process that was started for it."""
-    if _checker is None:
-        raise AssertionError("`start` was not called in this process")
-    return _checker.check(*bounds)
-
-
-def trust_text(trust: Trust) -> str:
-    """What `start` takes."""
-    return json.dumps(cast("object", trust.to_json()))

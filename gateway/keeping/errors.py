@@ -13,3 +13,9 @@ class BackupError(ConfigurationError):
     """A backup cannot be made, is not whole, or cannot be put back; nothing was changed."""
 
     reason = "backup"
+
+
+class ExportError(ConfigurationError):
+    """Rows cannot be written; there is no file."""
+
+    reason = "export"

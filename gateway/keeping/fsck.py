@@ -8,28 +8,24 @@ signed, in memory that does not grow with it.
 """
 
 import sqlite3
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from gateway.errors import LedgerError
-from gateway.keeping import entries, structure
-from gateway.keeping.entries import EntryChecker, RangeChecked
+from gateway.keeping import structure
+from gateway.keeping.entries import RangeChecked, went_back
 from gateway.keeping.finding import Finding, Findings
 from gateway.keeping.growing import Recomputed
 from gateway.keeping.progress import Told, nobody
+from gateway.keeping.ranges import ranges_of
+from gateway.keeping.signed import Checkpoints
 from gateway.keeping.snapshot import Snapshot, open_snapshot
 from gateway.ledger.merkle import HASH_SIZE
 from gateway.ledger.tree import TILE_WIDTH
-from gateway.verify.checkpoints import read_checkpoint
 from gateway.verify.trust import Trust
 
 QUICK = 4 * TILE_WIDTH  # entries at the end, at least
-_RANGE = 8 * TILE_WIDTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +114,7 @@ class _Check:
             self._found.add(structure.check_structure(self._snapshot))
             self._found.add(structure.check_erasures(self._snapshot))
             self._found.add(structure.check_identity(self._snapshot, _logs(self._trust)))
-            with _ranges(self._snapshot, folder, self._trust, first, jobs) as ranges:
+            with ranges_of(self._snapshot, folder, self._trust, first, jobs) as ranges:
                 root = self._tree(first, ranges)
             if not quick:
                 self._told("pages", 0, 1)
@@ -145,13 +141,13 @@ class _Check:
         except LedgerError as error:
             self._found.add([Finding("tile", str(error), first)])
             return None
-        checkpoints = _Checkpoints(self._snapshot, self._trust, first)
+        checkpoints = Checkpoints(self._snapshot, self._trust, first)
         before: str | None = None
         for checked in ranges:
             self._found.add(checked.findings)
             if checked.times is not None:
                 if before is not None and checked.times[0] < before:
-                    went = entries.went_back(checked.first, before, checked.times[0])
+                    went = went_back(checked.first, before, checked.times[0])
                     self._found.add([went])
                 before = checked.times[1]
             for bundle, index in checked.bundles.items():
@@ -179,79 +175,6 @@ class _Check:
             self._found.add([Finding("tile", said, index)])
 
 
-class _Checkpoints:
-    """Goes along with the growing tree, from checkpoint to checkpoint."""
-
-    def __init__(self, snapshot: Snapshot, trust: Trust, first: int) -> None:
-        self._rows = snapshot.checkpoints(first)
-        self._trust = trust
-        self._next = next(self._rows, None)
-        self._last = -1
-        self.checked = 0
-
-    def at(self, tree: Recomputed) -> Iterator[Finding]:
-        """Check the checkpoint of the size that the tree has now, if there is one."""
-        if self._next is None or self._next[0] != tree.size:
-            return
-        size, note, _ = self._next
-        self._next, self._last = next(self._rows, None), size
-        self.checked += 1
-        try:
-            signed = read_checkpoint(note.encode(), self._trust, witnessed=False)
-        except LedgerError as error:
-            yield Finding("checkpoint", f"the checkpoint of {size} does not hold: {error}", size)
-            return
-        if signed.size != size:
-            said = f"the checkpoint that is stored for {size} is of {signed.size}"
-            yield Finding("checkpoint", said, size)
-        elif signed.root != tree.root():
-            said = (
-                f"the {size} entries have root {tree.root().hex()}, and root "
-                f"{signed.root.hex()} was signed"
-            )
-            yield Finding("root", said, size)
-
-    def rest(self, size: int) -> Iterator[Finding]:
-        """What is stored beyond the entries, or missing for them."""
-        if self._next is not None:
-            said = f"there is a checkpoint of {self._next[0]}, and there are {size} entries"
-            yield Finding("head", said, self._next[0])
-        elif self._last != size:
-            yield Finding("head", f"no checkpoint covers the {size} entries that are there", size)
-
-
 def _logs(trust: Trust) -> dict[str, list[str]]:
     origins = [trust.origin, *(origin for origin, _ in trust.terms.further_logs)]
     return {origin: [key.vkey for key in trust.log_keys(origin)] for origin in origins}
-
-
-@contextmanager
-def _ranges(
-    snapshot: Snapshot, folder: Path, trust: Trust, first: int, jobs: int
-) -> Generator[Iterator[RangeChecked]]:
-    """All ranges in order, checked here or in processes of their own."""
-    bounds = [(at, min(at + _RANGE, snapshot.size)) for at in range(first, snapshot.size, _RANGE)]
-    if jobs == 1 or len(bounds) < 2:
-        checker = EntryChecker(snapshot, trust)
-        yield (checker.check(*one) for one in bounds)
-        return
-    with ProcessPoolExecutor(
-        jobs,
-        mp_context=get_context("spawn"),
-        initializer=entries.start,
-        initargs=(folder, entries.trust_text(trust)),
-    ) as pool:
-        yield _in_order(pool, bounds, 2 * jobs)
-
-
-def _in_order(
-    pool: ProcessPoolExecutor, bounds: Sequence[tuple[int, int]], ahead: int
-) -> Iterator[RangeChecked]:
-    """Results in the order of `bounds`, with so many asked for ahead and no more."""
-    asked: deque[Future[RangeChecked]] = deque()
-    for one in bounds:
-        asked.append(pool.submit(entries.check, one))
-        if len(asked) > ahead:
-            yield asked.popleft().result()
-    while asked:
-        yield asked.popleft().result()

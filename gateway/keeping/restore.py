@@ -1,8 +1,9 @@
 """A state folder from a backup: into a new folder only, and only what is whole.
 
 A log that goes on from an old backup would sign other trees of sizes that it signed before,
-and nobody could trust it again. So whoever restores gives what was seen of the log since: the
-newest of it is left where the gateway compares with it before it signs anything.
+and nobody could trust it again. So `restored.json` is left, by which `gateway.ledger.guard`
+signs nothing until it knows how far the log had come; and what whoever restores has seen of
+the log is kept where that looks.
 """
 
 import json
@@ -21,12 +22,11 @@ from gateway.keeping.progress import Told, nobody
 from gateway.keeping.snapshot import open_snapshot
 from gateway.keeping.tree import root_at
 from gateway.ledger.checkpoint import Checkpoint
+from gateway.ledger.seen import Seen, SeenFile
 from gateway.verify.checkpoints import read_checkpoint
 from gateway.verify.trust import Trust
 
 RESTORED = "restored.json"
-# Where the gateway looks before it signs: `gateway.ledger.guard`.
-SEEN = "seen.checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ def restore(
     now: datetime,
     expect: str | None = None,
     seen: Sequence[bytes] = (),
+    seen_file: Path | None = None,
     quick: bool = False,
     jobs: int = 1,
     told: Told = nobody,
@@ -63,6 +64,8 @@ def restore(
         state: A folder that is missing or empty.
         expect: The digest that the backup was made with.
         seen: Checkpoints of the log that others have seen, as signed notes.
+        seen_file: Where the gateway keeps what was seen; the newest is put there, unless it
+            knows a newer one.
 
     Raises:
         BackupError: The backup is not whole or not the one that is expected, the folder is
@@ -81,12 +84,12 @@ def restore(
         if (report.size, report.root) != (manifest.size, manifest.root):
             raise BackupError(f"{backup}: the manifest names another tree than its ledger has")
         newest = check_seen(made, seen)
-        if newest is not None:
-            files.write(made / SEEN, newest[1])
         files.write(made / RESTORED, _note(manifest, digest, now))
         if state.exists():
             state.rmdir()
         files.put_in_place(made, state)
+    if newest is not None and seen_file is not None:
+        _keep_seen(newest[1], seen_file, read_trust(state))
     size = None if newest is None else newest[0].size
     return Restored(state, manifest, digest, report, size, max(0, (size or 0) - report.size))
 
@@ -122,6 +125,14 @@ def _read_seen(data: bytes, trust: Trust, origin: str) -> Checkpoint:
     except LedgerError as error:
         raise BackupError(f"a checkpoint that was seen does not hold: {error}") from error
     return checkpoint
+
+
+def _keep_seen(data: bytes, path: Path, trust: Trust) -> None:
+    file, new = SeenFile(path), Seen.of(data.decode())
+    keys = trust.log_keys(new.checkpoint.origin)
+    known = [one for one in file.read() if one.is_of(new.checkpoint.origin, keys)]
+    if all(one.checkpoint.size < new.checkpoint.size and not one.ended for one in known):
+        file.write(new, keys)
 
 
 def _check_target(state: Path) -> None:

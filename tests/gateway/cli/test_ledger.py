@@ -7,8 +7,8 @@ import pytest
 
 from gateway.cli import exit_codes
 from gateway.cli.progress import shown
-from tests.gateway.cli.commands import Charter
-from tests.gateway.keeping.states import ORIGIN, copied, damage, make_state
+from tests.gateway.cli.commands import Charter, finish, start
+from tests.gateway.keeping.states import ORIGIN, copied, damage, decided_state, make_state
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,7 @@ def test_another_trust_file_makes_another_verdict(
     assert charter("ledger", "fsck", "--state", whole, "--trust", other).code == exit_codes.REFUSED
 
 
+GROUNDS = ["--reason", "asked", "--authority", "GDPR art 17", "--by", "officer"]
 WRONG: dict[str, tuple[list[str], str]] = {
     "no ledger": (["fsck", "--state", "{none}"], "cannot read it"),
     "no trust file": (["fsck", "--trust", "{none}"], "cannot read it"),
@@ -72,6 +73,19 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "no backup": (["restore", "{none}", "--state", "{none}2"], "is no backup"),
     "no checkpoint": (["drill", "--seen", "{none}"], "cannot read it"),
     "a checkpoint that is none": (["drill", "--seen", "{state}/origin"], "does not hold"),
+    "no rows": (["export", "--state", "{none}"], "no ledger here"),
+    "Parquet as text": (["export", "--as", "parquet"], "name a file with --output"),
+    "no column": (["export", "--without", "secret"], "no column `secret`"),
+    "no instant": (["export", "--since", "yesterday"], "no instant such as"),
+    "zones of a tenant": (["export", "--table", "zones", "--tenant", "a"], "given whole"),
+    "a file that is there": (["export", "-o", "{state}/origin"], "exists already"),
+    "no tiles": (["tiles", "{none}2", "--state", "{none}"], "ledger"),
+    "tiles over a file": (["tiles", "{state}/origin"], "cannot write it"),
+    "nothing to erase": (["erase", "x", *GROUNDS], "there is no entry 'x' to erase"),
+    "an entry of the gateway": (["erase", "entry-000003", *GROUNDS], "one of the gateway's own"),
+    "no grounds": (["erase", "x"], "are required: --reason, --authority, --by"),
+    "empty grounds": (["erase", "x", *GROUNDS[:-1], " "], "by has 1 to"),
+    "no ledger to erase from": (["erase", "x", *GROUNDS, "--state", "{none}"], "no ledger here"),
     "no room": (["backup", "{state}/origin/x"], "cannot write it"),
     "nothing to do": ([], "the following arguments are required"),
 }
@@ -113,6 +127,42 @@ def test_numbers_of_a_ledger(charter: Charter, whole: Path) -> None:
     assert said["bytes_an_entry"] > 100
     text = charter("ledger", "stats", "--state", whole).out
     assert "verdict      own: self-check  300" in text
+
+
+def test_rows_go_to_a_file_or_to_standard_output(
+    charter: Charter, whole: Path, tmp_path: Path
+) -> None:
+    ran = charter("ledger", "export", "--state", whole, "-o", tmp_path / "d", "--without", "leaf")
+    assert ran.out.startswith("OK: 300 rows are in ")
+    lines = (tmp_path / "d").read_text().splitlines()
+    assert "leaf" not in json.loads(lines[7])
+    process = finish(start("ledger", "export", "--state", whole, "--without", "leaf"))
+    assert process.out.splitlines() == lines
+    table = charter("ledger", "export", "--state", whole, "--table", "zones", "-o", tmp_path / "z")
+    assert table.out.startswith("OK: 0 rows")
+
+
+def test_the_log_is_written_as_files_that_verify(
+    charter: Charter, whole: Path, tmp_path: Path
+) -> None:
+    assert charter("ledger", "tiles", tmp_path / "log", "--state", whole).out.startswith("OK: 300")
+    again = charter("ledger", "tiles", tmp_path / "log", "--state", whole, "--format", "json")
+    assert json.loads(again.out) == {"size": 300, "files": 0}
+    trust = whole / "trust.json"
+    assert charter("verify", "--ledger", tmp_path / "log", "--trust", trust).code == exit_codes.OK
+
+
+def test_a_record_is_erased_and_the_ledger_holds(charter: Charter, tmp_path: Path) -> None:
+    first, second = decided_state(tmp_path / "state", [{}, {"resource__id": "far"}])
+    # The clock of the records stands at another day than that of the command.
+    command = ("ledger", "erase", first, "--state", tmp_path / "state", *GROUNDS)
+    said = json.loads(charter(*command, "--format", "json").out)
+    assert (said["id"], said["index"], said["erasure_index"]) == (first, 0, 2)
+    assert charter("ledger", "fsck", "--state", tmp_path / "state").code == exit_codes.OK
+    assert "is erased" in charter(*command).line
+    ran = charter("ledger", "stats", "--state", tmp_path / "state")
+    assert "verdict      erased  1" in ran.out
+    assert second not in ran.out
 
 
 class _Terminal:

@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from gateway.bundle import Bundle
 from gateway.in_force import InForce
 from gateway.keeping import fsck
 from gateway.keeping.fsck import Report
@@ -51,13 +52,18 @@ def make_state(folder: Path, entries: int, *, group: int = 100) -> State:
     return state
 
 
-def decided_state(folder: Path, changes: Iterable[dict[str, object]]) -> list[str]:
-    """A state folder with real decisions on the small law; their ids."""
+def decided_state(
+    folder: Path, changes: Iterable[dict[str, object]], law: Bundle | None = None
+) -> list[str]:
+    """A state folder with real decisions, on the small law or another; their ids."""
+    rules = law or made()
     state = open_state(folder, origin=ORIGIN)
     clock = Clock()
     with state.open_ledger(clock) as log:
         service = Service(
-            in_force=InForce(made(), sites(), [ReferenceEngine(made().program)], remember=10),
+            in_force=InForce(
+                rules, sites(rules.program), [ReferenceEngine(rules.program)], remember=10
+            ),
             signer=state.decision_key,
             ledger=log,
             clock=clock,

@@ -12,12 +12,13 @@ from gateway.errors import ConfigurationError
 from gateway.keeping.backup import Made, back_up
 from gateway.keeping.drill import compare, drill
 from gateway.keeping.errors import BackupError, SnapshotError
-from gateway.keeping.restore import RESTORED, SEEN, Restored, restore
+from gateway.keeping.restore import RESTORED, Restored, restore
 from gateway.keeping.snapshot import open_snapshot
 from gateway.keys import CheckpointKey
 from gateway.ledger import storage
 from gateway.ledger.checkpoint import Checkpoint, sign_checkpoint
-from gateway.state import open_state
+from gateway.ledger.guard import LedgerBehindError
+from gateway.state import open_state, seen_place
 from tests.gateway.keeping.states import (
     NOW,
     ORIGIN,
@@ -37,7 +38,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_state(tmp_path_factory.mktemp("whole") / "state", ENTRIES).folder
     (folder / "bundles").mkdir()
     (folder / "bundles" / f"bundle-{'0' * 64}.tar.gz").write_bytes(b"rules")
-    (folder / "seen.checkpoint").write_text("what the gateway has seen")
+    (folder / "seen").write_text("what the gateway has seen")
     return folder
 
 
@@ -59,10 +60,11 @@ def names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def go_on(folder: Path, first: int, last: int) -> bytes:
+def go_on(folder: Path, first: int, last: int, *seen: bytes) -> bytes:
     """Append to a ledger; its newest checkpoint."""
     opened = open_state(folder)
-    with opened.open_ledger(Clock(NOW + timedelta(hours=1))) as log:
+    named = [("somebody", one) for one in seen]
+    with opened.open_ledger(Clock(NOW + timedelta(hours=1)), seen=named) as log:
         append(log, opened.decision_key, range(first, last))
         return log.latest_checkpoint().encode()
 
@@ -90,7 +92,7 @@ def test_a_backup_holds_what_is_public_and_no_secret(whole: Path, backup: Made) 
 def test_a_backup_holds_keys_only_when_asked(whole: Path, tmp_path: Path) -> None:
     made = back_up(whole, tmp_path / "backup", now=NOW, with_keys=True)
     assert {"decision.key", "checkpoint.key", "tokens.json"} <= names(made.folder)
-    assert "seen.checkpoint" not in names(made.folder)
+    assert "seen" not in names(made.folder)
     assert made.manifest.has_keys
 
 
@@ -170,15 +172,22 @@ def test_a_gateway_goes_on_with_keys_that_were_put_back(
     for name in ("decision.key", "checkpoint.key", "tokens.json"):
         (folder / name).write_bytes((whole / name).read_bytes())
         (folder / name).chmod(0o600)
-    go_on(folder, ENTRIES, ENTRIES + 5)
+    go_on(folder, ENTRIES, ENTRIES + 5, backup.manifest.checkpoint.encode())
     report = checked(folder)
     assert (report.size, report.findings) == (ENTRIES + 5, ())
 
 
-def test_a_backup_with_keys_goes_on_by_itself(whole: Path, tmp_path: Path) -> None:
+def test_a_log_that_was_put_back_goes_on_only_with_what_was_seen_of_it(
+    whole: Path, state: Path, tmp_path: Path
+) -> None:
     made = back_up(whole, tmp_path / "backup", now=NOW, with_keys=True)
+    newest = go_on(state, ENTRIES, ENTRIES + 1)
     folder = put_back(made, tmp_path).folder
-    go_on(folder, ENTRIES, ENTRIES + 1)
+    with pytest.raises(LedgerBehindError, match="restored from a backup"):
+        go_on(folder, ENTRIES, ENTRIES + 1)
+    with pytest.raises(LedgerBehindError):
+        go_on(folder, ENTRIES, ENTRIES + 1, newest)
+    go_on(folder, ENTRIES, ENTRIES + 1, made.manifest.checkpoint.encode())
     assert checked(folder).size == ENTRIES + 1
 
 
@@ -231,7 +240,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "another size": (_edit(size=5), "another tree"),
     "a path that leads out": (_list(path="../outside"), "no backup holds"),
     "an absolute path": (_list(path="/etc/passwd"), "no backup holds"),
-    "a path of the guard": (_list(path=SEEN), "no backup holds"),
+    "a path of the guard": (_list(path="seen"), "no backup holds"),
     "a file listed twice": (_list(), "lists a file twice"),
     "a digest that is none": (_list(path="in_force.json", sha256="x"), "no backup holds"),
     "a file that is no object": (_edit(files=[1]), "that is no file"),
@@ -283,14 +292,30 @@ def test_an_empty_folder_takes_a_backup(backup: Made, tmp_path: Path) -> None:
 # --- what others have seen -----------------------------------------------------------
 
 
-def test_a_backup_that_is_old_says_by_how_much_and_leaves_what_was_seen(
+def test_a_backup_that_is_old_says_by_how_much_and_no_gateway_goes_on_with_it(
+    whole: Path, state: Path, tmp_path: Path
+) -> None:
+    made = back_up(whole, tmp_path / "backup", now=NOW, with_keys=True)
+    newest = go_on(state, ENTRIES, ENTRIES + 42)
+    older = made.manifest.checkpoint.encode()
+    place = seen_place(tmp_path / "restored")
+    restored = put_back(made, tmp_path, seen=[older, newest, older], seen_file=place)
+    assert (restored.seen, restored.short_by) == (ENTRIES + 42, 42)
+    with pytest.raises(LedgerBehindError):
+        go_on(restored.folder, ENTRIES, ENTRIES + 1)
+    with pytest.raises(LedgerBehindError):
+        go_on(restored.folder, ENTRIES, ENTRIES + 1, older)
+
+
+def test_what_the_gateway_knows_better_is_not_replaced(
     state: Path, backup: Made, tmp_path: Path
 ) -> None:
-    newest = go_on(state, ENTRIES, ENTRIES + 42)
+    newest = go_on(state, ENTRIES, ENTRIES + 9)
+    before = seen_place(state).read_bytes()
     older = backup.manifest.checkpoint.encode()
-    restored = put_back(backup, tmp_path, seen=[older, newest, older])
-    assert (restored.seen, restored.short_by) == (ENTRIES + 42, 42)
-    assert (restored.folder / SEEN).read_bytes() == newest
+    put_back(backup, tmp_path, seen=[older], seen_file=seen_place(state))
+    assert seen_place(state).read_bytes() == before
+    assert json.loads(before)["logs"][0]["checkpoint"].encode() == newest
 
 
 def test_a_backup_that_extends_what_was_seen_is_not_short(backup: Made, tmp_path: Path) -> None:

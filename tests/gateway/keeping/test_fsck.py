@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.erasure import Grounds, erase
 from gateway.keeping import fsck
 from gateway.keeping.errors import SnapshotError
 from gateway.keeping.finding import WHAT_TO_DO
@@ -122,6 +123,46 @@ def test_real_decisions_are_good_and_name_their_bundle(tmp_path: Path) -> None:
     report = checked(tmp_path)
     assert report.findings == ()
     assert list(report.bundles.values()) == [0]
+
+
+@pytest.fixture(scope="module")
+def erased(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("erased") / "state"
+    first, *_ = decided_state(folder, [{}, {"resource__id": "far"}])
+    opened = open_state(folder)
+    grounds = Grounds("a request of 21 November", "GDPR art 17(1)(b)", "the officer")
+    with opened.open_ledger(Clock(NOW + timedelta(hours=1))) as log:
+        erase(log, opened.decision_key, entry=first, grounds=grounds, now=NOW)
+    return folder
+
+
+def test_an_entry_that_was_erased_and_says_why_is_good(erased: Path) -> None:
+    assert checked(erased).findings == ()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE body SET data = randomblob(length(data)) WHERE idx = 0",
+        "UPDATE body SET salt = randomblob(32) WHERE idx = 0",
+        "UPDATE body SET form = 2 WHERE idx = 0",
+    ],
+)
+def test_what_is_left_of_an_erased_entry_is_found(
+    statement: str, erased: Path, tmp_path: Path
+) -> None:
+    state = copied(erased, tmp_path / "state")
+    damage(state, statement)
+    assert ("erasure", 0) in found(checked(state))
+
+
+@pytest.mark.parametrize("other", [1, 9])
+def test_an_erasure_that_another_entry_states_is_found(
+    other: int, erased: Path, tmp_path: Path
+) -> None:
+    state = copied(erased, tmp_path / "state")
+    damage(state, "UPDATE erasure SET by_idx = ?", arguments=(other,))
+    assert found(checked(state)) == {("tombstone", 0)}
 
 
 # --- what is damaged -----------------------------------------------------------------

@@ -1,0 +1,44 @@
+"""`charter ledger erase`: a record erased."""
+
+import sys
+from argparse import Namespace
+from datetime import UTC, datetime
+
+from dsl.printable import printable
+from gateway.cli import exit_codes
+from gateway.cli.output import to_json
+from gateway.erasure import Grounds
+from gateway.erasure import erase as erase_record
+from gateway.errors import ConfigurationError
+from gateway.state import open_state
+
+
+def erase(args: Namespace) -> int:
+    """Erase the body of a record, in a ledger that no gateway has open."""
+    grounds = Grounds(args.reason, args.authority, args.by)
+    if not (args.state / "ledger").is_dir():
+        raise ConfigurationError(f"{args.state}: there is no ledger here")
+    state = open_state(args.state)
+    with state.open_ledger() as log:
+        done = erase_record(
+            log, state.decision_key, entry=args.id, grounds=grounds, now=datetime.now(UTC)
+        )
+    told = {
+        "id": done.id,
+        "index": done.index,
+        "erasure_id": done.erasure_id,
+        "erasure_index": done.erasure_index,
+        "tidy": done.is_tidy,
+    }
+    if args.format == "json":
+        sys.stdout.write(to_json(told))
+        return exit_codes.OK
+    sys.stdout.write(
+        printable(f"OK: {done.id} is erased, as entry {done.erasure_index} says") + "\n"
+    )
+    if not done.is_tidy:
+        sys.stderr.write(
+            "Somebody reads an older state of the files: what is erased is gone once that ends "
+            "and the ledger is opened again.\n"
+        )
+    return exit_codes.OK
