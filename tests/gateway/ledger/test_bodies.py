@@ -179,6 +179,23 @@ def test_bodies_of_all_texts_are_read_after_the_text_changed(tmp_path: Path) -> 
             assert stored.body == body
 
 
+def test_a_text_that_is_kept_is_not_looked_for_again(tmp_path: Path) -> None:
+    statements: list[str] = []
+
+    def traced(path: Path) -> sqlite3.Connection:
+        connection = storage.open_connection(path)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    with open_log(tmp_path, connect=traced) as log:
+        log.repeats(TEXT)
+        append(log, "first")
+        statements.clear()
+        log.repeats(TEXT)
+        append(log, "second", "third")
+    assert not [one for one in statements if " text " in one]
+
+
 def test_a_text_that_is_too_long_counts_from_its_end(tmp_path: Path) -> None:
     with open_log(tmp_path) as log:
         log.repeats(b"x" * 100 + TEXT.ljust(MAX_TEXT, b"y"))
