@@ -225,6 +225,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.kept",
         "gateway.keeping.snapshot",
         "gateway.ledger.head",
+        "gateway.ledger.shards",
         "gateway.ledger.storage",
         "gateway.pdp",
         "gateway.record.statement",

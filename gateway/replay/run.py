@@ -6,10 +6,11 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Protocol
 
 from gateway.replay.plan import Plan
-from gateway.replay.stored import count_stored
+from gateway.replay.stored import count_stored, ledgers_of
 from gateway.replay.stretch import Again
 from gateway.replay.tally import Tally
 
@@ -22,7 +23,8 @@ Told = Callable[[int, int], None]
 Heard = Callable[[Tally], None]
 """Takes what was found in one stretch, in order."""
 
-Task = tuple[int, int, int | None]
+Stretch = tuple[Path, int, int]  # the folder of a ledger, and where in it
+Task = tuple[Path, int, int, int | None]
 
 
 class _Pool(Protocol):
@@ -47,9 +49,9 @@ def replay(
         LedgerError: There is no ledger that can be read.
         ConfigurationError: What the plan names cannot be used.
     """
-    size = count_stored(plan.state)
+    stretches, size = _stretches(plan.state)
+    done = 0
     total = Tally(plan.examples)
-    stretches = [(at, min(at + STRETCH, size)) for at in range(0, size, STRETCH)]
     workers = 1 if size < WORTH_A_PROCESS else workers
     ahead = 1 if workers == 1 else 2 * workers
     with _pool(plan, workers) as pool:
@@ -63,19 +65,31 @@ def replay(
 
         fill()
         while waiting:
-            (first, end, _), future = waiting.popleft()
+            (ledger, first, end, _), future = waiting.popleft()
             part = future.result()
             if limit is not None and total.matched + part.matched > limit:
-                part = pool.submit((first, end, limit - total.matched)).result()
+                part = pool.submit((ledger, first, end, limit - total.matched)).result()
             heard(part)
             total.merge(part)
-            told(end, size)
+            done += end - first
+            told(done, size)
             if limit is not None and total.matched >= limit:
                 break
             fill()
         for _, future in waiting:
             future.cancel()
     return total
+
+
+def _stretches(state: Path) -> tuple[list[Stretch], int]:
+    """All that is to be read, the oldest first, and how many entries it is."""
+    found: list[Stretch] = []
+    total = 0
+    for ledger in ledgers_of(state):
+        size = count_stored(ledger)
+        total += size
+        found += [(ledger, at, min(at + STRETCH, size)) for at in range(0, size, STRETCH)]
+    return found, total
 
 
 # --- here ----------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import Any, cast
 from gateway.errors import LedgerError
 from gateway.keeping.snapshot import open_snapshot
 from gateway.ledger.head import check_record
+from gateway.ledger.shards import shard_folders
 from gateway.ledger.storage import StoredRecord
 from gateway.record.statement import PREDICATE_TYPE
 
@@ -46,20 +47,30 @@ class Stored:
     predicate: Predicate = field(default_factory=dict[str, Any])
 
 
-def read_stored(state: Path, first: int, end: int) -> Iterator[Stored]:
+def ledgers_of(state: Path) -> list[Path]:
+    """The folders of all ledgers of a state folder, the oldest first: those that have ended, and
+    the one that is written to."""
+    ended = [folder / LEDGER for folder in reversed(shard_folders(state))]
+    return [*ended, state / LEDGER]
+
+
+def read_stored(ledger: Path, first: int, end: int) -> Iterator[Stored]:
     """The entries from one index to before another, in order.
+
+    Args:
+        ledger: The folder with the database.
 
     Raises:
         LedgerError: There is no ledger that can be read.
     """
-    with open_snapshot(state / LEDGER) as snapshot:
+    with open_snapshot(ledger) as snapshot:
         for record in snapshot.records(first, end):
             yield stored(record)
 
 
-def count_stored(state: Path) -> int:
+def count_stored(ledger: Path) -> int:
     """How many entries there are; raises as `read_stored`."""
-    with open_snapshot(state / LEDGER) as snapshot:
+    with open_snapshot(ledger) as snapshot:
         return snapshot.size
 
 

@@ -1,5 +1,7 @@
 """One stretch of a ledger, decided again entry by entry."""
 
+from pathlib import Path
+
 from gateway.errors import RequestError
 from gateway.replay.asked import (
     Moment,
@@ -27,10 +29,11 @@ class Again:
         self._plan = plan
         self._shelf = Shelf(plan)
 
-    async def stretch(self, first: int, end: int, most: int | None) -> Tally:
+    async def stretch(self, ledger: Path, first: int, end: int, most: int | None) -> Tally:
         """Decide again what is from one index to before another.
 
         Args:
+            ledger: The folder with the database.
             most: After how many decisions to stop.
 
         Raises:
@@ -39,7 +42,7 @@ class Again:
         """
         tally = Tally(self._plan.examples)
         before = self._shelf.counts
-        for one in read_stored(self._plan.state, first, end):
+        for one in read_stored(ledger, first, end):
             tally.looked += 1
             if one.kind is Kind.OWN:
                 tally.own += 1

@@ -8,12 +8,14 @@ import pytest
 
 from gateway.callers import Caller
 from gateway.erasure import Grounds, erase
+from gateway.errors import LedgerError
 from gateway.replay.plan import Filters
 from gateway.sources import Sources
 from tests.gateway import whole
 from tests.gateway.pdp.test_registry import DATASETS
 from tests.gateway.replay.worlds import Past, groups_of, law, plain
 from tests.gateway.sources import parts
+from tests.gateway.test_in_force import other_law
 from tests.gateway.world import LAW, NOW, SITES, VOCABULARY
 
 PERMITS = Filters(outcome="permit")
@@ -210,3 +212,26 @@ def test_decisions_that_rules_see_alike_each_ask_for_what_is_missing_in_them(
         ),
     )
     assert plain(past.replay())["same"] == 3
+
+
+# --- ledgers that have ended -------------------------------------------------------------
+
+
+def test_ledgers_that_have_ended_are_read_first(past: Past) -> None:
+    past.decide({}, {"resource__id": "far"})
+    for number in (1, 2):
+        (past.state / "shards" / str(number)).mkdir(parents=True)
+        (past.state / "ledger").rename(past.state / "shards" / str(number) / "ledger")
+        past.decide({"subject__id": f"later-{number}"})
+    found = past.replay(core=other_law().files["core.json"], examples=9)
+    assert (found.looked, found.changed) == (4, 4)
+    ids = [one.id for group in found.groups.values() for one in group.examples]
+    assert list(dict.fromkeys(ids)) == [past.ids[0], past.ids[2], past.ids[3], past.ids[1]]
+    assert past.replay(limit=2).matched == 2
+
+
+def test_a_ledger_that_has_ended_and_cannot_be_read_is_no_small_matter(past: Past) -> None:
+    past.decide({})
+    (past.state / "shards" / "1" / "ledger").mkdir(parents=True)
+    with pytest.raises(LedgerError, match="there is no ledger"):
+        past.replay()

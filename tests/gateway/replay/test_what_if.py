@@ -251,7 +251,7 @@ def test_every_change_has_a_line_where_they_are_asked_for(past: Past) -> None:
 
     async def run() -> list[dict[str, object]]:
         again = Again(plan)
-        tally = await again.stretch(0, 100, None)
+        tally = await again.stretch(past.state / "ledger", 0, 100, None)
         await again.close()
         return tally.lines
 

@@ -132,7 +132,7 @@ class Past:
     def rewrite(self, change: Callable[[dict[str, Any]], object]) -> None:
         """Have the ledger hold nothing but its first record with another predicate, as if a
         gateway had decided so."""
-        (one,) = read_stored(self.state, 0, 1)
+        (one,) = read_stored(self.state / "ledger", 0, 1)
         predicate = json.loads(json.dumps(one.predicate))
         change(predicate)
         payload = write_statement(Statement("0" * 64, predicate))
