@@ -119,13 +119,20 @@ def open_ledger(
             "--url`, or give another --state"
         ) from error
     if witnessing is None:
+        return opened
+    try:
+        return witnessing.over(opened, state.folder / "ledger", state.checkpoint_key.public)
+    except BaseException:
+        opened.close()
+        raise
+    if witnessing is None:
         return with_older(opened, state.folder)
     try:
         newest = witnessing.over(opened, state.folder / "ledger", state.checkpoint_key.public)
     except BaseException:
         opened.close()
         raise
-    return with_older(newest, state.folder)
+    return with_older(newest, state.folder, witnessing.over_ended)
 
 
 def newest_instant(ledger: Ledger, excused: datetime | None) -> datetime | None:

@@ -158,6 +158,16 @@ class Witnessing:
             raise ConfigurationError(
                 f"the policy of witnesses is of other logs; this one has the key {key.vkey}"
             )
+        return self._over(below, folder, key, self.mode)
+
+    def over_ended(self, below: Log, folder: Path, key: CheckpointPublicKey) -> OwnLedger:
+        """A log that has ended: its last checkpoint is cosigned in the background, whatever
+        the mode, unless the policy is of other logs. Raises as `over`."""
+        if self.policy.logs and key not in self.policy.logs:
+            return below
+        return self._over(below, folder, key, "background")
+
+    def _over(self, below: Log, folder: Path, key: CheckpointPublicKey, mode: str) -> OwnLedger:
         kept = Kept(folder)
         newest = below.latest_checkpoint()
         try:
@@ -168,7 +178,7 @@ class Witnessing:
         ask = partial(exchange, context=context, networks=self.networks, timeout_s=self.timeout_s)
         clock = lambda: datetime.now(UTC)  # noqa: E731 - not the log's, which can be in doubt
         collector = Collector(self.policy, below, ask, clock=clock, timeout_s=self.timeout_s)
-        kind = RequiredLedger if self.mode == "required" else WitnessedLedger
+        kind = RequiredLedger if mode == "required" else WitnessedLedger
         ledger = kind(
             below,
             collector,

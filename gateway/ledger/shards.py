@@ -19,12 +19,13 @@ from gateway.ledger.storage import StoredRecord
 
 FOLDER = "shards"
 VKEY = "vkey"
+Over = Callable[[Log, Path, CheckpointPublicKey], OwnLedger]
 
 
 class Sharded:
     """Keeps to `gateway.ledger.interface.OwnLedger`, and owns the ledgers below it."""
 
-    def __init__(self, newest: OwnLedger, older: Sequence[Log]) -> None:
+    def __init__(self, newest: OwnLedger, older: Sequence[OwnLedger]) -> None:
         self._newest = newest
         self._older = older
 
@@ -93,16 +94,21 @@ class Sharded:
             one.close()
 
 
-def with_older(newest: OwnLedger, state: Path) -> OwnLedger:
+def with_older(newest: OwnLedger, state: Path, over: Over | None = None) -> OwnLedger:
     """A ledger and those before it in a state folder; it is closed where these cannot be read.
+
+    Args:
+        over: Makes what is asked of a log that has ended, given its folder and key.
 
     Raises:
         LedgerError: One that has ended cannot be read.
     """
-    opened: list[Log] = []
+    opened: list[OwnLedger] = []
     try:
         for folder in shard_folders(state):
-            opened.append(open_ended(folder / "ledger", _key(folder)))
+            key = _key(folder)
+            ended = open_ended(folder / "ledger", key)
+            opened.append(ended if over is None else over(ended, folder / "ledger", key))
     except BaseException:
         Sharded(newest, opened).close()
         raise

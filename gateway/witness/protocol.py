@@ -130,10 +130,7 @@ def judge(request: Request, logs: Logs, seen: Seen | None) -> tuple[NoteSignatur
     known = seen.checkpoint if seen is not None else Checkpoint(new.origin, 0, EMPTY_ROOT)
     if old_size != known.size:
         raise RefusedError(CONFLICT, f"the latest size is {known.size}", known=known.size)
-    if new.size == 0 and new.root != EMPTY_ROOT:
-        raise RefusedError(UNPROCESSABLE, "size 0 with a root that is not of the empty tree")
-    if old_size == 0 and request.path:
-        raise RefusedError(UNPROCESSABLE, "the consistency proof from size 0 is not empty")
+    # Also for a tree of size 0 with another root, and a proof from size 0 that is not empty.
     try:
         check_extends(known, new, request.path)
     except LedgerError as error:

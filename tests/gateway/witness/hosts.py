@@ -1,5 +1,6 @@
 """Witnesses behind HTTPS on loopback: honest ones, and some that lie, stall or break."""
 
+import base64
 import json
 import socket
 import ssl
@@ -64,7 +65,10 @@ def _slow(host: Host, body: bytes) -> Said:
 
 def _wrong_signature(host: Host, body: bytes) -> Said:
     status, line = host.honest(body)
-    return status, line[:-6] + bytes([line[-6] ^ 1]) + line[-5:]
+    name, _, data = line.decode().rpartition(" ")
+    signed = bytearray(base64.b64decode(data))
+    signed[-9] ^= 1
+    return status, f"{name} {base64.b64encode(signed).decode()}\n".encode()
 
 
 def _wrong_key(host: Host, body: bytes) -> Said:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from argparse import Namespace
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -10,12 +11,17 @@ from typing import Any
 
 import pytest
 
+from gateway.cli.witnessing import Witnessing
 from gateway.errors import EntryConflictError, LedgerError, LedgerUnavailableError
+from gateway.keys import CheckpointKey
 from gateway.ledger.checkpoint import parse_checkpoint
 from gateway.ledger.cosignature import verify_cosignatures
+from gateway.ledger.ended import end_log
 from gateway.ledger.head import Receipt
+from gateway.ledger.interface import Ledger
 from gateway.ledger.note import parse_note
 from gateway.ledger.proof import parse_proof, verify_proof
+from gateway.ledger.shards import with_older
 from gateway.witness.collect import Collector
 from gateway.witness.kept import FILE, Kept
 from gateway.witness.ledger import WitnessedLedger
@@ -23,7 +29,7 @@ from gateway.witness.newest import Newest
 from gateway.witness.required import RequiredLedger
 from tests.gateway.ledger.logs import KEY, ORIGIN, append, body_of, open_log
 from tests.gateway.witness.histories import LOGS, Clock, Made
-from tests.gateway.witness.hosts import Hosts, hosts, read
+from tests.gateway.witness.hosts import LOOPBACK, Hosts, hosts, read
 from tests.gateway.witness.test_collect import now
 
 TIMEOUT_S = 0.6
@@ -118,7 +124,7 @@ def test_fewer_than_a_quorum_are_carried_and_are_told_to_be_too_few(
     assert not (tmp_path / "log" / FILE).exists()
 
 
-def check_one(ledger: WitnessedLedger, served: Hosts) -> int:
+def check_one(ledger: Ledger, served: Hosts) -> int:
     proof = ledger.proof("e1")
     assert proof is not None
     note = parse_note(parse_proof(proof).checkpoint.encode())
@@ -171,6 +177,36 @@ def test_a_ledger_older_than_what_was_cosigned_is_not_opened(tmp_path: Path, two
                 two.policy(2), log, log.latest_checkpoint(), KEY.public, print
             )
         log.close()
+
+
+def test_a_log_that_has_ended_is_cosigned_to_its_end(tmp_path: Path, two: Hosts) -> None:
+    with open_log(tmp_path / "state" / "shards" / "1" / "ledger") as log:
+        append(log, *names(5))
+    folder = tmp_path / "state" / "shards" / "1"
+    end_log(folder / "ledger", "next.example")
+    (folder / "vkey").write_text(KEY.public.vkey)
+    policy = tmp_path / "policy"
+    policy.write_text(two.text(2))
+    settings = {
+        "witness_mode": "required", "witness_policy": policy, "witness_interval": 1,
+        "witness_ms": 600, "witness_ca": two.ca_file, "witness_networks": list(LOOPBACK),
+    }  # fmt: skip
+    witnessing = Witnessing.of(Namespace(**settings))
+    assert witnessing is not None
+    newest = open_log(tmp_path / "newest")
+    ledger = with_older(newest, tmp_path / "state", witnessing.over_ended)
+    try:
+        until(lambda: check_one(ledger, two) == 2)
+        assert check(two, "e4", str(ledger.proof("e4"))) == 5
+        assert ledger.get("e4") is not None
+    finally:
+        ledger.close()
+    elsewhere = CheckpointKey.generate("another.example").public
+    policy.write_text(f"log {elsewhere.vkey}\n{two.text(2)}")
+    witnessing = Witnessing.of(Namespace(**settings))
+    assert witnessing is not None
+    with open_log(tmp_path / "newest") as log:
+        assert witnessing.over_ended(log, tmp_path / "newest", KEY.public) is log
 
 
 # --- required ------------------------------------------------------------------------
