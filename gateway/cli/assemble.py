@@ -119,13 +119,6 @@ def open_ledger(
             "--url`, or give another --state"
         ) from error
     if witnessing is None:
-        return opened
-    try:
-        return witnessing.over(opened, state.folder / "ledger", state.checkpoint_key.public)
-    except BaseException:
-        opened.close()
-        raise
-    if witnessing is None:
         return with_older(opened, state.folder)
     try:
         newest = witnessing.over(opened, state.folder / "ledger", state.checkpoint_key.public)
