@@ -1,13 +1,16 @@
 """`charter serve --workers`: what the writer and each worker do in their processes."""
 
 import asyncio
+import logging
 import os
+import select
 import signal
 import socket
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import uvloop
 
@@ -20,6 +23,7 @@ from gateway.cli.stamping import stamping
 from gateway.cli.witnessing import Witnessing
 from gateway.clock import TrustedClock
 from gateway.errors import ConfigurationError
+from gateway.keys.errors import CustodyError
 from gateway.service import Service
 from gateway.state import WorkerState, open_worker_state
 from gateway.workers.board import Board
@@ -31,6 +35,9 @@ from gateway.workers.writer import answer_for, ignore_signals
 
 # The writer opens the ledger before it answers.
 WRITER_S = 30.0
+StateT = TypeVar("StateT")
+
+log = logging.getLogger("charter")
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,21 @@ def serve_with_workers(
     return Supervisor(writer, workers, explain=explain, greet=greet, grace_s=grace_s).run()
 
 
+def _open(channel: Channel, open_keys: Callable[[], StateT]) -> StateT | None:
+    """The state folder. A process that was started again and whose PIN is refused does not end,
+    or it would be started and try the PIN again, until the token locks: it waits for the end
+    of the gateway, and has nothing then."""
+    try:
+        return open_keys()
+    except CustodyError as error:
+        if not (error.is_final and channel.is_again):
+            raise
+        log.error("%s; this process waits until the gateway is restarted", error)  # noqa: TRY400
+    while not channel.is_over():
+        select.select([channel.connection], [], [])
+    return None
+
+
 # --- the writer ----------------------------------------------------------------------
 
 
@@ -72,7 +94,9 @@ def _write(args: Namespace, grace_s: float, channel: Channel) -> int:
     ignore_signals()
     if channel.is_again and not (args.state / "origin").exists():
         raise ConfigurationError(f"{args.state} is no state folder any more: put it back")
-    state = local_state(args)
+    state = _open(channel, lambda: local_state(args))
+    if state is None:
+        return exit_codes.FAILED
     clock = TrustedClock()
     # A writer that comes back has been compared before, and its mirrors may be away now.
     seen = seen_of(args, mirrors=not channel.is_again)
@@ -98,7 +122,9 @@ def _write(args: Namespace, grace_s: float, channel: Channel) -> int:
 def _work(args: Namespace, serve: Serve, board: Board, number: int, channel: Channel) -> int:
     parts = Parts(args, warn=channel.is_first)
     channel.loaded()
-    state = open_worker_state(args.state, custody=custody_of(args))
+    state = _open(channel, lambda: open_worker_state(args.state, custody=custody_of(args)))
+    if state is None:
+        return exit_codes.FAILED
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(args, parts, state, serve, Seat(number, channel, board)))

@@ -6,6 +6,7 @@ import signal
 import stat
 import time
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -346,7 +347,17 @@ def test_a_gateway_signs_in_a_token_and_refuses_while_it_hangs(
     assert PIN not in "".join(gateway.stderr)
 
 
-def test_workers_sign_in_the_token_each_for_itself(
+def below(parent: int) -> list[int]:
+    """The processes that it started."""
+    found: list[int] = []
+    for one in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(one.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(one.parent.name))
+    return found
+
+
+def test_workers_sign_each_for_itself_and_try_a_refused_pin_once(
     charter: Charter, tmp_path: Path, token: SoftHsm
 ) -> None:
     tokens = prepare(tmp_path)
@@ -358,3 +369,16 @@ def test_workers_sign_in_the_token_each_for_itself(
         running = Served(gateway, tmp_path / "policies", **tokens)
         for _ in range(4):
             running.verify(running.ask(question()).json)
+        # The writer has two keys in the token, a worker one.
+        worker = next(one for one in below(gateway.process.pid) if len(modules(one)) == 1)
+        token.odd(f"session.set_pin('{PIN}', 'another-pin-of-tests')")
+        os.kill(worker, signal.SIGKILL)
+        said = "waits until the gateway is restarted"
+        until = time.monotonic() + 30
+        while said not in "".join(gateway.stderr):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        time.sleep(1.5)  # it would have been started again several times
+        assert "".join(gateway.stderr).count("refuses the PIN") == 1
+        running.verify(running.ask(question()).json)
+    assert gateway.process.returncode == 0

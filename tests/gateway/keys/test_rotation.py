@@ -18,6 +18,7 @@ from gateway.keys.errors import RotationError
 from gateway.keys.hsm_keys import open_checkpoint_key, open_decision_key
 from gateway.keys.pin import VARIABLE
 from gateway.ledger.guard import LedgerBehindError
+from gateway.record.canonical import canonicalise
 from gateway.record.envelope import parse_envelope, sign_envelope
 from gateway.record.statement import PAYLOAD_TYPE, read_statement
 from gateway.rotation import retire, rotate
@@ -28,6 +29,7 @@ from gateway.verify import Trust, verify_decision
 from gateway.verify.checkpoints import read_checkpoint
 from gateway.verify.refused import CheckpointKeyPeriodError, KeyPeriodError
 from tests.softhsm import PIN, SoftHsm
+from tests.stock_tools import tlogcheck
 
 START = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
@@ -184,6 +186,24 @@ def test_both_keys_sign_until_the_old_one_is_ended(gateway: Gateway) -> None:
     assert read_checkpoint(alone.encode(), gateway.trust).size == 5
     assert gateway.newest()["action"] == "place"
     gateway.check_all()
+
+
+def test_a_stranger_believes_either_key_while_both_sign(gateway: Gateway) -> None:
+    old = gateway.trust.log_key.vkey
+    rotate(gateway.given, "checkpoint")
+    new = gateway.trust.log_key.vkey
+
+    def believed(*vkeys: str) -> list[bool]:
+        gateway.decide()
+        answer = gateway.answers[-1]
+        files = {"proof": answer["proof"].encode(), "record": canonicalise(answer["record"])}
+        ran = [tlogcheck("proof", one, "proof", "record", files=files) for one in vkeys]
+        return [one.returncode == 0 for one in ran]
+
+    stranger = CheckpointKey.generate("ledger.example/eu").public.vkey
+    assert believed(old, new, stranger) == [True, True, False]
+    retire(gateway.given)
+    assert believed(old, new, stranger) == [False, True, False]
 
 
 def test_an_ended_log_key_counts_for_no_larger_log(gateway: Gateway) -> None:
