@@ -32,6 +32,7 @@ from gateway.cli.settings import resolve
 from gateway.cli.stamping import stamping
 from gateway.cli.workers import Seat, serve_with_workers
 from gateway.errors import ClockError, ConfigurationError
+from gateway.ledger.shards import ended_tiles
 from gateway.ledger.tiles import TileReader
 from gateway.loaded import Loaded
 from gateway.pdp.engines import DEFAULT
@@ -154,6 +155,7 @@ async def _run(
             without_context=frozenset(args.authzen_without_context),
             tiles=partial(TileReader.open, state.folder / "ledger"),
             stamps=Stamps(state.folder),
+            ended=partial(ended_tiles, state.folder),
         )
         app.metrics.checked = partial(read_checked, state.folder)
         bounds = _of_one(bounds, args.workers)

@@ -16,6 +16,7 @@ from gateway.ledger.interface import OwnLedger
 from gateway.ledger.log import Log
 from gateway.ledger.once import Once
 from gateway.ledger.storage import StoredRecord
+from gateway.ledger.tiles import TileReader
 
 FOLDER = "shards"
 VKEY = "vkey"
@@ -113,6 +114,12 @@ def with_older(newest: OwnLedger, state: Path, over: Over | None = None) -> OwnL
         Sharded(newest, opened).close()
         raise
     return Sharded(newest, opened) if opened else newest
+
+
+def ended_tiles(state: Path, number: int) -> TileReader | None:
+    """The log that ended as number `number`, as tiles; None where there is none."""
+    folder = state / FOLDER / str(number)
+    return TileReader.open(folder / "ledger") if folder in shard_folders(state) else None
 
 
 def shard_folders(state: Path) -> list[Path]:

@@ -75,6 +75,7 @@ BELOW: Mapping[str, frozenset[Role] | None] = {
     "GET /v1/bundle/": _RULES,
     "GET /v1/catalogue/": _RULES,
     "GET /tile/": ANYBODY,
+    "GET /shards/": ANYBODY,
 }
 
 

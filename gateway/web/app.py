@@ -21,6 +21,7 @@ from gateway.web import straight
 from gateway.web.access import Gate
 from gateway.web.decisions import DecisionDoor
 from gateway.web.discovery import DiscoveryDoor
+from gateway.web.ended import Ended, EndedDoor
 from gateway.web.entrance import Entrance
 from gateway.web.further import further_places
 from gateway.web.idempotency import Repeats
@@ -89,6 +90,7 @@ def create_app(
     workers: int = 1,
     tiles: Callable[[], LogReader] | None = None,
     stamps: Stamps | None = None,
+    ended: Callable[[int], Ended | None] | None = None,
 ) -> Gateway:
     """The gateway as an ASGI application. It closes the service when it stops.
 
@@ -101,18 +103,20 @@ def create_app(
         without_context: Tenants whose AuthZEN answers have no context.
         tiles: Opens the log as files, for anybody to read.
         stamps: Timestamps over checkpoints of the log.
+        ended: Opens the logs that were before it, by their number.
     """
     entrance = Entrance(stated_limits(limits)["in_flight_of_tenant"], workers)
     repeats = Repeats(service)
     decisions = DecisionDoor(service, entrance, repeats)
     public = PublicDoor(service, trust)
-    tiled = LogDoor(tiles)
+    tiled, before_it = LogDoor(tiles), EndedDoor(ended)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         yield
         await service.close()
         tiled.close()
+        before_it.close()
         if tracing is not None:
             await asyncio.to_thread(tracing.close)
 
@@ -128,6 +132,7 @@ def create_app(
         *decision_places(decisions),
         *public_places(public),
         *tiled.operations(),
+        *before_it.operations(),
         *StampDoor(None if stamps is None else stamps.first_of, tiles).operations(),
         *WitnessedDoor(service).operations(),
         *watching.operations(),

@@ -56,7 +56,7 @@ class LogDoor:
         headers = {"Cache-Control": f"`{FOREVER}`", "ETag": "Of these bytes"}
         return (
             Operation(
-                "GET", "/tile/{path:path}", self._tile, "readTile",
+                "GET", "/tile/{path:path}", self.tile, "readTile",
                 "Read a tile or an entry bundle of the log (C2SP tlog-tiles)",
                 {
                     200: Answer("The hashes, or the entries", {BYTES: {}}, headers),
@@ -71,7 +71,8 @@ class LogDoor:
             ),
         )  # fmt: skip
 
-    async def _tile(self, request: Request) -> Response:
+    async def tile(self, request: Request) -> Response:
+        """The tile of the path that the request names."""
         try:
             path = parse_tile_path(f"tile/{request.path_params['path']}")
         except ValueError:

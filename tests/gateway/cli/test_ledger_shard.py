@@ -8,6 +8,7 @@ import pytest
 from tests.faults.running import Project, gateway
 from tests.gateway.cli.commands import Charter
 from tests.gateway.world import question
+from tests.stock_tools import tlogcheck
 
 NEW = "ledger.example/next"
 
@@ -36,6 +37,18 @@ def test_decisions_of_both_logs_are_served_and_verified(charter: Charter, tmp_pa
             "GET", f"/v1/decisions/{before['id']}", token=project.tokens["other_tenant"]
         )
         assert hidden.status == 404
+        vkey = json.loads(old_trust.read_bytes())["log"]["vkey"]
+        at = f"http://127.0.0.1:{running.port}/"
+        for url, key, count in (
+            (f"{at}shards/1/", vkey, 2),
+            (at, running.request("GET", "/v1/trust").json["log"]["vkey"], 2),
+        ):
+            ran = tlogcheck("tiles", key, url, files={})
+            assert (ran.returncode, ran.stdout) == (0, f"{count} entries\n"), ran.stderr
+        for wrong in ("0", "2", "01", "-1", "x", "9" * 30, "..", "1%2f.."):
+            assert running.request("GET", f"/shards/{wrong}/checkpoint").status == 404
+            assert running.request("GET", f"/shards/{wrong}/tile/0/000.p/1").status == 404
+        assert running.request("GET", "/shards/1/tile/0/000.p/3").status == 404
         assert running.request("GET", "/v1/trust").json["log"]["origin"] == NEW
     trust = project.state / "trust.json"
     for name, answer, code in (

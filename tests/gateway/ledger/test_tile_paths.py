@@ -1,5 +1,7 @@
 """A tile has one name, and nothing else is one."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +33,17 @@ WRONG = [
 def test_a_path_is_read_and_written(text: str) -> None:
     assert parse_tile_path(text) == RIGHT[text]
     assert RIGHT[text].text == text
+
+
+def test_the_files_of_another_log_have_the_names_that_we_read(vectors: Path) -> None:
+    """Of a log that Tessera wrote."""
+    folder = vectors / "c2sp-tlog" / "tessera-log"
+    names = [str(one.relative_to(folder)) for one in (folder / "tile").rglob("*") if one.is_file()]
+    assert len(names) == 10
+    for name in names:
+        path = parse_tile_path(name)
+        data = (folder / name).read_bytes()
+        assert path.level is None or len(data) == path.width * 32
 
 
 @pytest.mark.parametrize("text", WRONG, ids=lambda text: text[:30])

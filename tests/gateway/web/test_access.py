@@ -151,6 +151,7 @@ def test_without_a_token_that_counts_every_place_but_the_open_ones_is_401(client
         "/checkpoint", "/healthz", "/livez", "/readyz", "/openapi.json", "/v1/trust",
         "/.well-known/authzen-configuration", "/.well-known/jwks.json",
         "/checkpoint/witnessed", "/problems/{slug}", "/tile/{path:path}", "/v1/timestamps/{size}",
+        "/shards/{number}/checkpoint", "/shards/{number}/tile/{path:path}",
     }  # fmt: skip
 
 
