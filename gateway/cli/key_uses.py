@@ -8,6 +8,7 @@ from typing import Any, cast
 from cryptography.x509 import load_pem_x509_certificates
 
 from gateway import release
+from gateway.errors import ConfigurationError, KeyMalformedError
 from gateway.keys.overlap import alongside
 from gateway.keys.purposes import (
     Purpose,
@@ -17,6 +18,7 @@ from gateway.keys.purposes import (
     fingerprint_of_log,
     fingerprint_of_vkey,
 )
+from gateway.ledger.cosignature import WitnessPublicKey
 from gateway.state import State
 
 
@@ -40,10 +42,13 @@ def _told(trust: Mapping[str, Any]) -> Iterator[Use]:
     """Keys of before, and of witnesses."""
     for one in trust["decision_keys"]:
         yield Use(str(one["keyid"]), Purpose.DECISION, "a decision key of trust.json")
-    witnesses = cast("Mapping[str, Any]", trust.get("witnesses") or {})
-    for vkey in witnesses.get("vkeys", ()):
-        name = str(vkey).partition("+")[0]
-        yield Use(fingerprint_of_vkey(vkey), Purpose.COSIGNATURE, f"the witness {name}")
+    try:
+        witnesses = cast("Mapping[str, Any]", trust.get("witnesses") or {})
+        keys = [WitnessPublicKey.from_vkey(str(one)) for one in witnesses.get("vkeys", ())]
+    except (AttributeError, TypeError, KeyMalformedError) as error:
+        raise ConfigurationError(f"trust.json names no witnesses that can be: {error}") from error
+    for key in keys:
+        yield Use(fingerprint_of_vkey(key.vkey), Purpose.COSIGNATURE, f"the witness {key.name}")
 
 
 def _authors(args: Namespace) -> Iterator[Use]:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.cli.key_uses import check_purposes
+from gateway.errors import ConfigurationError
 from gateway.keys import CheckpointPublicKey, DecisionKey, DecisionPublicKey
 from gateway.keys.errors import KeyPurposeError
 from gateway.keys.pin import VARIABLE
@@ -284,6 +285,13 @@ def test_a_key_with_two_purposes_is_not_started_with(state: Path, tmp_path: Path
     witnesses = {"quorum": 1, "vkeys": [witness.vkey]}
     write(state, {**opened.trust(), "format": "charter-trust/v2", "witnesses": witnesses})
     with pytest.raises(KeyPurposeError, match="cosignature"):
+        check_purposes(Namespace(), open_state(state))
+
+
+@pytest.mark.parametrize("witnesses", ["x", 1, {"vkeys": 1}, {"vkeys": ["x"]}, {"vkeys": [None]}])
+def test_witnesses_that_cannot_be_are_refused(state: Path, witnesses: object) -> None:
+    write(state, {**open_state(state).trust(), "witnesses": witnesses})
+    with pytest.raises(ConfigurationError, match="names no witnesses"):
         check_purposes(Namespace(), open_state(state))
 
 
