@@ -92,12 +92,12 @@ class Log:
                 if guard is not None:
                     root_at = _root_at(head, connection)
                     guard.check(head.checkpoint, root_at, [signer.public, *earlier])
+                writer = Writer(
+                    connection, tree, head,
+                    signer=signer, clock=clock, random=random, check_place=check_place,
+                )  # fmt: skip
             except (sqlite3.Error, OSError) as error:
                 raise LedgerError(f"the ledger in {folder} cannot be opened: {error}") from error
-            writer = Writer(
-                connection, tree, head,
-                signer=signer, clock=clock, random=random, check_place=check_place,
-            )  # fmt: skip
             resources.callback(writer.close)
             if guard is not None:
                 guard.keep(lambda: writer.head.note)

@@ -180,7 +180,7 @@ class Histories(Model):
             else:
                 self.settle_erasure(target, why, stored.salt)
 
-    @rule(at=st.one_of(st.none(), st.integers(1, 10)), second=st.integers(1, 14))
+    @rule(at=st.one_of(st.none(), st.integers(1, 10)), second=st.integers(1, 24))
     def killed_again_while_it_opens(self, at: int | None, second: int) -> None:
         ids = self.new_ids(2)
         crashed = self.crash_within(Plan(at, done=True), lambda: self.send(ids))

@@ -83,6 +83,12 @@ class Strace:
         traced = ("-e", f"trace={self._calls}", "-e", "signal=none")
         return (strace, "-D", "-f", *seccomp, "-qq", "-y", "-o", str(self._trace), *traced, *inject)
 
+    def attached_to(self, pid: int) -> tuple[str, ...]:
+        """A command that begins with a process that runs, and counts from there."""
+        inject = () if self._inject is None else ("-e", f"inject={self._inject}")
+        traced = ("-e", f"trace={self._calls}", "-e", "signal=none", "-y")
+        return (need("strace"), "-f", "-p", str(pid), "-o", str(self._trace), *traced, *inject)
+
     def lines(self) -> list[str]:
         return self._trace.read_text(errors="replace").splitlines()
 
