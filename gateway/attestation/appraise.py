@@ -20,6 +20,8 @@ from gateway.attestation.vector import (
     tier_of,
 )
 
+# Of which it is not a question whether they can be debugged: they tell what was measured.
+_MEASURE_ONLY = frozenset({Technology.TPM})
 # Without these said, nothing was found out about the machine.
 _NEEDED = ("configuration", "executables", "hardware")
 # By which the clock of another machine may be ahead.
@@ -154,7 +156,8 @@ def _judge_identity(claims: Claims, section: Section, found: _Found, name: str) 
 def _judge_configuration(claims: Claims, section: Section, found: _Found, name: str) -> None:
     bad = Configuration.UNSUPPORTABLE
     before = len(found.findings)
-    if claims.is_debug is None:
+    is_told = claims.is_debug is not None or claims.technology in _MEASURE_ONLY
+    if not is_told:
         found.lacking.append("whether it can be debugged")
     elif claims.is_debug and not section.debug:
         found.add("configuration", bad, "the host may look inside (debug)", f"{name}.debug")
@@ -166,7 +169,7 @@ def _judge_configuration(claims: Claims, section: Section, found: _Found, name: 
         found.add("configuration", bad, words, f"{name}.max_level")
     if claims.is_debug and section.debug:
         found.skipped.append(f"{name}.debug")
-    if len(found.findings) == before and claims.is_debug is not None:
+    if len(found.findings) == before and is_told:
         found.add("configuration", Configuration.APPROVED, "configured as demanded", name)
     if claims.is_confidential and not claims.is_debug:
         found.add("runtime-opaque", Runtime.ENCRYPTED, "memory is encrypted", name)
@@ -216,7 +219,7 @@ def _judge_firmware(claims: Claims, section: Section, found: _Found, name: str, 
         found.add("hardware", unsafe, words, f"{name}.tcb_status")
     for advisory in claims.advisories:
         if advisory not in section.advisories:
-            words = f"the vendor names {advisory} against this firmware"
+            words = f"{advisory} is known against it"
             found.add("hardware", unsafe, words, f"{name}.advisories")
     if claims.firmware and not floors and claims.tcb_status is None:
         found.lacking.append(f"a firmware floor for {claims.product}")

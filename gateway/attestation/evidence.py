@@ -46,7 +46,8 @@ class Claims:
         product: The vendor's name of the product line, such as `Milan`.
         firmware: Security version by component, as the evidence reports it.
         tcb_status: The vendor's word for the firmware, such as `UpToDate`, where it gives one.
-        advisories: What the vendor names against this level, such as `INTEL-SA-00837`.
+        advisories: What is known against it: advisories of the vendor for this level, such as
+            `INTEL-SA-00837`, and weak algorithms.
         is_debug: Whether the host could look inside.
         is_migratable: Whether it may move to another machine.
         is_unrevoked: Whether a list of the issuer was there and does not name it; None where the
