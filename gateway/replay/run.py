@@ -1,12 +1,16 @@
 """A whole replay: stretches of a ledger, one after the other or in several processes."""
 
 import asyncio
+import os
+import signal
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 from typing import Protocol
 
 from gateway.replay.plan import Plan
@@ -118,7 +122,17 @@ _mine: list[_Here] = []
 
 
 def _begin(plan: Plan) -> None:
+    # Whoever interrupts means the process that was started; it stops the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
     _mine.append(_Here(plan))
+
+
+def _end_with(parent: BaseProcess | None) -> None:
+    """Nobody would take what is found once the other process is gone, however it went."""
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(task: Task) -> Tally:

@@ -1,5 +1,10 @@
 """A recorded decision comes out again as it is recorded, or it is said what differs."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +25,7 @@ from gateway.replay.stored import Kind, stored
 from tests.gateway.replay.worlds import Past, groups_of, law, plain
 from tests.gateway.test_in_force import other_law
 from tests.gateway.world import LAW, NOW, SITES, FakeEngine, program
+from tests.project import ROOT
 
 QUESTIONS: tuple[dict[str, Any], ...] = (
     {},
@@ -372,6 +378,49 @@ def test_several_processes_find_what_one_finds(past: Past, monkeypatch: pytest.M
         del one[name], other[name]
     assert one == other
     assert past.replay(core=core, workers=2, limit=47).matched == 47
+
+
+INTERRUPTED = """
+import sys, time
+from multiprocessing import active_children
+from pathlib import Path
+from gateway.replay import run
+from gateway.replay.plan import Plan
+
+def told(done, of):
+    print(*(child.pid for child in active_children()), flush=True)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    run.STRETCH, run.WORTH_A_PROCESS = 5, 0
+    run.replay(Plan(Path(sys.argv[1])), workers=2, told=told)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_processes_end_with_the_one_that_was_started(
+    past: Past, tmp_path: Path, number: signal.Signals
+) -> None:
+    past.decide(*[{"subject__id": f"w-{n}"} for n in range(40)])
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    with subprocess.Popen(
+        [sys.executable, str(script), str(past.state)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+        start_new_session=True,
+    ) as started:
+        assert started.stdout is not None
+        children = [int(pid) for pid in started.stdout.readline().split()]
+        assert len(children) == 2
+        os.kill(started.pid, number)
+        started.wait(20)
+        deadline = time.monotonic() + 20
+        while any(Path(f"/proc/{pid}/cmdline").exists() for pid in children):
+            assert time.monotonic() < deadline, "a process goes on for nobody"
+            time.sleep(0.05)
 
 
 def _closed() -> bytes:
