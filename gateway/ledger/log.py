@@ -5,6 +5,7 @@ and never make the writer wait. At start the right edge is rebuilt and compared 
 last signed checkpoint; what contradicts itself is not opened.
 """
 
+import logging
 import os
 import sqlite3
 import threading
@@ -36,6 +37,8 @@ ENDED = "ended_by"  # in the meta table, with the origin of the log that took it
 MAX_ID = 256
 MAX_BODY = 4 * 1024 * 1024
 _TILES_KEPT = 256
+
+_said = logging.getLogger("charter")
 
 
 class Log:
@@ -86,7 +89,9 @@ class Log:
                     _start(connection, origin, signer, rfc3339(clock()))
                     _sync(folder)
                 _check_identity(storage.read_meta(connection), origin, signer.public, earlier)
-                migrate(connection)
+                moved = migrate(connection)
+                if moved:
+                    _said.warning("the log was of version 1: %d entries are moved", moved)
                 create_table(connection)
                 tree, head = restore_head(connection, origin, signer.public, earlier)
                 if guard is not None:

@@ -51,12 +51,15 @@ def version_of(folder: Path) -> str:
     return version
 
 
-def test_a_ledger_of_version_1_is_brought_to_this_one_and_continued(tmp_path: Path) -> None:
+def test_a_ledger_of_version_1_is_brought_to_this_one_and_continued(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     key = kept_key(tmp_path)
     unpack_kept(tmp_path / "log")
     assert version_of(tmp_path / "log") == "1"
     with open_kept(tmp_path / "log", key) as log:
         assert log.size == KEPT_SIZE
+        assert f"{KEPT_SIZE} entries are moved" in caplog.text
         check_kept(log, key)
         assert log.append("new", "clinic-a", b"{}").result().index == KEPT_SIZE
         repeated = log.append("kept-0", "clinic-b", b'{"entry": 0}').result()
