@@ -9,6 +9,7 @@ decision.pem            public: the decision key for stock tools
 origin                  the name of the log; written last: a folder without it is half made
 rotation.json           a change of keys that was begun; see `gateway.rotation`
 ledger/                 the log
+bundles/                rules and catalogues that were in force; see `gateway.kept`
 """
 
 import os
