@@ -90,6 +90,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.keys",
         "gateway.cbor",
         "gateway.cose",
+        "gateway.record.canonical",
         "gateway.attestation",
     ),
     "gateway.ledger": ("gateway.errors", "gateway.keys", "gateway.ledger"),
