@@ -124,7 +124,7 @@ def whole(folder: Path, *arguments: str) -> Generator[Whole]:
         settings = (
             "--policies", str(folder / "policies"),
             "--witness-policy", str(folder / "policy"), "--witness-ca", str(folder / "ca.pem"),
-            "--witness-networks", "127.0.0.0/8,::1/128", "--witness-ms", "700",
+            "--witness-networks", "127.0.0.0/8,::1/128", "--witness-ms", "1500",
         )  # fmt: skip
         with run_gateway(folder / "state", *settings, *arguments, token=tokens["own"]) as gateway:
             yield Whole(Served(gateway, folder / "policies", **tokens), witnesses, folder)

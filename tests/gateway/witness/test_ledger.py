@@ -32,7 +32,7 @@ from tests.gateway.witness.histories import LOGS, Clock, Made
 from tests.gateway.witness.hosts import LOOPBACK, Hosts, hosts, read
 from tests.gateway.witness.test_collect import now
 
-TIMEOUT_S = 0.6
+TIMEOUT_S = 1.0
 
 
 @pytest.fixture
