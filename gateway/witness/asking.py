@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Protocol
 
 from gateway.errors import CosignatureError, FetchError, FetchTimeoutError, LedgerError
@@ -143,24 +142,3 @@ def _read_size(body: bytes) -> int:
         return parse_decimal(body.decode("ascii").removesuffix("\n"))
     except ValueError as error:
         raise NoCosignatureError("malformed", "its conflict names no size") from error
-
-
-def read_witnessed(url: str, origin: str, exchange: Exchange) -> bytes | None:
-    """The newest checkpoint of a log that a witness serves; None where it has none. Nothing
-    is verified.
-
-    Raises:
-        NoCosignatureError: It could not be asked, or said something else.
-    """
-    place = f"{url.rstrip('/')}/{sha256(origin.encode()).hexdigest()}/checkpoint"
-    try:
-        answer = exchange(Sent(place, headers={"Accept": "text/plain"}))
-    except FetchTimeoutError as error:
-        raise NoCosignatureError("timeout", str(error)) from error
-    except FetchError as error:
-        raise NoCosignatureError("unreachable", str(error)) from error
-    if answer.status == 404:
-        return None
-    if answer.status != 200:
-        raise NoCosignatureError("refused", f"it answered with status {answer.status}")
-    return answer.body

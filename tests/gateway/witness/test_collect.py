@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.fetch import Fetched, Sent
 from gateway.ledger.note import parse_note
-from gateway.witness.asking import CLOCK_LEEWAY_S, KINDS, read_cosignature, read_witnessed
+from gateway.witness.asking import CLOCK_LEEWAY_S, KINDS, read_cosignature
 from gateway.witness.collect import Collector, lines_of
 from gateway.witness.errors import NoCosignatureError
 from gateway.witness.policy import parse_policy
 from gateway.witness.protocol import write_request
-from tests.gateway.ledger.logs import ORIGIN
 from tests.gateway.witness.histories import LOGS, Clock, History, Made
 from tests.gateway.witness.hosts import Host, Hosts, free_of_listeners, hosts
 
@@ -251,20 +249,6 @@ def test_witnesses_that_are_gone_or_have_no_address_are_no_witnesses(
     assert set(asking.collect(history.notes[8]).lines) == {"w1"}
     assert asking.failures == {"w2": {"unreachable": 1}}
     assert three[2].asked == []
-
-
-def test_what_a_witness_serves_is_read_and_its_absence_told_from_a_failure() -> None:
-    answers = {200: b"note", 404: None}
-    for status, expected in answers.items():
-
-        def ask(sent: Sent, status: int = status) -> Fetched:
-            assert sent.url.startswith("https://w.example/p/")
-            assert sent.body is None
-            return Fetched(status, b"note" if status == 200 else b"", None)
-
-        assert read_witnessed("https://w.example/p/", ORIGIN, ask) == expected
-    with pytest.raises(NoCosignatureError):
-        read_witnessed("https://w.example", ORIGIN, lambda _: Fetched(500, b"", None))
 
 
 def test_a_request_is_what_a_witness_reads(history: History, three: Hosts) -> None:
