@@ -15,7 +15,7 @@ from typing import cast
 from gateway.errors import GatewayError, LedgerError
 from gateway.identifiers import uuid7
 from gateway.keys import DecisionSigner
-from gateway.ledger.erased import ErasedEntryError, ErasureRefusedError
+from gateway.ledger.erased import ErasedEntryError, ErasureRefusedError, NothingToEraseError
 from gateway.ledger.interface import Ledger
 from gateway.ledger.storage import StoredRecord
 from gateway.record.canonical import Json, load_strict
@@ -72,13 +72,14 @@ def erase(
     """Erase the record of an entry, by its id or index; waits for the disk.
 
     Raises:
-        ErasureRefusedError: There is no such entry, or it is one of the gateway's own.
+        ErasureRefusedError: There is no such entry (`NothingToEraseError`), or it is one of the
+            gateway's own.
         ErasedEntryError: It is erased already.
         LedgerUnavailableError: It could not be logged, so nothing is erased, or nobody knows.
     """
     found = ledger.get(entry) if isinstance(entry, str) else ledger.get_at(entry)
     if found is None:
-        raise ErasureRefusedError(f"there is no entry {entry!r} to erase")
+        raise NothingToEraseError(f"there is no entry {entry!r} to erase")
     if found.tenant == TENANT:
         raise ErasureRefusedError(f"entry {found.index} is one of the gateway's own, and stays")
     erasure_id = uuid7(now, random)

@@ -24,3 +24,7 @@ class ErasureRefusedError(LedgerError):
     """The entry is not there, or says why another was erased. Nothing was appended."""
 
     reason = "erasure-refused"
+
+
+class NothingToEraseError(ErasureRefusedError):
+    """There is no such entry."""

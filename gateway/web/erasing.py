@@ -8,14 +8,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.erasure import MAX_WORDS, Grounds
-from gateway.ledger.erased import ErasedEntryError, ErasureRefusedError
+from gateway.ledger.erased import ErasedEntryError, ErasureRefusedError, NothingToEraseError
 from gateway.record.canonical import load_strict
 from gateway.service import Service
 from gateway.watch import shown
 from gateway.web import problem
 from gateway.web.access import caller_of
 from gateway.web.entrance import PRIVATE, Entrance, RefusedError
-from gateway.web.problem import ERASED, ERASURE_REFUSED, IN_SCOPE, MEDIA_TYPE, QUESTIONS
+from gateway.web.problem import ERASED, ERASURE_REFUSED, IN_SCOPE, MEDIA_TYPE, NOT_FOUND, QUESTIONS
 from gateway.web.routes import JSON, Answer, Operation, Parameter, Schema
 from gateway.web.schemas import INTEGER, STRING, closed
 
@@ -66,6 +66,7 @@ class ErasureDoor:
                     problem.LEDGER_UNAVAILABLE,
                     ERASED,
                     ERASURE_REFUSED,
+                    NOT_FOUND,
                 ),
                 body=closed(dict.fromkeys(_MEMBERS, words)),
                 parameters=(Parameter("id", "The id of a decision"),),
@@ -81,6 +82,8 @@ class ErasureDoor:
                 done = await self._service.erase(request.path_params["id"], grounds)
         except RefusedError as refused:
             return refused.response()
+        except NothingToEraseError:
+            return NOT_FOUND.response()
         except ErasureRefusedError as error:
             return replace(ERASURE_REFUSED, detail=str(error)).response()
         body = {
@@ -97,7 +100,11 @@ def _grounds(value: object, by: str) -> Grounds:
     members = cast("dict[object, object]", value) if isinstance(value, dict) else {}
     reason, authority = (members.get(name) for name in _MEMBERS)
     if isinstance(reason, str) and isinstance(authority, str) and len(members) == len(_MEMBERS):
-        return Grounds(reason, authority, by)
-    detail = "an erasure has a reason and an authority, both texts, and nothing else"
+        try:
+            return Grounds(reason, authority, by)
+        except ErasureRefusedError as error:
+            detail = str(error)
+    else:
+        detail = "an erasure has a reason and an authority, both texts, and nothing else"
     refused = replace(QUESTIONS["malformed-question"], detail=detail, pointer="")
     raise RefusedError(refused, closes=False)
