@@ -3,6 +3,7 @@
 import sys
 from argparse import Namespace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from dsl.printable import printable
@@ -11,37 +12,58 @@ from gateway.cli import exit_codes
 from gateway.cli.files import read_file
 from gateway.cli.output import to_json
 from gateway.cli.progress import shown
+from gateway.errors import ConfigurationError
 from gateway.keeping import fsck as checking
 from gateway.keeping.finding import Finding
 from gateway.keeping.fsck import Report
+from gateway.keeping.manifest import NAME as MANIFEST
 from gateway.keeping.stats import Stats
 from gateway.keeping.stats import stats as count
+from gateway.kept import FOLDER, kept_bundle
+from gateway.ledger.shards import shard_folders
 from gateway.verify.trust import MAX_TRUST, Trust
 
 _MIB = 1024 * 1024
 
 
 def fsck(args: Namespace) -> int:
-    """Recompute the ledger of a state folder."""
+    """Recompute the ledger of a state folder, and those of it that have ended."""
     trust = load_trust(args.state, args.trust)
     with shown(style=args.format) as told:
-        report = checking.check(
-            args.state / "ledger",
-            trust,
-            first=args.first,
-            quick=args.quick,
-            jobs=args.jobs,
-            told=told,
-        )
+        check = partial(checking.check, trust=trust, quick=args.quick, jobs=args.jobs, told=told)
+        report = check(args.state / "ledger", first=args.first)
+        ended = [check(folder / "ledger") for folder in shard_folders(args.state)]
+        report = report.beside(kept_bundles(args.state, report, *ended))
     now = int(datetime.now(UTC).timestamp())
     told_of = (report.first, report.size, report.damages, report.notices)
-    write_checked(args.state, Checked(now, *told_of))  # for the metrics; no more than that
+    if not (args.state / MANIFEST).exists():  # what is added to a backup would spoil it
+        write_checked(args.state, Checked(now, *told_of))  # for the metrics; no more than that
+    verdicts = [(one, one.is_good and not (args.strict and one.notices)) for one in ended]
     good = report.is_good and not (args.strict and report.notices)
     if args.format == "json":
-        sys.stdout.write(to_json(report.to_json(good=good)))
+        more = {"ended": [one.to_json(good=verdict) for one, verdict in verdicts]} if ended else {}
+        sys.stdout.write(to_json({**report.to_json(good=good), **more}))
     else:
-        sys.stdout.write("".join(f"{printable(line)}\n" for line in _said(report, good)))
-    return exit_codes.OK if good else exit_codes.REFUSED
+        lines = [line for one in (*verdicts, (report, good)) for line in _said(*one)]
+        sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
+    return exit_codes.OK if all((good, *(one for _, one in verdicts))) else exit_codes.REFUSED
+
+
+def kept_bundles(state: Path, *reports: Report) -> list[Finding]:
+    """What is wrong with the bundles that decisions name, where any are kept there."""
+    if not (state / FOLDER).is_dir():
+        return []
+    found: list[Finding] = []
+    named = {digest: at for report in reports for digest, at in report.bundles.items()}
+    for digest, index in named.items():
+        try:
+            if kept_bundle(state, digest) is None:
+                said = f"bundle {digest}, with which entry {index} was decided, is not kept"
+                found.append(Finding("bundle", said, index, level="notice"))
+        except ConfigurationError as error:
+            said = f"the bundle with which entry {index} was decided is damaged: {error}"
+            found.append(Finding("bundle", said, index))
+    return found
 
 
 def stats(args: Namespace) -> int:

@@ -13,13 +13,13 @@ from typing import cast
 
 from gateway.errors import GatewayError, LedgerError
 from gateway.keeping.finding import Finding
-from gateway.keeping.payload import read_predicate
+from gateway.keeping.payload import read_plain, read_predicate
 from gateway.keeping.snapshot import Snapshot
 from gateway.ledger.entry import SALT_SIZE, commit
 from gateway.ledger.storage import StoredRecord
 from gateway.record.canonical import Json
 from gateway.record.envelope import parse_envelope, verify_envelope
-from gateway.record.statement import PAYLOAD_TYPE, Statement, read_statement
+from gateway.record.statement import PAYLOAD_TYPE, Statement
 from gateway.verify.instant import parse_instant
 from gateway.verify.trust import Trust
 
@@ -119,7 +119,7 @@ class EntryChecker:
                 payload_type=PAYLOAD_TYPE,
                 threshold=trust.terms.threshold,
             )
-            statement = read_statement(signed.payload)
+            statement = read_plain(signed.payload)
         except GatewayError as error:
             yield _found("record", f"the record does not hold: {error}", record)
             return

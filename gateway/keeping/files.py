@@ -22,7 +22,8 @@ _PUBLIC = re.compile(
     r"|bundles/(?:bundle|catalogue)-[0-9a-f]{64}\.tar\.gz"
     r"|ledger/witnessed\.note"
     r"|timestamps/[0-9]+\.(?:checkpoint|tsr)"
-    r"|shards/[0-9]+/(?:origin|[a-z.]+\.vkey|ledger/witnessed\.note)"
+    r"|shards/[0-9]+/(?:vkey|origin|trust\.json|ledger/witnessed\.note)"
+    r"|shards/[0-9]+/timestamps/[0-9]+\.(?:checkpoint|tsr)"
 )
 _SECRET = re.compile(r"[a-z.]+\.key|tokens\.json|shards/[0-9]+/[a-z.]+\.key")
 _DATABASE = re.compile(rf"(?:shards/[0-9]+/)?ledger/{re.escape(storage.DATABASE)}")

@@ -8,8 +8,8 @@ signed, in memory that does not grow with it.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.errors import LedgerError
@@ -54,6 +54,16 @@ class Report:
     @property
     def is_good(self) -> bool:
         return self.damages == 0
+
+    def beside(self, found: Sequence[Finding]) -> "Report":
+        """The report with what was found elsewhere."""
+        damages = sum(one.level == "damage" for one in found)
+        return replace(
+            self,
+            findings=(*self.findings, *found),
+            damages=self.damages + damages,
+            notices=self.notices + len(found) - damages,
+        )
 
     def to_json(self, *, good: bool) -> dict[str, object]:
         return {

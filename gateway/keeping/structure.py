@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from gateway.keeping.finding import Finding
 from gateway.keeping.snapshot import Snapshot
 from gateway.ledger.bodies import Form
+from gateway.ledger.ended import refuse_more
+from gateway.ledger.log import ENDED
 from gateway.ledger.once import create_table
 from gateway.ledger.schema import create_schema
 
@@ -14,7 +16,8 @@ _MOST = 20
 
 def check_structure(snapshot: Snapshot) -> Iterator[Finding]:
     """The schema is ours, and ids are unique even where nothing enforces that any more."""
-    wanted, there = _schema(_fresh()), _schema(snapshot.connection)
+    ended = ENDED in snapshot.meta
+    wanted, there = _schema(_fresh(ended=ended)), _schema(snapshot.connection)
     for name in sorted(wanted.keys() - there.keys()):
         yield Finding("schema", f"{name} is missing, so the database no longer refuses changes")
     for name in sorted(wanted.keys() & there.keys()):
@@ -64,10 +67,12 @@ def _duplicates(connection: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding("duplicate", f"{times} entries have one id", first, entry_id)
 
 
-def _fresh() -> sqlite3.Connection:
+def _fresh(*, ended: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     create_schema(connection)
     create_table(connection)
+    if ended:
+        refuse_more(connection)
     return connection
 
 

@@ -26,6 +26,12 @@ BEGIN SELECT RAISE(ABORT, 'the log has ended'); END
 """
 
 
+def refuse_more(connection: sqlite3.Connection) -> None:
+    """Make the triggers by which a log that has ended takes nothing."""
+    for table in _TABLES:
+        connection.execute(_REFUSE.format(table=table))
+
+
 def end_log(folder: Path, successor: str) -> None:
     """Have the ledger in a folder refuse everything from now on; the same again does nothing.
 
@@ -43,8 +49,7 @@ def end_log(folder: Path, successor: str) -> None:
             connection.execute("BEGIN IMMEDIATE")
             if ENDED not in storage.read_meta(connection):
                 storage.insert_meta(connection, {ENDED: successor})
-            for table in _TABLES:
-                connection.execute(_REFUSE.format(table=table))
+            refuse_more(connection)
             connection.execute("COMMIT")
     except (sqlite3.Error, OSError) as error:
         raise LedgerError(f"the ledger in {folder} cannot be ended: {error}") from error

@@ -7,8 +7,10 @@ import pytest
 
 from gateway.cli import exit_codes
 from gateway.cli.progress import shown
+from gateway.kept import keep
 from tests.gateway.cli.commands import Charter, finish, start
 from tests.gateway.keeping.states import ORIGIN, copied, damage, decided_state, make_state
+from tests.gateway.world import made, sites
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +165,45 @@ def test_a_record_is_erased_and_the_ledger_holds(charter: Charter, tmp_path: Pat
     ran = charter("ledger", "stats", "--state", tmp_path / "state")
     assert "verdict      erased  1" in ran.out
     assert second not in ran.out
+
+
+def test_logs_that_have_ended_are_checked_and_copied_too(
+    charter: Charter, state: Path, tmp_path: Path
+) -> None:
+    ended = charter(
+        "ledger", "shard", "--state", state, "--origin", "ledger.example/next", "--reason", "new"
+    )
+    assert ended.code == exit_codes.OK, ended.err
+    ran = charter("ledger", "fsck", "--state", state)
+    assert (ran.code, ran.out.count("OK: ")) == (exit_codes.OK, 2)
+    assert charter("ledger", "backup", tmp_path / "b", "--state", state).code == exit_codes.OK
+    assert charter("ledger", "fsck", "--state", tmp_path / "b").out == ran.out
+    put = charter("ledger", "restore", tmp_path / "b", "--state", tmp_path / "r")
+    assert put.code == exit_codes.OK, put.err
+    assert charter("ledger", "fsck", "--state", tmp_path / "r").out == ran.out
+    damage(state / "shards" / "1", "DELETE FROM tile")
+    assert charter("ledger", "fsck", "--state", state).code == exit_codes.REFUSED
+    damage(state / "shards" / "1", "DROP TRIGGER record_has_ended", triggers=True)
+    said = json.loads(charter("ledger", "fsck", "--state", state, "--format", "json").out)
+    assert [one["check"] for one in said["ended"][0]["findings"]] == ["schema", "tile"]
+    assert said["good"]
+
+
+def test_a_bundle_that_is_not_kept_is_a_notice_and_a_damaged_one_is_damage(
+    charter: Charter, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    decided_state(state, [{}])
+    assert "0 notices" in charter("ledger", "fsck", "--state", state).out
+    (state / "bundles").mkdir()
+    ran = charter("ledger", "fsck", "--state", state)
+    assert (ran.code, "notice bundle: " in ran.out) == (exit_codes.OK, True)
+    keep(state, made(), sites(), [])
+    assert "0 notices" in charter("ledger", "fsck", "--state", state).out
+    (path,) = (state / "bundles").iterdir()
+    path.write_bytes(path.read_bytes()[:-50])
+    ran = charter("ledger", "fsck", "--state", state)
+    assert (ran.code, "FOUND bundle: " in ran.out) == (exit_codes.REFUSED, True)
 
 
 class _Terminal:
