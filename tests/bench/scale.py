@@ -235,6 +235,8 @@ class Spent:
         return f"{self.wall / count * 1e6:,.0f} us ({self.cpu / count * 1e6:,.0f} of CPU)"
 
     def whole(self) -> str:
+        if self.wall < 1:
+            return f"{self.wall * 1000:,.0f} ms ({self.cpu * 1000:,.0f} of CPU)"
         return f"{self.wall:,.1f} s ({self.cpu:,.1f} of CPU)"
 
 
