@@ -88,6 +88,7 @@ def appraise(
         evidence_sha256=evidence_sha256,
         reason=reason,
         findings=tuple(found.findings),
+        lacking=tuple(found.lacking),
         skipped=tuple(found.skipped),
         valid_until=earliest([at + timedelta(seconds=valid_s), claims.ends()]),
         claims=claims,
@@ -193,7 +194,9 @@ def _judge_hardware(claims: Claims, section: Section, found: _Found, name: str, 
         else:
             found.lacking.append("a revocation list of the issuer")
     if len(found.findings) == before:
-        found.add("hardware", Hardware.GENUINE, "genuine, and firmware as demanded", name)
+        is_judged = bool(claims.firmware) and not _lacks_floor(claims, section, day)
+        words = "genuine, and firmware as demanded" if is_judged else "genuine"
+        found.add("hardware", Hardware.GENUINE, words, name)
 
 
 def _is_refused(claims: Claims, refusal: Refusal) -> bool:
@@ -210,8 +213,7 @@ def _is_refused(claims: Claims, refusal: Refusal) -> bool:
 
 def _judge_firmware(claims: Claims, section: Section, found: _Found, name: str, day: date) -> None:
     unsafe = Hardware.UNSAFE
-    floors = [one for one in section.floor if one.product == claims.product and one.counts(day)]
-    for floor in floors:
+    for floor in _floors(claims, section, day):
         for words in _below(claims, floor):
             found.add("hardware", unsafe, words, f"{name}.floor[{floor.product}]")
     if claims.tcb_status is not None and claims.tcb_status not in section.tcb_status:
@@ -221,8 +223,18 @@ def _judge_firmware(claims: Claims, section: Section, found: _Found, name: str, 
         if advisory not in section.advisories:
             words = f"{advisory} is known against it"
             found.add("hardware", unsafe, words, f"{name}.advisories")
-    if claims.firmware and not floors and claims.tcb_status is None:
+    if _lacks_floor(claims, section, day):
         found.lacking.append(f"a firmware floor for {claims.product}")
+
+
+def _floors(claims: Claims, section: Section, day: date) -> list[Floor]:
+    return [one for one in section.floor if one.product == claims.product and one.counts(day)]
+
+
+def _lacks_floor(claims: Claims, section: Section, day: date) -> bool:
+    """Whether levels are told that neither the policy nor the vendor judges."""
+    judged = bool(_floors(claims, section, day)) or claims.tcb_status is not None
+    return bool(claims.firmware) and not judged
 
 
 def _below(claims: Claims, floor: Floor) -> Iterator[str]:
@@ -293,6 +305,7 @@ def _with_part(whole: AttestationResult, part: AttestationResult) -> Attestation
         reason=worse.reason,
         vector=Vector(**members),
         findings=whole.findings + part.findings,
+        lacking=whole.lacking + part.lacking,
         skipped=whole.skipped + part.skipped,
         valid_until=earliest([whole.valid_until, part.valid_until]),
     )

@@ -138,23 +138,25 @@ def read_policy(data: bytes) -> AppraisalPolicy:
         raise AppraisalPolicyError(f"the appraisal policy is no TOML: {error}") from error
     try:
         # TOML has lists and no tuples.
-        file = _File.model_validate(_frozen(document))
+        file = _File.model_validate(frozen(document))
     except ValidationError as error:
-        raise AppraisalPolicyError(_first(error)) from error
+        raise AppraisalPolicyError(first_mistake(error)) from error
     _check(file)
     sections = {section.name: section for section in file.technology}
     return AppraisalPolicy(file.id, file.owner, hashlib.sha256(data).hexdigest(), file, sections)
 
 
-def _frozen(value: object) -> object:
+def frozen(value: object) -> object:
+    """A TOML document with tuples where it has lists, as strict models take it."""
     if isinstance(value, list):
-        return tuple(_frozen(one) for one in cast("list[object]", value))
+        return tuple(frozen(one) for one in cast("list[object]", value))
     if isinstance(value, dict):
-        return {key: _frozen(one) for key, one in cast("dict[str, object]", value).items()}
+        return {key: frozen(one) for key, one in cast("dict[str, object]", value).items()}
     return value
 
 
-def _first(error: ValidationError) -> str:
+def first_mistake(error: ValidationError) -> str:
+    """The first field that is wrong, and why."""
     found = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in found["loc"]) or "the file"
     return f"{place}: {found['msg']}"

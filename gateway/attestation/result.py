@@ -46,6 +46,7 @@ class AttestationResult:
 
     Attributes:
         reason: A stable word for why it does not count; empty where it does.
+        lacking: What would have to be there to tell.
         skipped: Clauses that named a check and waived it, with the reason they gave.
         valid_until: From when it does not count any more, whatever happens.
         evidence_sha256: Of the evidence as it was given.
@@ -62,6 +63,7 @@ class AttestationResult:
     evidence_sha256: str
     reason: str = ""
     findings: tuple[Finding, ...] = ()
+    lacking: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     valid_until: datetime | None = None
     claims: Claims | None = None

@@ -8,6 +8,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import NoReturn
 
 from gateway.cli import (
+    attest_commands,
     exit_codes,
     gateway_commands,
     keys_commands,
@@ -23,6 +24,7 @@ from gateway.cli.command import Command
 COMMANDS: tuple[Command, ...] = (
     *policy_commands.COMMANDS,
     *gateway_commands.COMMANDS,
+    *attest_commands.COMMANDS,
     *keys_commands.COMMANDS,
     *ledger_commands.COMMANDS,
     *release_commands.COMMANDS,

@@ -1,0 +1,140 @@
+"""Each technology with what verifies it: one row, whatever the evidence.
+
+| technology | evidence | endorsements |
+|---|---|---|
+| `sev-snp` | `report` | `vek`, `chain`, `crls` |
+| `azure-snp-vtpm` | `hcl_report`, `quote`, `signature`, `pcrs` | `vek`, `chain`, `crls` |
+| `tpm` | `quote`, `signature`, `pcrs`, `public` or `ak_pem` | `ak_path` |
+| `nitro` | `document` | |
+| `arm-cca` | `token` | |
+
+`pcrs` is a file of `tpm2_quote --pcr`. What a technology does not name is refused: nothing that
+was sent goes unread.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from gateway.attestation import arm_cca, azure, nitro, sev_snp, tpm
+from gateway.attestation.anchors import Anchors
+from gateway.attestation.bundle import EvidenceBundle
+from gateway.attestation.chain import read_certificate, read_crl
+from gateway.attestation.errors import (
+    EvidenceBindingError,
+    EvidenceMalformedError,
+    EvidenceUnsupportedError,
+)
+from gateway.attestation.evidence import Claims, Technology
+from gateway.attestation.tpm_structures import parse_pcr_file, parse_public
+
+Verify = Callable[[EvidenceBundle, Anchors, datetime], Claims]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a technology has, and what verifies it."""
+
+    verify: Verify
+    evidence: frozenset[str]
+    endorsements: frozenset[str] = frozenset()
+
+
+def verify_bundle(bundle: EvidenceBundle, anchors: Anchors, *, at: datetime) -> Claims:
+    """Verify evidence of any technology at an instant.
+
+    Raises:
+        EvidenceError: Of the kind that tells what does not hold.
+    """
+    row = VERIFIERS.get(bundle.technology)
+    if row is None:
+        raise EvidenceUnsupportedError(f"{bundle.technology.value} cannot be verified from a file")
+    strange = (bundle.evidence.keys() - row.evidence) | (
+        bundle.endorsements.keys() - row.endorsements
+    )
+    if strange:
+        raise EvidenceMalformedError(
+            f"{bundle.technology.value} evidence has no part `{min(strange):.40}`"
+        )
+    return row.verify(bundle, anchors, at)
+
+
+def _sev_snp(bundle: EvidenceBundle, _: Anchors, at: datetime) -> Claims:
+    return sev_snp.verify_report(
+        sev_snp.parse_report(bundle.one("report")),
+        vek=read_certificate(bundle.endorsement("vek")),
+        chain=[read_certificate(der) for der in bundle.endorsement_list("chain")],
+        crls=[read_crl(der) for der in bundle.endorsement_list("crls")],
+        at=at,
+    )
+
+
+def _azure_snp(bundle: EvidenceBundle, _: Anchors, at: datetime) -> Claims:
+    return azure.verify_snp(
+        azure.parse_hcl_report(bundle.one("hcl_report")),
+        vek=read_certificate(bundle.endorsement("vek")),
+        chain=[read_certificate(der) for der in bundle.endorsement_list("chain")],
+        crls=[read_crl(der) for der in bundle.endorsement_list("crls")],
+        quote=azure.raw_quote(bundle.one("quote"), bundle.one("signature")),
+        values=parse_pcr_file(bundle.one("pcrs")),
+        at=at,
+    )
+
+
+def _tpm(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claims:
+    return tpm.verify_quote(
+        tpm.parse_quote(bundle.one("quote"), bundle.one("signature")),
+        key=_attestation_key(bundle, anchors, at),
+        values=parse_pcr_file(bundle.one("pcrs")),
+    )
+
+
+def _attestation_key(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> tpm.AttestationKey:
+    """The AK, and who vouches for it: the operator by name, or an authority by certificate."""
+    public = parse_public(bundle.one("public")) if "public" in bundle.evidence else None
+    key = public.key if public is not None else _pem(bundle.one("ak_pem"))
+    path = [read_certificate(der) for der in bundle.endorsement_list("ak_path")]
+    day = at.astimezone(UTC).date()
+    if path:
+        found = tpm.certified_key(path, anchors=anchors.authorities_on(day), at=at)
+        if found.key != key:
+            raise EvidenceBindingError("the AK is another than that of its certificate")
+        return tpm.AttestationKey(key, found.vouched, public, found.valid_until, found.used)
+    is_pinned = anchors.pinned_on(key, day)
+    vouched = tpm.Vouched.PINNED if is_pinned else tpm.Vouched.NOBODY
+    return tpm.AttestationKey(key, vouched, public)
+
+
+def _pem(data: bytes) -> tpm.Key:
+    try:
+        key = load_pem_public_key(data[:16_384])
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise EvidenceMalformedError("`evidence.ak_pem` is no public key in PEM") from error
+    if not isinstance(key, (RSAPublicKey, EllipticCurvePublicKey)):
+        raise EvidenceUnsupportedError("`evidence.ak_pem` is neither RSA nor of an elliptic curve")
+    return key
+
+
+def _nitro(bundle: EvidenceBundle, _: Anchors, at: datetime) -> Claims:
+    return nitro.verify_document(nitro.parse_document(bundle.one("document")), at=at)
+
+
+def _arm_cca(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claims:
+    token = arm_cca.parse_token(bundle.one("token"))
+    return arm_cca.verify_token(token, endorsements=anchors.cca_platforms, at=at)
+
+
+_VEK = frozenset({"vek", "chain", "crls"})
+_QUOTE = frozenset({"quote", "signature", "pcrs"})
+VERIFIERS: Mapping[Technology, Row] = {
+    Technology.SEV_SNP: Row(_sev_snp, frozenset({"report"}), _VEK),
+    Technology.AZURE_SNP: Row(_azure_snp, _QUOTE | {"hcl_report"}, _VEK),
+    Technology.TPM: Row(_tpm, _QUOTE | {"public", "ak_pem"}, frozenset({"ak_path"})),
+    Technology.NITRO: Row(_nitro, frozenset({"document"})),
+    Technology.ARM_CCA: Row(_arm_cca, frozenset({"token"})),
+}
