@@ -130,7 +130,7 @@ def _read_seen(data: bytes, trust: Trust, origin: str) -> Checkpoint:
 def _keep_seen(data: bytes, path: Path, trust: Trust) -> None:
     file, new = SeenFile(path), Seen.of(data.decode())
     keys = trust.log_keys(new.checkpoint.origin)
-    known = [one for one in file.read() if one.is_of(new.checkpoint.origin, keys)]
+    known = [one for one in file.read() if one.is_akin(new.checkpoint.origin, keys)]
     if all(one.checkpoint.size < new.checkpoint.size and not one.ended for one in known):
         file.write(new, keys)
 

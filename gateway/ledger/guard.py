@@ -35,6 +35,10 @@ class LedgerBehindError(LedgerError):
         self.seen = seen
 
 
+class LedgerEndUnknownError(LedgerBehindError):
+    """The ledger was restored from a backup, and nothing seen of its log is as new as it."""
+
+
 class LedgerForkedError(LedgerError):
     """Another history of this log was seen than is in the ledger: `seen`."""
 
@@ -90,22 +94,24 @@ class Guard:
 
         Raises:
             LedgerBehindError, LedgerForkedError, LedgerEndedError: It must not grow.
+            LedgerEndUnknownError: The same, for want of anything that says it may.
             LedgerError: Something that was named as a checkpoint of this log is none.
         """
         self._keys = keys
-        ours = [one for one in self._file.read() if one.is_of(now.origin, keys)]
+        ours = [one for one in self._file.read() if one.is_akin(now.origin, keys)]
+        for one in ours:
+            if not one.is_of(now.origin, keys):
+                raise _of_later_key(self._file.path, one)
         known = [(str(self._file.path), one) for one in ours]
         known += [(name, self._named(name, data, now.origin)) for name, data in self._seen]
         # The largest first: it says most of what is missing.
         for name, one in sorted(known, key=lambda one: -one[1].checkpoint.size):
             _compare(name, one, now, root_at)
         if self._restored is not None and self._restored.exists():
-            if not known:
-                raise LedgerBehindError(
-                    "this ledger was restored from a backup, and nothing says how far its log "
-                    "had come: name the newest checkpoint that anybody has by --seen, or end "
-                    "this log and begin another with `charter ledger shard`"
-                )
+            # A smaller one was there before the backup, and says nothing of what came after it.
+            newest = max((one.checkpoint.size for _, one in known), default=-1)
+            if newest < now.size:
+                raise _end_unknown(now, newest)
             self._restored.unlink(missing_ok=True)
 
     def _named(self, name: str, data: bytes, origin: str) -> Seen:
@@ -163,6 +169,23 @@ class Guard:
         if note != self._written:
             self._file.write(Seen.of(note), self._keys)
             self._written = note
+
+
+def _of_later_key(path: Path, seen: Seen) -> LedgerBehindError:
+    return LedgerBehindError(
+        f"{path} shows that {seen.checkpoint.size} entries of this log were signed by a key that "
+        "trust.json does not name: an older copy was put back, from before the key of the log "
+        "was replaced. Put the newest back, with its keys and its trust.json"
+    )
+
+
+def _end_unknown(now: Checkpoint, newest: int) -> LedgerEndUnknownError:
+    known = f"no more than {newest} entries are known" if newest >= 0 else "nothing is known"
+    return LedgerEndUnknownError(
+        f"this ledger was restored from a backup with {now.size} entries, and {known} of its log "
+        "from elsewhere, so nobody says what came after: name the newest checkpoint that anybody "
+        "has by --seen, or end this log and begin another with `charter ledger shard --lost`"
+    )
 
 
 def _compare(name: str, seen: Seen, now: Checkpoint, root_at: RootAt) -> None:

@@ -1,7 +1,10 @@
 """The newest checkpoint of each log that was opened here, in a file apart from the ledger.
 
     {"format": "charter-seen/v1",
-     "logs": [{"checkpoint": "<signed note>", "ended": false}]}
+     "logs": [{"checkpoint": "<signed note>", "ended": false, "keys": ["<vkey>"]}]}
+
+`keys` are all that the log has had so far: a copy from before its key was replaced knows the
+first of them alone, and must not take the log for another one.
 
 Who puts an older copy of a ledger back leaves this file where it is, and it says that there
 was more. So it must not lie where the copies are made from.
@@ -10,7 +13,8 @@ was more. So it must not lie where the copies are made from.
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -26,16 +30,18 @@ MAX_LOGS = 256
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A checkpoint of one log; `ended` where nothing may be appended to it any more."""
+    """A checkpoint of one log; `ended` where nothing may be appended to it any more. `keys`
+    are the verifier keys that the log is known to have had."""
 
     note: str
     checkpoint: Checkpoint
     ended: bool = False
+    keys: tuple[str, ...] = ()
 
     @staticmethod
-    def of(note: str, *, ended: bool = False) -> "Seen":
+    def of(note: str, *, ended: bool = False, keys: tuple[str, ...] = ()) -> "Seen":
         """Raises `CheckpointMalformedError`; nothing is verified."""
-        return Seen(note, parse_checkpoint(parse_note(note.encode())), ended)
+        return Seen(note, parse_checkpoint(parse_note(note.encode())), ended, keys)
 
     def is_of(self, origin: str, keys: Sequence[CheckpointPublicKey]) -> bool:
         """Whether one of the keys of a log signed it."""
@@ -46,6 +52,11 @@ class Seen:
         except CheckpointSignatureError:
             return False
         return True
+
+    def is_akin(self, origin: str, keys: Sequence[CheckpointPublicKey]) -> bool:
+        """Whether it is of the log that has, or had, one of the keys."""
+        had = {key.vkey for key in keys}.intersection(self.keys)
+        return self.is_of(origin, keys) or (self.checkpoint.origin == origin and bool(had))
 
 
 class SeenFile:
@@ -79,8 +90,11 @@ class SeenFile:
             LedgerError: See `read`, or it cannot be written.
         """
         origin = now.checkpoint.origin
-        others = [one for one in self.read() if not one.is_of(origin, keys)]
-        logs = [{"checkpoint": one.note, "ended": one.ended} for one in [*others, now][-MAX_LOGS:]]
+        known = self.read()
+        others = [one for one in known if not one.is_akin(origin, keys)]
+        before = (one.keys for one in known if one.is_akin(origin, keys))
+        had = tuple(dict.fromkeys([*(key.vkey for key in keys), *chain(*before)]))
+        logs = [_written(one) for one in [*others, replace(now, keys=had)][-MAX_LOGS:]]
         text = json.dumps({"format": SEEN_FORMAT, "logs": logs}, ensure_ascii=False, indent=1)
         beside = self.path.with_name(f".{self.path.name}.part")
         try:
@@ -112,17 +126,27 @@ def _parse(data: bytes) -> list[Seen]:
     return [_row(one) for one in cast("list[object]", logs)]
 
 
+def _written(one: Seen) -> dict[str, object]:
+    row: dict[str, object] = {"checkpoint": one.note, "ended": one.ended}
+    return {**row, "keys": list(one.keys)} if one.keys else row
+
+
 def _row(value: object) -> Seen:
-    row = _members(value, {"checkpoint", "ended"})
-    note, ended = row["checkpoint"], row["ended"]
-    if not isinstance(note, str) or not isinstance(ended, bool):
+    row = _members(value, {"checkpoint", "ended"}, {"keys"})
+    note, ended, keys = row["checkpoint"], row["ended"], row.get("keys", [])
+    if not isinstance(note, str) or not isinstance(ended, bool) or not isinstance(keys, list):
         raise ValueError("a row has a checkpoint, and says whether the log has ended")  # noqa: TRY004
-    return Seen.of(note, ended=ended)
+    listed = cast("list[object]", keys)
+    if not all(isinstance(key, str) for key in listed):
+        raise ValueError("keys of a log are verifier keys")
+    return Seen.of(note, ended=ended, keys=tuple(map(str, listed)))
 
 
-def _members(value: object, names: set[str]) -> dict[str, object]:
+def _members(
+    value: object, names: set[str], further: frozenset[str] | set[str] = frozenset()
+) -> dict[str, object]:
     found = cast("dict[str, object]", value) if isinstance(value, dict) else {}
-    if found.keys() != names:
+    if not names <= found.keys() <= names | further:
         raise ValueError(f"it has not exactly {', '.join(sorted(names))}")
     return found
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import LedgerError
-from gateway.keys import CheckpointKey
+from gateway.keys import CheckpointKey, CheckpointPublicKey
 from gateway.ledger.checkpoint import Checkpoint, sign_checkpoint
 from gateway.ledger.guard import (
     Guard,
     LedgerBehindError,
     LedgerEndedError,
+    LedgerEndUnknownError,
     LedgerForkedError,
 )
 from gateway.ledger.log import Log
@@ -109,6 +110,12 @@ WRONG_FILES = {
         b'{"format": "charter-seen/v1", "logs": [{"checkpoint": "x", "ended": 0}]}'
     ),
     "no UTF-8": b'{"format": "\xff"}',
+    "keys that are no list": (
+        b'{"format": "charter-seen/v1", "logs": [{"checkpoint": "x", "ended": true, "keys": ""}]}'
+    ),
+    "keys that are no text": (
+        b'{"format": "charter-seen/v1", "logs": [{"checkpoint": "x", "ended": true, "keys": [1]}]}'
+    ),
     "too large": b" " * (1024 * 1024 + 1),
 }
 
@@ -168,6 +175,31 @@ def test_another_history_of_the_same_length_or_longer_is_refused(tmp_path: Path)
             append(log, *(f"other-{number}" for number in range(more)))
         with pytest.raises(LedgerForkedError, match="another history"):
             guarded(tmp_path)
+
+
+def test_an_old_copy_from_before_the_key_was_replaced_is_refused(tmp_path: Path) -> None:
+    with guarded(tmp_path) as log:
+        append_many(log, 0, 3)
+    copy(tmp_path, "old")
+    keys = [CheckpointKey.generate(ORIGIN) for _ in range(2)]
+    earlier: list[CheckpointPublicKey] = [KEY.public]
+    for number, key in enumerate(keys, 3):
+        guard = Guard(tmp_path / "seen")
+        with open_log(tmp_path / "ledger", signer=key, earlier=earlier, guard=guard) as log:
+            append(log, f"entry-{number}")
+        earlier = [key.public, *earlier]
+    copy(tmp_path, "new")
+    put_back(tmp_path, "old")
+    for _ in range(2):
+        with pytest.raises(
+            LedgerBehindError, match=r"5 entries .* a key that trust\.json does not"
+        ):
+            guarded(tmp_path)
+    assert kept(tmp_path) == [5]
+    put_back(tmp_path, "new")
+    guard = Guard(tmp_path / "seen")
+    with open_log(tmp_path / "ledger", signer=keys[1], earlier=earlier, guard=guard) as log:
+        append(log, "entry-5")
 
 
 # --- what others have seen -----------------------------------------------------------
@@ -242,13 +274,18 @@ def test_a_restored_ledger_needs_somebody_who_says_how_far_its_log_had_come(
     tmp_path: Path,
 ) -> None:
     with guarded(tmp_path) as log:
-        append_many(log, 0, 3)
+        append_many(log, 0, 2)
+        before = real(log)
+        append_many(log, 2, 3)
         last = real(log)
     (tmp_path / "seen").unlink()
     restored = tmp_path / "restored.json"
     restored.write_text("{}")
     with pytest.raises(LedgerBehindError, match="restored from a backup"):
         guarded(tmp_path, restored=restored)
+    assert restored.exists()
+    with pytest.raises(LedgerEndUnknownError, match="no more than 2 entries are known"):
+        guarded(tmp_path, restored=restored, seen=[("a mirror that is behind", before)])
     assert restored.exists()
     with pytest.raises(LedgerBehindError, match="4 were signed"):
         guarded(tmp_path, restored=restored, seen=[("who knows", note(4))])
@@ -264,4 +301,5 @@ def test_the_file_is_what_the_page_says(tmp_path: Path) -> None:
         append_many(log, 0, 1)
         last = log.latest_checkpoint()
     value = json.loads((tmp_path / "seen").read_text(encoding="utf-8"))
-    assert value == {"format": "charter-seen/v1", "logs": [{"checkpoint": last, "ended": False}]}
+    row = {"checkpoint": last, "ended": False, "keys": [KEY.public.vkey]}
+    assert value == {"format": "charter-seen/v1", "logs": [row]}
