@@ -18,7 +18,7 @@ from typing import Any, cast
 from gateway.errors import ConfigurationError, KeyMalformedError
 from gateway.identifiers import uuid7
 from gateway.keys import CheckpointKey
-from gateway.ledger.guard import LedgerBehindError, LedgerForkedError
+from gateway.ledger.guard import LedgerBehindError, LedgerEndUnknownError, LedgerForkedError
 from gateway.ledger.log import Log
 from gateway.ledger.seen import Seen
 from gateway.ledger.shards import shard_folders
@@ -104,7 +104,8 @@ def change(
     }
     _begin(state, key, {**old, "checkpoint": last.note, "lost": lost}, reason, clock, random)
     write_next_trust(state.folder, key.public, old)
-    number = len(shard_folders(state.folder)) + 1
+    # Older ones can have been moved away.
+    number = max((int(one.name) for one in shard_folders(state.folder)), default=0) + 1
     told = {
         "number": number,
         "old": old,
@@ -153,6 +154,11 @@ def _last(
     """The last checkpoint of the log: of the ledger, or what was seen of it."""
     try:
         with state.open_ledger(clock, seen=seen, seen_file=place) as ledger:
+            return Seen.of(ledger.latest_checkpoint())
+    except LedgerEndUnknownError:
+        if not lost:
+            raise
+        with state.open_ledger(clock, seen=seen, seen_file=place, lost=True) as ledger:
             return Seen.of(ledger.latest_checkpoint())
     except (LedgerBehindError, LedgerForkedError) as error:
         if not lost or error.seen is None:

@@ -11,7 +11,7 @@ from gateway.keys import CheckpointPublicKey
 from gateway.ledger.ended import end_log
 from gateway.ledger.seen import Seen, SeenFile
 from gateway.ledger.shards import FOLDER, VKEY
-from gateway.state import NEXT_LOG
+from gateway.state import NEXT_LOG, RESTORED
 
 NEXT = "next"
 KEY = "checkpoint.key"
@@ -45,6 +45,8 @@ def finish(folder: Path) -> bool:
         if (folder / NEXT / TRUST).exists():
             _change_places(folder, shard)
         shutil.rmtree(folder / NEXT, ignore_errors=True)
+        # It was about the log that has ended.
+        (folder / RESTORED).unlink(missing_ok=True)
         marker.unlink()
         _sync(folder)
         # After all else, or a second run would take the new key for this one. Nobody signs

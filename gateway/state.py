@@ -71,12 +71,14 @@ class State:
         *,
         seen: Sequence[tuple[str, bytes]] = (),
         seen_file: Path | None = None,
+        lost: bool = False,
     ) -> Log:
         """The log, unless more or something else was seen of it.
 
         Args:
             seen: What others have seen; see `gateway.ledger.guard`.
             seen_file: Where what was seen is kept, if not in `seen_place`.
+            lost: Also where it was restored and nobody says what came after; it must end.
         """
         file = seen_file or seen_place(self.folder)
         return Log.open(
@@ -85,7 +87,7 @@ class State:
             signer=self.checkpoint_key,
             clock=clock,
             earlier=self.earlier,
-            guard=Guard(file, seen=seen, restored=self.folder / RESTORED),
+            guard=Guard(file, seen=seen, restored=None if lost else self.folder / RESTORED),
         )
 
     def trust(self) -> dict[str, object]:

@@ -23,7 +23,7 @@ from gateway.ledger.tiles import TileReader
 from gateway.next_log import Changed, change, prepare
 from gateway.next_log_files import finish
 from gateway.record.envelope import read_envelope
-from gateway.state import State, open_state
+from gateway.state import State, open_state, seen_place
 from gateway.verify import Trust
 from tests.gateway.ledger.logs import append, append_many, body_of
 
@@ -271,6 +271,38 @@ def test_a_ledger_that_is_behind_ends_only_where_it_was_last_seen_and_on_demand(
     assert shard_folders(state.folder) == []
     assert done(state, lost=True).size == 5
     check_whole(state.folder, 5)
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_restored_ledger_ends_on_demand_and_the_next_log_begins(
+    state: State, tmp_path: Path, knows: bool
+) -> None:
+    shutil.copytree(state.folder / "ledger", tmp_path / "old")
+    with state.open_ledger() as log:
+        append_many(log, 3, 5)
+    shutil.rmtree(state.folder / "ledger")
+    shutil.copytree(tmp_path / "old", state.folder / "ledger")
+    (state.folder / "restored.json").write_text("{}")
+    if not knows:
+        seen_place(state.folder).unlink()
+    with pytest.raises(LedgerBehindError):
+        done(state)
+    assert shard_folders(state.folder) == []
+    size = 5 if knows else 3
+    assert done(state, lost=True).size == size
+    check_whole(state.folder, size)
+
+
+def test_a_log_that_ended_and_was_moved_away_does_not_give_its_number_to_another(
+    state: State, tmp_path: Path
+) -> None:
+    done(state)
+    change(open_state(state.folder), "third.example", reason="x", clock=now)
+    shutil.move(state.folder / "shards" / "1", tmp_path / "archive")
+    change(open_state(state.folder), "fourth.example", reason="x", clock=now)
+    assert [one.name for one in shard_folders(state.folder)] == ["3", "2"]
+    with open_state(state.folder).open_ledger() as newest:
+        append(newest, "entry-9")
 
 
 def test_what_is_missing_of_a_log_before_is_no_reason_to_go_on_without_it(state: State) -> None:
