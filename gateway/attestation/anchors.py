@@ -4,6 +4,7 @@ file with a source and days for each. Those of hardware makers are pinned in the
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
@@ -15,7 +16,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.attestation.arm_cca import Endorsement
+from gateway.attestation.ear_token import PROFILES, Issuer
 from gateway.attestation.errors import AppraisalPolicyError
+from gateway.attestation.jws import read_key
 from gateway.attestation.policy import Dated, Text, first_mistake, frozen
 
 FORMAT = "charter-anchors/v1"
@@ -48,6 +51,21 @@ class CcaPlatform(Dated):
     pem: Pem
 
 
+class EarIssuer(Dated):
+    """A verifier whose results count, by its key: `pem`, or `jwk` with the members of RFC 7517.
+
+    Attributes:
+        kid: The id of the key in tokens, where it has one.
+        profiles: Which results it may write, by `eat_profile`.
+    """
+
+    name: Text
+    pem: Pem | None = None
+    jwk: Mapping[Text, Pem] | None = Field(default=None, max_length=12)
+    kid: Text | None = None
+    profiles: tuple[Text, ...] = Field(min_length=1, max_length=16)
+
+
 class _File(BaseModel):
     model_config = _MODEL
 
@@ -56,6 +74,7 @@ class _File(BaseModel):
     tpm_key: tuple[TpmKey, ...] = Field(default=(), max_length=_MAX_ROWS)
     tpm_authority: tuple[TpmAuthority, ...] = Field(default=(), max_length=_MAX_ROWS)
     cca_platform: tuple[CcaPlatform, ...] = Field(default=(), max_length=_MAX_ROWS)
+    ear_issuer: tuple[EarIssuer, ...] = Field(default=(), max_length=_MAX_ROWS)
 
 
 PublicKey = RSAPublicKey | EllipticCurvePublicKey
@@ -73,6 +92,7 @@ class Anchors:
     tpm_keys: tuple[tuple[TpmKey, PublicKey], ...] = ()
     tpm_authorities: tuple[TpmAuthority, ...] = ()
     cca_platforms: tuple[Endorsement, ...] = ()
+    ear_issuers: tuple[Issuer, ...] = ()
     sha256: str = ""
 
     def authorities_on(self, day: date) -> frozenset[str]:
@@ -103,6 +123,7 @@ def read_anchors(data: bytes) -> Anchors:
         tuple((row, _key(row.pem, "tpm_key")) for row in file.tpm_key),
         file.tpm_authority,
         tuple(_platform(row) for row in file.cca_platform),
+        tuple(_issuer(row) for row in file.ear_issuer),
         hashlib.sha256(data).hexdigest(),
     )
 
@@ -113,6 +134,17 @@ def _platform(row: CcaPlatform) -> Endorsement:
         raise AppraisalPolicyError("cca_platform.pem: the key is none of an elliptic curve")
     ids = bytes.fromhex(row.implementation_id), bytes.fromhex(row.instance_id)
     return Endorsement(*ids, key, row.valid_from, row.valid_until)
+
+
+def _issuer(row: EarIssuer) -> Issuer:
+    try:
+        key = read_key(pem=row.pem, jwk=row.jwk)
+    except ValueError as error:
+        raise AppraisalPolicyError(f"ear_issuer `{row.name:.40}`: {error}") from error
+    if unknown := set(row.profiles) - PROFILES.keys():
+        raise AppraisalPolicyError(f"ear_issuer.profiles: `{min(unknown):.80}` is not known")
+    days = row.valid_from, row.valid_until
+    return Issuer(row.name, key, frozenset(row.profiles), row.kid, *days)
 
 
 def _key(pem: str, place: str) -> PublicKey:

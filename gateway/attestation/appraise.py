@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
+from gateway.attestation.conclusions import concluded
 from gateway.attestation.errors import EvidenceError
 from gateway.attestation.evidence import Claims, Technology, Used, earliest
 from gateway.attestation.policy import ANY, AppraisalPolicy, Floor, Refusal, Section
@@ -138,10 +139,28 @@ def _verdict(found: _Found, vector: Vector) -> tuple[Verdict, str]:
 def _judge(claims: Claims, section: Section, found: _Found, *, at: datetime, day: date) -> None:
     name = section.name.value
     _judge_identity(claims, section, found, name)
-    _judge_configuration(claims, section, found, name)
-    _judge_hardware(claims, section, found, name, day)
-    _judge_executables(claims, section, found, name, day)
+    if claims.concluded:
+        _judge_conclusions(claims, section, found, name, day)
+    else:
+        _judge_configuration(claims, section, found, name)
+        _judge_hardware(claims, section, found, name, day)
+        _judge_executables(claims, section, found, name, day)
     _judge_age(claims, section, found, name, at)
+
+
+def _judge_conclusions(
+    claims: Claims, section: Section, found: _Found, name: str, day: date
+) -> None:
+    """Ours speak against it, never for it: what the external verifier left open stays open."""
+    ours = _Found(skipped=found.skipped, lacking=found.lacking)
+    if claims.is_debug is not None:
+        _judge_configuration(claims, section, ours, name)
+    _judge_hardware(claims, section, ours, name, day)
+    _judge_executables(claims, section, ours, name, day)
+    found.findings += [one for one in ours.findings if tier_of(one.value) is not Tier.AFFIRMING]
+    findings, lacking = concluded(claims, name)
+    found.findings += findings
+    found.lacking += lacking
 
 
 def _judge_identity(claims: Claims, section: Section, found: _Found, name: str) -> None:

@@ -37,6 +37,21 @@ class Used:
 Detail = str | int | bool
 
 
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What an external verifier concluded of one part.
+
+    Attributes:
+        status: Its tier of the whole part, such as 2 for affirming.
+        vector: The members that say something, by name, such as `hardware`.
+        policies: Ids of the policies it judged by.
+    """
+
+    status: int
+    vector: Mapping[str, int]
+    policies: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Claims:
     """What holds cryptographically at one instant. Genuine is not acceptable: a debug guest has
@@ -60,6 +75,7 @@ class Claims:
         produced_at: When it was made, where it says so and is believed.
         valid_until: When the first of what it rests on ends.
         used: What verification rested on.
+        concluded: By part, where the evidence is the result of an external verifier.
         detail: More that the technology tells; shown, and never judged.
         parts: Evidence that is bound to it, such as that of a GPU.
     """
@@ -80,6 +96,7 @@ class Claims:
     produced_at: datetime | None = None
     valid_until: datetime | None = None
     used: tuple[Used, ...] = ()
+    concluded: Mapping[str, Conclusion] = field(default_factory=dict[str, Conclusion])
     detail: Mapping[str, Detail] = field(default_factory=dict[str, Detail])
     parts: tuple["Claims", ...] = ()
 

@@ -7,6 +7,7 @@
 | `tpm` | `quote`, `signature`, `pcrs`, `public` or `ak_pem` | `ak_path` |
 | `nitro` | `document` | |
 | `arm-cca` | `token` | |
+| `ear` | `token` | |
 
 `pcrs` is a file of `tpm2_quote --pcr`. What a technology does not name is refused: nothing that
 was sent goes unread.
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from gateway.attestation import arm_cca, azure, nitro, sev_snp, tpm
+from gateway.attestation import arm_cca, azure, ear_token, nitro, sev_snp, tpm
 from gateway.attestation.anchors import Anchors
 from gateway.attestation.bundle import EvidenceBundle
 from gateway.attestation.chain import read_certificate, read_crl
@@ -129,6 +130,11 @@ def _arm_cca(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claims:
     return arm_cca.verify_token(token, endorsements=anchors.cca_platforms, at=at)
 
 
+def _ear(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claims:
+    token = ear_token.parse_token(bundle.one("token"))
+    return ear_token.verify_token(token, issuers=anchors.ear_issuers, at=at)
+
+
 _VEK = frozenset({"vek", "chain", "crls"})
 _QUOTE = frozenset({"quote", "signature", "pcrs"})
 VERIFIERS: Mapping[Technology, Row] = {
@@ -137,4 +143,5 @@ VERIFIERS: Mapping[Technology, Row] = {
     Technology.TPM: Row(_tpm, _QUOTE | {"public", "ak_pem"}, frozenset({"ak_path"})),
     Technology.NITRO: Row(_nitro, frozenset({"document"})),
     Technology.ARM_CCA: Row(_arm_cca, frozenset({"token"})),
+    Technology.EAR: Row(_ear, frozenset({"token"})),
 }
