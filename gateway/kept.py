@@ -7,9 +7,12 @@ A record names what it was made with by digest alone. So that it can be made aga
 later, both are on disk before they decide anything. Nothing here is ever changed or removed.
 """
 
+import gzip
+import io
 import os
 import re
 import tarfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +31,7 @@ from gateway.pdp.overlay import lay_over
 FOLDER = "bundles"
 MAX_ARCHIVE = 4 * MAX_CATALOGUE_BYTES  # of all files in one archive
 MAX_FILES = 2000
+_MAX_TAR = MAX_ARCHIVE + 1024 * (MAX_FILES + 20)  # each has a header, and is filled up
 # Of a compiled bundle, what its digest is not over.
 _BESIDE = ("bundle.json", "opa.tar.gz")
 _NAME = re.compile(r"(bundle|catalogue)-([0-9a-f]{64})\.tar\.gz")
@@ -163,18 +167,29 @@ def _path(place: Path, kind: str, digest: str) -> Path:
 
 
 def _archive(path: Path) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    total = 0
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            for entry in archive:
-                total += entry.size
-                data = archive.extractfile(entry) if entry.isfile() else None
-                if data is None or total > MAX_ARCHIVE or len(files) >= MAX_FILES:
-                    raise ConfigurationError(f"{path} is no archive of a bundle or a catalogue")
-                files[entry.name] = data.read()
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        with gzip.open(path) as packed:
+            # Before anything looks into it: a header can be as long as the whole archive.
+            data = packed.read(_MAX_TAR + 1)
+        files = None if len(data) > _MAX_TAR else _unpacked(data)
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: cannot read it: {_words(error)}") from error
+    if files is None:
+        raise ConfigurationError(f"{path} is no archive of a bundle or a catalogue")
+    return files
+
+
+def _unpacked(data: bytes) -> dict[str, bytes] | None:
+    """The files of an archive; None where there is anything in it but a few files."""
+    files: dict[str, bytes] = {}
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+        for entry in archive:
+            # Below 0 it would lead back, to the same entry again and again.
+            within = entry.isreg() and not entry.issparse() and 0 <= entry.size <= len(data)
+            if not within or len(files) >= MAX_FILES or entry.name in files:
+                return None
+            found = archive.extractfile(entry)
+            files[entry.name] = b"" if found is None else found.read()
     return files
 
 

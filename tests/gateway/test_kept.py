@@ -4,6 +4,7 @@ import gzip
 import os
 import stat
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -148,6 +149,23 @@ def hostile(kind: bytes, name: str = "core.json") -> bytes:
     return out.getvalue()
 
 
+def header(name: str, size: int, kind: bytes = b"0") -> bytes:
+    """A header of an archive, which `tarfile` does not write where the size is below 0."""
+    entry = tarfile.TarInfo(name)
+    whole = bytearray(entry.tobuf(tarfile.USTAR_FORMAT))
+    whole[124:136] = size.to_bytes(12, "big", signed=True) if size < 0 else b"%011o\0" % size
+    whole[148:157] = b" " * 8 + kind
+    whole[148:156] = b"%06o\0 " % sum(whole)
+    return bytes(whole)
+
+
+# Each is an archive that made whoever read it take no end, or all memory.
+LEADING_BACK = header("a", 0) + header("b", -512) + bytes(1024)
+NESTED = header("x", 512, b"x") + b"9 a=b\n" + bytes(506)
+LONG = header("x", 50_000_000, b"x") + bytes(50_000_000)
+TWICE = header("a", 0) + header("a", 0) + bytes(1024)
+
+
 DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (lambda p: p.write_bytes(p.read_bytes()[: p.stat().st_size // 2]), "cannot read it"),
     (lambda p: p.write_bytes(b""), "cannot read it"),
@@ -157,6 +175,9 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (lambda p: p.write_bytes(hostile(tarfile.SYMTYPE)), "no archive"),
     (lambda p: p.write_bytes(hostile(tarfile.LNKTYPE)), "no archive"),
     (lambda p: p.write_bytes(hostile(tarfile.FIFOTYPE)), "no archive"),
+    (lambda p: p.write_bytes(gzip.compress(LEADING_BACK)), "no archive"),
+    (lambda p: p.write_bytes(gzip.compress(NESTED * 5000)), "cannot read it"),
+    (lambda p: p.write_bytes(gzip.compress(TWICE)), "no archive"),
 ]
 
 
@@ -167,6 +188,20 @@ def test_a_damaged_bundle_is_refused(
     damage(bundle_file(state))
     with pytest.raises(ConfigurationError, match=words):
         kept_bundle(state, made().digest)
+
+
+def test_no_more_is_unpacked_than_a_bundle_can_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.kept._MAX_TAR", 1_000_000)
+    (tmp_path / "b.tar.gz").write_bytes(gzip.compress(LONG))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConfigurationError, match="no archive"):
+            read_bundle(tmp_path / "b.tar.gz")
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_another_bundle_under_the_name_is_refused(state: Path) -> None:
