@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gateway.identifiers import uuid7
-from gateway.keys import CheckpointKey
+from gateway.keys import CheckpointSigner
 from gateway.ledger import storage
 from gateway.ledger.bodies import Packer
 from gateway.ledger.entry import SALT_SIZE, commit
@@ -54,7 +54,7 @@ def make(folder: Path, entries: int) -> str:
     return state.new_token
 
 
-def _fill(connection: sqlite3.Connection, entries: int, key: CheckpointKey) -> None:
+def _fill(connection: sqlite3.Connection, entries: int, key: CheckpointSigner) -> None:
     packer = Packer()
     tree = GrowingTree.restore(0, lambda _level, _index: b"", [])
     # Before anything that the gateway will log.
