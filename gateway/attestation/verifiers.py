@@ -7,6 +7,7 @@
 | `tpm` | `quote`, `signature`, `pcrs`, `public` or `ak_pem` | `ak_path` |
 | `nitro` | `document` | |
 | `arm-cca` | `token` | |
+| `nvidia-gpu` | `report` | `chain` |
 | `ear` | `token` | |
 
 `pcrs` is a file of `tpm2_quote --pcr`. What a technology does not name is refused: nothing that
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from gateway.attestation import arm_cca, azure, ear_token, nitro, sev_snp, tpm
+from gateway.attestation import arm_cca, azure, ear_token, nitro, nvidia_gpu, sev_snp, tpm
 from gateway.attestation.anchors import Anchors
 from gateway.attestation.bundle import EvidenceBundle
 from gateway.attestation.chain import read_certificate, read_crl
@@ -130,6 +131,14 @@ def _arm_cca(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claims:
     return arm_cca.verify_token(token, endorsements=anchors.cca_platforms, at=at)
 
 
+def _nvidia_gpu(bundle: EvidenceBundle, _: Anchors, at: datetime) -> Claims:
+    return nvidia_gpu.verify_report(
+        nvidia_gpu.parse_report(bundle.one("report")),
+        chain=[read_certificate(der) for der in bundle.endorsement_list("chain")],
+        at=at,
+    )
+
+
 def _ear(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claims:
     token = ear_token.parse_token(bundle.one("token"))
     return ear_token.verify_token(token, issuers=anchors.ear_issuers, at=at)
@@ -143,5 +152,6 @@ VERIFIERS: Mapping[Technology, Row] = {
     Technology.TPM: Row(_tpm, _QUOTE | {"public", "ak_pem"}, frozenset({"ak_path"})),
     Technology.NITRO: Row(_nitro, frozenset({"document"})),
     Technology.ARM_CCA: Row(_arm_cca, frozenset({"token"})),
+    Technology.NVIDIA_GPU: Row(_nvidia_gpu, frozenset({"report"}), frozenset({"chain"})),
     Technology.EAR: Row(_ear, frozenset({"token"})),
 }
