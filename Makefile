@@ -18,12 +18,13 @@ CEDAR := .tools/cedar
 HEY   := .tools/hey
 COSIGN := .tools/cosign
 TLOGCHECK := .tools/tlogcheck
+COSECHECK := .tools/cosecheck
 CEDAR_AGENT := .tools/cedar-agent
 CERBOS      := .tools/cerbos
 # Other policy servers, to be measured beside ours.
 PEERS := $(CEDAR_AGENT).$(CEDAR_AGENT_VERSION) $(CERBOS).$(CERBOS_VERSION)
 # Other people's tools, which must accept what we emit; only tests ask them.
-TOOLS := $(REGAL).$(REGAL_VERSION) $(CEDAR).$(CEDAR_VERSION) $(COSIGN).$(COSIGN_VERSION) $(TLOGCHECK)
+TOOLS := $(REGAL).$(REGAL_VERSION) $(CEDAR).$(CEDAR_VERSION) $(COSIGN).$(COSIGN_VERSION) $(TLOGCHECK) $(COSECHECK)
 # How many histories `make faults` tries of each fault.
 SEEDS ?= 10
 # What `make bench` is told besides, as in BENCH="--only rules --seconds 5".
@@ -40,6 +41,7 @@ export CHARTER_REGAL := $(CURDIR)/$(REGAL)
 export CHARTER_CEDAR := $(CURDIR)/$(CEDAR)
 export CHARTER_COSIGN := $(CURDIR)/$(COSIGN)
 export CHARTER_TLOGCHECK := $(CURDIR)/$(TLOGCHECK)
+export CHARTER_COSECHECK := $(CURDIR)/$(COSECHECK)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
@@ -118,6 +120,9 @@ $(COSIGN).$(COSIGN_VERSION):
 
 $(TLOGCHECK): $(wildcard tests/tools/tlogcheck/*)
 	cd tests/tools/tlogcheck && go build -ldflags '-s -w' -o $(CURDIR)/$@ .
+
+$(COSECHECK): $(wildcard tests/tools/cosecheck/*)
+	cd tests/tools/cosecheck && go build -ldflags '-s -w' -o $(CURDIR)/$@ .
 
 $(HEY).$(HEY_VERSION):
 	GOBIN=$(CURDIR)/.tools go install github.com/rakyll/hey@v$(HEY_VERSION)

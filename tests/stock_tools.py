@@ -1,5 +1,5 @@
-"""Other people's tools for tests: Regal, the official Cedar command line, cosign, and a
-reader of logs made of the packages of Go's checksum database.
+"""Other people's tools for tests: Regal, the official Cedar command line, cosign, a reader of
+logs made of the packages of Go's checksum database, and one of COSE made of veraison/go-cose.
 
 A binary is what `CHARTER_REGAL`, `CHARTER_CEDAR` and so on name, else the one in `.tools`. Without
 one the test is skipped and says so, but fails where `CI` is set: there nobody would read
@@ -38,6 +38,11 @@ def cosign(*arguments: str, files: Mapping[str, bytes]) -> subprocess.CompletedP
 def tlogcheck(*arguments: str, files: Mapping[str, bytes]) -> subprocess.CompletedProcess[str]:
     """`tests/tools/tlogcheck` with arguments, in a folder that holds the files."""
     return _run("tlogcheck", arguments, files)
+
+
+def cosecheck(*arguments: str, files: Mapping[str, bytes]) -> subprocess.CompletedProcess[str]:
+    """`tests/tools/cosecheck` with arguments, in a folder that holds the files."""
+    return _run("cosecheck", arguments, files)
 
 
 def cedar_format(text: str) -> str:

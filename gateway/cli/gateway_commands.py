@@ -335,6 +335,37 @@ def _pack(args: Namespace) -> int:
     return pack(args)
 
 
+def _receipt_arguments(parser: ArgumentParser) -> None:
+    from gateway.cli.key_options import add_custody
+    from gateway.cli.settings import take_over
+
+    parser.add_argument("answer", type=Path, help="JSON file with an answer of this gateway")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", required=True, help="file to write, a new one"
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings of `charter serve`, which say where its keys are (default: the variable "
+        "CHARTER_CONFIG)",
+    )
+    options.add_state(parser)
+    add_custody(parser)
+    take_over(parser)
+
+
+def _receipt(args: Namespace) -> int:
+    from gateway.cli.receipt import receipt
+
+    return receipt(args)
+
+
+_RECEIPT_DETAILS = """\
+Writes a COSE_Sign1 with a receipt of RFC 9942, which `charter verify` and tools of COSE check.
+The answer is verified first. The receipt is signed by a key of its own, made at first use."""
+
+
 COMMANDS = (
     Command("decide", "put one question", _decide_arguments, _decide, _DECIDE_DETAILS),
     Command("serve", "run the gateway", _serve_arguments, _serve, _SERVE_DETAILS),
@@ -353,4 +384,11 @@ COMMANDS = (
         _VERIFY_DETAILS,
     ),
     Command("pack", "pack answers into one file of evidence", _pack_arguments, _pack),
+    Command(
+        "receipt",
+        "write an answer as a signed statement of COSE with a receipt",
+        _receipt_arguments,
+        _receipt,
+        _RECEIPT_DETAILS,
+    ),
 )

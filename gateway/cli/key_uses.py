@@ -8,6 +8,7 @@ from typing import Any, cast
 from cryptography.x509 import load_pem_x509_certificates
 
 from gateway import release
+from gateway.cli.witnessing import Witnessing
 from gateway.errors import ConfigurationError, KeyMalformedError
 from gateway.keys.overlap import alongside
 from gateway.keys.purposes import (
@@ -28,7 +29,7 @@ def check_purposes(args: Namespace, state: State) -> None:
     Raises:
         KeyPurposeError: It names both.
     """
-    bind([*_own(state), *_told(state.trust()), *_authors(args), *_tls(args)])
+    bind([*_own(state), *_told(state.trust()), *_policy(args), *_authors(args), *_tls(args)])
 
 
 def _own(state: State) -> Iterator[Use]:
@@ -42,6 +43,8 @@ def _told(trust: Mapping[str, Any]) -> Iterator[Use]:
     """Keys of before, and of witnesses."""
     for one in trust["decision_keys"]:
         yield Use(str(one["keyid"]), Purpose.DECISION, "a decision key of trust.json")
+    for one in trust.get("receipt_keys", ()):
+        yield Use(str(one["keyid"]), Purpose.RECEIPT, "a receipt key of trust.json")
     try:
         witnesses = cast("Mapping[str, Any]", trust.get("witnesses") or {})
         keys = [WitnessPublicKey.from_vkey(str(one)) for one in witnesses.get("vkeys", ())]
@@ -49,6 +52,13 @@ def _told(trust: Mapping[str, Any]) -> Iterator[Use]:
         raise ConfigurationError(f"trust.json names no witnesses that can be: {error}") from error
     for key in keys:
         yield Use(fingerprint_of_vkey(key.vkey), Purpose.COSIGNATURE, f"the witness {key.name}")
+
+
+def _policy(args: Namespace) -> Iterator[Use]:
+    witnessing = Witnessing.of(args)
+    for one in () if witnessing is None else witnessing.policy.witnesses.values():
+        where = f"the witness {one.key.name} of {args.witness_policy}"
+        yield Use(fingerprint_of_vkey(one.key.vkey), Purpose.COSIGNATURE, where)
 
 
 def _authors(args: Namespace) -> Iterator[Use]:

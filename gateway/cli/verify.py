@@ -29,6 +29,7 @@ from gateway.verify import (
 )
 from gateway.verify.erased import verify_answer
 from gateway.verify.refused import CannotTellError
+from gateway.verify.transparent import FIRST_BYTE, verify_statement
 
 
 def verify(args: Namespace) -> int:
@@ -41,7 +42,9 @@ def verify(args: Namespace) -> int:
     except TrustError as error:
         raise ConfigurationError(f"{args.trust}: {error}") from error
     try:
-        if request is None:
+        if answer_file.startswith(FIRST_BYTE):
+            verified = verify_statement(answer_file, trust, expect_request=request)
+        elif request is None:
             verified = verify_answer(read_answer(answer_file), trust)
         else:
             verified = verify_answer(read_answer(answer_file), trust, expect_request=request)

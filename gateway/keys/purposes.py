@@ -23,6 +23,7 @@ class Purpose(Enum):
     COSIGNATURE = "cosignature"
     RELEASE = "release"
     TLS = "tls"
+    RECEIPT = "receipt"
 
 
 @dataclass(frozen=True, slots=True)

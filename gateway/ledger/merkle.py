@@ -116,9 +116,24 @@ def verify_inclusion(
     Raises:
         InclusionProofError: No such index, a path of another length, or another root.
     """
+    if len(root) != HASH_SIZE:
+        raise InclusionProofError("a hash has not 32 bytes", index=index, tree_size=tree_size)
+    calculated = inclusion_root(index=index, tree_size=tree_size, leaf=leaf, path=path)
+    if calculated != root:
+        raise InclusionRootError(
+            index=index, tree_size=tree_size, expected=root, calculated=calculated
+        )
+
+
+def inclusion_root(*, index: int, tree_size: int, leaf: bytes, path: Sequence[bytes]) -> bytes:
+    """The root of the tree in which `leaf` is at `index`, where the path is right.
+
+    Raises:
+        InclusionProofError: No such index, or a path of another length.
+    """
     if not 0 <= index < tree_size:
         raise InclusionProofError("no such entry", index=index, tree_size=tree_size)
-    if any(len(node) != HASH_SIZE for node in (leaf, root, *path)):
+    if any(len(node) != HASH_SIZE for node in (leaf, *path)):
         raise InclusionProofError("a hash has not 32 bytes", index=index, tree_size=tree_size)
     expected = _path_length(index, tree_size)
     if len(path) != expected:
@@ -133,10 +148,7 @@ def verify_inclusion(
         else:
             calculated = node_hash(calculated, sibling)
         here, last = here >> 1, last >> 1
-    if calculated != root:
-        raise InclusionRootError(
-            index=index, tree_size=tree_size, expected=root, calculated=calculated
-        )
+    return calculated
 
 
 def _path_length(index: int, size: int) -> int:
@@ -156,11 +168,27 @@ def verify_consistency(
     Raises:
         ConsistencyProofError: Impossible sizes, a path of another length, or another root.
     """
+    if len(new_root) != HASH_SIZE:
+        raise ConsistencyProofError("a hash has not 32 bytes", old_size=old_size, new_size=new_size)
+    new = consistency_root(old_size=old_size, new_size=new_size, old_root=old_root, path=path)
+    if new != new_root:
+        raise ConsistencyRootError(
+            "new", old_size=old_size, new_size=new_size, expected=new_root, calculated=new
+        )
 
+
+def consistency_root(
+    *, old_size: int, new_size: int, old_root: bytes, path: Sequence[bytes]
+) -> bytes:
+    """The root of the newer tree that extends the older one, where the path is right.
+
+    Raises:
+        ConsistencyProofError: As `verify_consistency`, but for the newer root.
+    """
     sizes = {"old_size": old_size, "new_size": new_size}
     if not 0 < old_size <= new_size:
         raise ConsistencySizesError("no such sizes", **sizes)
-    if any(len(node) != HASH_SIZE for node in (old_root, new_root, *path)):
+    if any(len(node) != HASH_SIZE for node in (old_root, *path)):
         raise ConsistencyProofError("a hash has not 32 bytes", **sizes)
     level = _trailing_zeros(old_size)
     index, last = (old_size >> level) - 1, (new_size - 1) >> level
@@ -173,9 +201,9 @@ def verify_consistency(
         needed = len(path) + expected - len(nodes)
         raise ConsistencyPathError(f"expected {needed} hashes, found {len(path)}", **sizes)
     old, new = _roots(nodes, index, last)
-    for which, root, calculated in (("old", old_root, old), ("new", new_root, new)):
-        if calculated != root:
-            raise ConsistencyRootError(which, **sizes, expected=root, calculated=calculated)
+    if old != old_root:
+        raise ConsistencyRootError("old", **sizes, expected=old_root, calculated=old)
+    return new
 
 
 def _roots(nodes: Sequence[bytes], here: int, last: int) -> tuple[bytes, bytes]:

@@ -10,7 +10,7 @@ Not checked here: whether the decision follows from its facts (`dsl.evaluate` do
 and whether the checkpoint continues an earlier one (`check_extends` does that).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
@@ -135,11 +135,51 @@ def verify_decision(
         LedgerError: The log does not hold it.
             Either has the stable word for what is wrong in `reason`.
     """
-    record, proof = answer.get("record"), answer.get("proof")
-    if not isinstance(record, dict) or not isinstance(proof, str):
+    proof = answer.get("proof")
+    if not isinstance(answer.get("record"), dict) or not isinstance(proof, str):
         raise AnswerMalformedError("the answer carries no record and proof")
+    verified = verify_record(answer, trust, lambda body: _find_place(body, proof, trust), at=at)
+    check_expected(verified, expect_id, expect_request, expect_bundle)
+    return verified
+
+
+def check_expected(
+    verified: VerifiedDecision,
+    expect_id: str | None,
+    expect_request: object = None,
+    expect_bundle: str | None = None,
+) -> None:
+    """That it is the decision, of the request and under the bundle, that was asked for."""
+    if expect_id is not None and expect_id != verified.id:
+        raise DecisionMismatchError(what="decision", expected=expect_id, found=verified.id)
+    found = str(verified.predicate.get("bundle"))
+    if expect_bundle is not None and expect_bundle != found:
+        raise BundleMismatchError(what="bundle", expected=expect_bundle, found=found)
+    if expect_request is not None:
+        _check_request(expect_request, verified.request_digest)
+
+
+Place = tuple[VerifiedProof, Mapping[str, int]]
+"""Where an entry is, and when witnesses signed that."""
+
+
+def verify_record(
+    answer: Mapping[str, object],
+    trust: Trust,
+    find_place: Callable[[bytes], Place],
+    *,
+    at: datetime | None,
+) -> VerifiedDecision:
+    """Check the record of an answer and what surrounds it, wherever its place is told.
+
+    Args:
+        find_place: Of the body that was logged; raises where no trusted log holds it.
+
+    Raises:
+        RecordError, LedgerError: As `verify_decision`.
+    """
     # 1, 2: parsed only once the signature held, and from the bytes that were signed.
-    envelope = read_envelope(cast("object", record))
+    envelope = read_envelope(answer.get("record"))
     signed = verify_envelope(
         envelope,
         trust.decision_keys,
@@ -148,18 +188,11 @@ def verify_decision(
     )
     statement = read_statement(signed.payload)
     # 3: the envelope has one JSON form, so this is the very body that was logged.
-    place, cosigned = _find_place(envelope.to_bytes(), proof, trust)
+    place, cosigned = find_place(envelope.to_bytes())
     # 4, 5
     _check_surroundings(answer, statement.predicate)
     decision_id, decision = _read_predicate(statement.predicate)
     _check_times(statement.predicate, signed, trust, at)
-    if expect_id is not None and expect_id != decision_id:
-        raise DecisionMismatchError(what="decision", expected=expect_id, found=decision_id)
-    found = str(statement.predicate.get("bundle"))
-    if expect_bundle is not None and expect_bundle != found:
-        raise BundleMismatchError(what="bundle", expected=expect_bundle, found=found)
-    if expect_request is not None:
-        _check_request(expect_request, statement.request_digest)
     return VerifiedDecision(
         id=decision_id,
         decision=decision,
@@ -174,7 +207,7 @@ def verify_decision(
     )
 
 
-def _find_place(body: bytes, proof: str, trust: Trust) -> tuple[VerifiedProof, Mapping[str, int]]:
+def _find_place(body: bytes, proof: str, trust: Trust) -> Place:
     """Where a trusted log holds the body, and when witnesses cosigned that."""
     checkpoint = parse_proof(proof).checkpoint
     stated = checkpoint.partition("\n")[0]

@@ -32,6 +32,7 @@ from gateway.verify.refused import (
     TimestampError,
     TimestampUntrustedError,
 )
+from gateway.verify.transparent import FIRST_BYTE, verify_statement
 from gateway.verify.trust import Trust
 
 EVIDENCE_FORMAT = "charter-evidence/v1"
@@ -46,12 +47,14 @@ def _no_paths() -> Paths:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What was exported, in its parts; nothing is verified. `answers` are by the id under
-    which they are listed, or by nothing where a file is one answer."""
+    which they are listed, or by nothing where a file is one answer; `statement` is one decision
+    in COSE instead."""
 
     answers: Mapping[str | None, Mapping[str, object]]
     checkpoint: bytes | None = None
     paths: Paths = field(default_factory=_no_paths)
     timestamp: bytes | None = None
+    statement: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,14 @@ class VerifiedEvidence:
 
 
 def read_evidence(data: bytes) -> Evidence:
-    """Read an archive, or the JSON text of one answer.
+    """Read an archive, the JSON text of one answer, or a statement in COSE.
 
     Raises:
         EvidenceError: Neither; see `read_archive`.
         AnswerMalformedError: An answer is not strict JSON, or too large.
     """
+    if data.startswith(FIRST_BYTE):
+        return Evidence({}, statement=data)
     if not data.startswith(b"PK"):
         return Evidence({None: read_answer(data)})
     files = archive.read_archive(data)
@@ -191,6 +196,8 @@ def verify_evidence(
         verify_answer(answer, trust, at=at, expect_id=_expected(listed, answer, expect_id))
         for listed, answer in evidence.answers.items()
     )
+    if evidence.statement is not None:
+        verified += (verify_statement(evidence.statement, trust, at=at, expect_id=expect_id),)
     if expect_id is not None and all(one.id != expect_id for one in verified):
         raise DecisionAbsentError(f"there is no decision {expect_id[:200]!r}")
     _check_request([one for one in verified if expect_id in (None, one.id)], expect_request)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
-from gateway.keys import CheckpointPublicKey
+from gateway.keys import CheckpointPublicKey, DecisionPublicKey
 from gateway.ledger.cosignature import WitnessPublicKey
 from gateway.record.canonical import Json
 
@@ -41,6 +41,19 @@ class Timestampers:
         return value if self.policy is None else {**value, "policy": self.policy}
 
 
+@dataclass(frozen=True, slots=True)
+class ReceiptKey:
+    """A key that signs receipts of the log `origin`, and when it counts."""
+
+    origin: str
+    key: DecisionPublicKey
+    period: Period = field(default_factory=Period)
+
+    def to_json(self) -> dict[str, Json]:
+        named = {"origin": self.origin, "keyid": self.key.key_id, "pem": self.key.pem}
+        return {**named, **self.period.to_json()}
+
+
 def _no_periods() -> Mapping[str, Period]:
     return MappingProxyType({})
 
@@ -62,6 +75,7 @@ class Terms:
     witnesses: tuple[WitnessPublicKey, ...] = ()
     rules: Mapping[str, Period] = field(default_factory=_no_periods)
     timestamps: Timestampers | None = None
+    receipt_keys: tuple[ReceiptKey, ...] = ()
 
     def _last_size(self, key: CheckpointPublicKey) -> dict[str, Json]:
         size = self.last_sizes.get(key.vkey)
@@ -83,4 +97,6 @@ class Terms:
             value["rules"] = [{"digest": one, **p.to_json()} for one, p in self.rules.items()]
         if self.timestamps is not None:
             value["timestamps"] = self.timestamps.to_json()
+        if self.receipt_keys:
+            value["receipt_keys"] = [one.to_json() for one in self.receipt_keys]
         return value

@@ -11,18 +11,20 @@ Version 2 may say more, each member on its own:
      "threshold"?: 1,                                    decision keys that must have signed
      "witnesses"?: {"quorum": 1, "vkeys": ["..."]},      who must have cosigned
      "rules"?: [{"digest", "from"?, "until"?}],          bundles that may have decided
+     "receipt_keys"?: [{"origin", "keyid", "pem", "from"?, "until"?}],   keys of COSE receipts
      "timestamps"?: {"roots": [pem], "signers"?: [pem], "policy"?, "required"?: false}}
 
 `from` is the first instant and `until` the first one after, in RFC 3339. No checkpoint that is
 larger than `last_size` is believed from that key.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from gateway.errors import JsonError, KeyMalformedError, TrustError
 from gateway.keys import CheckpointPublicKey, DecisionPublicKey
+from gateway.keys.purposes import raw_of_vkey
 from gateway.ledger.cosignature import WitnessPublicKey
 from gateway.record.canonical import Json, load_strict
 from gateway.verify.instant import parse_instant
@@ -32,13 +34,13 @@ from gateway.verify.refused import (
     TrustKeyRefusedError,
     TrustKeyTwiceError,
 )
-from gateway.verify.terms import Period, Terms, Timestampers
+from gateway.verify.terms import Period, ReceiptKey, Terms, Timestampers
 
 TRUST_FORMAT = "charter-trust/v1"
 TRUST_FORMAT_2 = "charter-trust/v2"
 MAX_TRUST = 256 * 1024
 _NEEDED = {"format", "log", "decision_keys"}
-_FURTHER = {"further_logs", "threshold", "witnesses", "rules", "timestamps"}
+_FURTHER = {"further_logs", "threshold", "witnesses", "rules", "timestamps", "receipt_keys"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ class Trust:
         try:
             origin, log_key = _log(file["log"])
             keys, periods = _decision_keys(file["decision_keys"], later)
-            return Trust(origin, log_key, keys, _terms(file, periods))
+            terms = replace(_terms(file, periods), receipt_keys=_receipt_keys(file, keys))
+            return Trust(origin, log_key, keys, terms)
         except KeyMalformedError as error:
             raise TrustKeyRefusedError(f"a key of the trust file is refused: {error}") from error
 
@@ -118,13 +121,7 @@ def _decision_keys(
     for element in _list(value, "decision_keys"):
         further = {"from", "until"} if later else set[str]()
         entry = _members(element, "a decision key", {"keyid", "pem"}, further)
-        key = DecisionPublicKey.from_pem(_text(entry["pem"], "pem"))
-        if entry["keyid"] in keys:
-            raise TrustKeyTwiceError(f"decision key {entry['keyid']} is listed twice")
-        if entry["keyid"] != key.key_id:
-            raise TrustKeyRefusedError(
-                f"a decision key is named {entry['keyid']!r}, but is {key.key_id}"
-            )
+        key = _key(entry, keys, "decision")
         keys[key.key_id] = key
         period = _period_of(entry)
         if period != Period():
@@ -132,6 +129,27 @@ def _decision_keys(
     if not keys:
         raise TrustEmptyError("decision_keys lists no key")
     return MappingProxyType(keys), MappingProxyType(periods)
+
+
+def _key(entry: Mapping[str, Json], listed: Container[object], kind: str) -> DecisionPublicKey:
+    key = DecisionPublicKey.from_pem(_text(entry["pem"], "pem"))
+    if entry["keyid"] in listed:
+        raise TrustKeyTwiceError(f"{kind} key {entry['keyid']} is listed twice")
+    if entry["keyid"] != key.key_id:
+        raise TrustKeyRefusedError(f"a {kind} key is named {entry['keyid']!r}, but is {key.key_id}")
+    return key
+
+
+def _receipt_keys(file: Mapping[str, Json], decision: Container[str]) -> tuple[ReceiptKey, ...]:
+    keys: dict[str, ReceiptKey] = {}
+    for element in _list(file.get("receipt_keys", []), "receipt_keys"):
+        entry = _members(element, "a receipt key", {"origin", "keyid", "pem"}, {"from", "until"})
+        key = _key(entry, keys, "receipt")
+        if key.key_id in decision:
+            raise TrustKeyTwiceError(f"key {key.key_id} is for decisions and for receipts")
+        origin = _text(entry["origin"], "origin")
+        keys[key.key_id] = ReceiptKey(origin, key, _period_of(entry))
+    return tuple(keys.values())
 
 
 def _terms(file: Mapping[str, Json], periods: Mapping[str, Period]) -> Terms:
@@ -152,6 +170,8 @@ def _terms(file: Mapping[str, Json], periods: Mapping[str, Period]) -> Terms:
     vkeys = [_log(file["log"])[1].vkey, *(key.vkey for _, key in logs)]
     if len(set(vkeys)) != len(vkeys):
         raise TrustKeyTwiceError("a key of a log is listed twice")
+    if {raw_of_vkey(one) for one in vkeys} & {raw_of_vkey(key.vkey) for key in witnesses}:
+        raise TrustKeyTwiceError("a key is that of a log and of a witness")
     return Terms(
         periods=periods,
         further_logs=logs,
@@ -188,7 +208,8 @@ def _witnesses(value: Json) -> tuple[int, tuple[WitnessPublicKey, ...]]:
     entry = _members(value, "witnesses", {"quorum", "vkeys"})
     vkeys = _list(entry["vkeys"], "vkeys")
     keys = tuple(WitnessPublicKey.from_vkey(_text(one, "a vkey")) for one in vkeys)
-    if len({key.vkey for key in keys}) != len(keys):
+    # The keys themselves: under two names one would count twice.
+    if len({raw_of_vkey(key.vkey) for key in keys}) != len(keys):
         raise TrustKeyTwiceError("a witness is listed twice")
     quorum = entry["quorum"]
     if type(quorum) is not int or not 0 <= quorum <= len(keys):

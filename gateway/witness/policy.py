@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gateway.errors import KeyMalformedError
 from gateway.keys import CheckpointPublicKey
+from gateway.keys.purposes import raw_of_vkey
 from gateway.ledger.cosignature import WitnessPublicKey
 from gateway.witness.errors import PolicyError
 
@@ -112,7 +113,7 @@ class _Reader:
         self.groups: dict[str, Group] = {}
         self.quorums: list[str] = []
         self._used: set[str] = set()
-        self._raw: set[str] = set()
+        self._raw: set[bytes] = set()
         takes = {
             "log": self._log,
             "witness": self._witness,
@@ -189,8 +190,9 @@ class _Reader:
             raise PolicyError(f"`{_shown(name)}` is not defined on a line above")
 
     def _once(self, vkey: str) -> None:
-        # The key itself, whatever its name and id: it would count twice. Base64 has a plus too.
-        raw = vkey.split("+", 2)[2]
+        # The key itself, whatever its name, id and type: it would count twice, or the log would
+        # be its own witness.
+        raw = raw_of_vkey(vkey)
         if raw in self._raw:
             raise PolicyError("this key is listed already")
         self._raw.add(raw)

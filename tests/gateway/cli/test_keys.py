@@ -288,6 +288,24 @@ def test_a_key_with_two_purposes_is_not_started_with(state: Path, tmp_path: Path
         check_purposes(Namespace(), open_state(state))
 
 
+def test_the_key_of_the_log_is_no_witness_of_its_policy(state: Path, tmp_path: Path) -> None:
+    log = load_pem_private_key((state / "checkpoint.key").read_bytes(), None)
+    assert isinstance(log, ed25519.Ed25519PrivateKey)
+    witness = WitnessPublicKey.of("w.example", log.public_key().public_bytes_raw())
+    policy = tmp_path / "policy"
+    policy.write_text(f"witness w {witness.vkey} https://w.example/\nquorum w\n")
+    settings: dict[str, object] = {
+        "witness_mode": "background",
+        "witness_policy": policy,
+        "witness_interval": 10,
+        "witness_ms": 1000,
+        "witness_ca": None,
+        "witness_networks": [],
+    }
+    with pytest.raises(KeyPurposeError, match=r"checkpoint .* and cosignature .*policy"):
+        check_purposes(Namespace(**settings), open_state(state))
+
+
 @pytest.mark.parametrize("witnesses", ["x", 1, {"vkeys": 1}, {"vkeys": ["x"]}, {"vkeys": [None]}])
 def test_witnesses_that_cannot_be_are_refused(state: Path, witnesses: object) -> None:
     write(state, {**open_state(state).trust(), "witnesses": witnesses})

@@ -24,6 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from gateway.keys import CheckpointKey, DecisionKey
 from gateway.ledger.checkpoint import Checkpoint, sign_checkpoint
 from gateway.record.envelope import EnvelopeSignature
+from tests.gateway.verify import statements
 from tests.gateway.verify.fresh import AT, Case, Fresh, bare, flip, lines_changed
 from tests.gateway.verify.tsa import Issued, issue
 from tests.gateway.world import question
@@ -246,6 +247,7 @@ TOMBSTONES: dict[str, Mutation] = {
 }
 
 BAD: dict[str, Mutation] = {
+    **statements.BAD,
     **TOMBSTONES,
     "M-01 one bit of the signature": (signed(flip), "signature-invalid"),
     "M-02 signed by another valid key": (
@@ -627,6 +629,7 @@ BAD: dict[str, Mutation] = {
 
 
 CANNOT_TELL: dict[str, Mutation] = {
+    **statements.CANNOT_TELL,
     "a decision that was erased": (lambda f: Case(f.tombstone(), f.trust()), "erased"),
     "a decision that was erased, where rules are listed": (
         lambda f: Case(
@@ -678,6 +681,7 @@ CANNOT_TELL: dict[str, Mutation] = {
 }
 
 GOOD: dict[str, Callable[[Fresh], Case]] = {
+    **statements.GOOD,
     "as it was exported": lambda f: f.case(),
     "one answer alone": lambda f: Case(bare(f.permit), f.trust()),
     "the decision that was asked for, of its request": lambda f: f.case(

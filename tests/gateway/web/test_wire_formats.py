@@ -14,15 +14,17 @@ import pytest
 
 from dsl.core import FactType, Kind, Origin
 from dsl.facts import MAX_ELEMENTS, fit, wire_value
-from gateway import callers, service, verify
+from gateway import callers, cbor, service, verify
 from gateway.callers import TokenFile
 from gateway.cli import settings
+from gateway.keys import CheckpointKey, DecisionKey
 from gateway.ledger.proof import parse_proof
 from gateway.pdp import catalogue
 from gateway.pdp.engine_reference import ReferenceEngine
 from gateway.pdp.normalise import Normaliser
 from gateway.pdp.request import DecisionRequest
 from gateway.pdp.rows import Row
+from gateway.receipts.make import make_statement
 from gateway.record import canonical
 from gateway.verify.evidence import Evidence, write_evidence
 from gateway.web import connections, limits, protocol
@@ -71,17 +73,27 @@ def refused(world: World) -> dict[str, Any]:
 
 def test_every_section_has_its_example() -> None:
     headings = ["Request", "Answer", "Batch", "AuthZEN", "Record", "Proof", "Trust file"]
-    headings += ["Evidence", "Token file", "Settings file", "Catalogue file", "Bundle"]
+    headings += [
+        "Evidence",
+        "Statement of COSE",
+        "Token file",
+        "Settings file",
+        "Catalogue file",
+        "Bundle",
+    ]
     assert re.findall(r"^## (.*)$", PAGE, re.M) == headings
     assert [len(blocks(heading)) for heading in headings] == [
-        1, 3, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1,
+        1, 3, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1,
     ]  # fmt: skip
 
 
 def test_what_a_trust_file_may_say_besides_is_read_and_written_again() -> None:
     first, more = (json.loads(block) for block in blocks("Trust file"))
-    more["further_logs"] = [first["log"]]
+    another = CheckpointKey.generate("ledger.example/2027").public
+    more["further_logs"] = [{"origin": another.name, "vkey": another.vkey}]
     whole_file = {**first, **more}
+    (receipt_key,) = whole_file["receipt_keys"]
+    receipt_key.update(listed(DecisionKey.generate()))
     # Keys of witnesses and certificates of authorities are too long for the page.
     assert whole_file.pop("witnesses").keys() == {"quorum", "vkeys"}
     assert whole_file.pop("timestamps").keys() == {"roots", "signers", "policy", "required"}
@@ -97,6 +109,57 @@ def test_the_listing_of_evidence_is_one_that_is_read(refused: dict[str, Any]) ->
     (one,) = listing["decisions"]
     with ZipFile(BytesIO(write_evidence(Evidence({one: refused})))) as packed:
         assert json.loads(packed.read("evidence.json")) == listing
+
+
+def listed(key: DecisionKey) -> dict[str, str]:
+    return {"keyid": key.key_id, "pem": key.public.pem}
+
+
+def written(value: Any, indent: int = 0, label: Any = None) -> str:
+    """In the diagnostic notation, byte strings left out but those that hold CBOR."""
+    if isinstance(value, bytes):
+        if label not in (394, 396, "protected"):
+            return "h'…'"
+        return f"<< {written(cbor.loads(value), indent)} >>"
+    if isinstance(value, cbor.Tagged):
+        protected, *others = cast("list[Any]", value.value)
+        parts = [written(protected, indent + 2, "protected")]
+        parts += [written(one, indent + 2) for one in others]
+        space = "\n" + " " * (indent + 2)
+        return f"18([{space}{f',{space}'.join(parts)}])"
+    space = ",\n" + " " * (indent + 2)
+    if isinstance(value, dict):
+        members = cast("dict[Any, Any]", value)
+        rows = (
+            f"{json.dumps(k)}: {written(v, indent + 2, label if k == -1 else k)}"
+            for k, v in members.items()
+        )
+        return "{" + space.join(rows) + "}"
+    if isinstance(value, list):
+        elements = cast("list[Any]", value)
+        return "[" + space.join(written(one, indent, label) for one in elements) + "]"
+    return json.dumps(value)
+
+
+def test_the_statement_of_cose_is_one_that_is_made(tmp_path: Path) -> None:
+    key = DecisionKey.generate()
+    with World(tmp_path) as world:
+        world.decide()
+        answer = world.decide()
+        trust = world.trust.to_json()
+        trust.update(format="charter-trust/v2")
+        trust["receipt_keys"] = [{"origin": world.trust.origin, **listed(key)}]
+        statement = make_statement(
+            answer,
+            verify.Trust.from_json(json.dumps(trust).encode()),
+            decision=world.decision_key,
+            receipt=key,
+            now=NOW,
+        )
+    example = blocks("Statement of COSE")[0].strip()
+    assert example == written(cbor.loads(statement)).replace(
+        answer["id"], "019abe1c-2400-7000-8000-000000000001"
+    )
 
 
 def test_the_request_is_one_of_the_installed_pack() -> None:

@@ -71,6 +71,15 @@ def test_addresses_are_kept_and_need_not_be_there() -> None:
     assert policy("quorum none").witnesses["X1"].url is None
 
 
+def test_the_key_of_a_log_is_no_witness_whatever_its_name() -> None:
+    key = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    log, witness = CheckpointPublicKey.of("l.example", key), WitnessPublicKey.of("w.example", key)
+    lines = [f"log {log.vkey}\n", f"witness w {witness.vkey}\n"]
+    for order in (lines, lines[::-1]):
+        with pytest.raises(PolicyError, match="this key is listed already"):
+            parse_policy(f"{''.join(order)}quorum none\n".encode())
+
+
 def test_names_are_octets() -> None:
     vkeys = [key.vkey.encode() for key in KEYS.values()]
     data = b"witness K %s\nwitness \xe2\x84\xaa %s\nwitness \xff\xfe %s\n" % tuple(vkeys[:3])
