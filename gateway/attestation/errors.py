@@ -76,6 +76,12 @@ class EvidenceTcbError(EvidenceError):
     reason = "evidence-tcb"
 
 
+class EvidenceDisputedError(EvidenceError):
+    """Two verifiers do not agree about it."""
+
+    reason = "evidence-disputed"
+
+
 class EvidenceIncompleteError(EvidenceError):
     """An endorsement, a key, a list or a statement is lacking that would tell."""
 
