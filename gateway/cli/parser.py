@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from gateway.cli import (
     attest_commands,
+    corim_commands,
     exit_codes,
     gateway_commands,
     keys_commands,
@@ -25,6 +26,7 @@ COMMANDS: tuple[Command, ...] = (
     *policy_commands.COMMANDS,
     *gateway_commands.COMMANDS,
     *attest_commands.COMMANDS,
+    *corim_commands.COMMANDS,
     *keys_commands.COMMANDS,
     *ledger_commands.COMMANDS,
     *release_commands.COMMANDS,
