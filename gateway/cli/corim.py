@@ -1,4 +1,4 @@
-"""`charter import-corim`: reference values of a maker as rows of an appraisal policy, printed for
+"""`charter corim`: reference values of a maker as rows of an appraisal policy, printed for
 the operator to review and put there."""
 
 import json

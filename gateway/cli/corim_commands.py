@@ -1,4 +1,4 @@
-"""`charter import-corim` and its arguments; no logic."""
+"""`charter corim` and its arguments; no logic."""
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
@@ -70,7 +70,7 @@ def _import(args: Namespace) -> int:
 
 COMMANDS = (
     Command(
-        "import-corim",
+        "corim",
         "turn a maker's reference values into rows of a policy",
         _arguments,
         _import,

@@ -1,4 +1,4 @@
-"""`charter import-corim` as its user runs it."""
+"""`charter corim` as its user runs it."""
 
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def run(folder: Path, made: Made, *more: str, signer: Any = KEY) -> Ran:
         pem = signer.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         (folder / "maker.pem").write_bytes(pem)
         chosen = ["--signer", str(folder / "maker.pem")]
-    ran = here("import-corim", str(folder / "file.corim"), "--at", AT.isoformat(), *chosen, *more)
+    ran = here("corim", str(folder / "file.corim"), "--at", AT.isoformat(), *chosen, *more)
     ran.check_clean()
     return ran
 
@@ -162,12 +162,10 @@ def test_files_that_are_none_are_told_in_one_line(tmp_path: Path) -> None:
     assert (bad.code, bad.out) == (2, "")
     assert "cut off" in bad.line
     (tmp_path / "maker.pem").write_text("x")
-    key = here(
-        "import-corim", str(tmp_path / "file.corim"), "--signer", str(tmp_path / "maker.pem")
-    )
+    key = here("corim", str(tmp_path / "file.corim"), "--signer", str(tmp_path / "maker.pem"))
     assert (key.code, "no public key in PEM" in key.line) == (1, True)
-    assert here("import-corim", str(tmp_path / "none")).code == 1
-    assert here("import-corim", str(tmp_path / "file.corim"), "--at", "noon").code == 1
+    assert here("corim", str(tmp_path / "none")).code == 1
+    assert here("corim", str(tmp_path / "file.corim"), "--at", "noon").code == 1
 
 
 def test_a_key_that_cannot_sign_one_is_told(tmp_path: Path) -> None:
