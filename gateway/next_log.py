@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from gateway.errors import ConfigurationError, KeyMalformedError
 from gateway.identifiers import uuid7
 from gateway.keys import CheckpointKey
+from gateway.keys.overlap import alongside
 from gateway.ledger.guard import LedgerBehindError, LedgerEndUnknownError, LedgerForkedError
 from gateway.ledger.log import Log
 from gateway.ledger.seen import Seen
@@ -122,10 +123,10 @@ def change(
 
 
 def _check(state: State, origin: str) -> None:
-    if not isinstance(cast("object", state.checkpoint_key), CheckpointKey):
+    if not all(isinstance(one, CheckpointKey) for one in alongside(state.checkpoint_key)):
         raise ConfigurationError(
-            "the key of the log is in a token, or another signs alongside: a next log can only "
-            "begin with one key in a file"
+            "a key of the log is in a token: a next log can only take the place of one whose "
+            "keys are in files"
         )
     try:
         CheckpointKey.generate(origin)

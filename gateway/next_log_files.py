@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.errors import ConfigurationError
 from gateway.keys import CheckpointPublicKey
+from gateway.keys.custody import BEFORE_FILE
 from gateway.ledger.ended import end_log
 from gateway.ledger.seen import Seen, SeenFile
 from gateway.ledger.shards import FOLDER, VKEY
@@ -18,7 +19,7 @@ KEY = "checkpoint.key"
 ORIGIN = "origin"
 TRUST = "trust.json"
 TRUST_FORMAT_2 = "charter-trust/v2"
-_OF_OLD = ("ledger", KEY, "timestamps")
+_OF_OLD = ("ledger", KEY, BEFORE_FILE, "timestamps")
 # The trust file comes last: it says what is in force.
 _OF_NEW = ("ledger", KEY, ORIGIN, TRUST)
 
@@ -51,7 +52,8 @@ def finish(folder: Path) -> bool:
         _sync(folder)
         # After all else, or a second run would take the new key for this one. Nobody signs
         # for the old log any more.
-        (shard / KEY).unlink(missing_ok=True)
+        for key in (KEY, BEFORE_FILE):
+            (shard / key).unlink(missing_ok=True)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ConfigurationError(
             f"{folder}: the change of logs is not finished: {error}"
@@ -73,6 +75,11 @@ def _change_places(folder: Path, shard: Path) -> None:
 def write_next_trust(folder: Path, new: CheckpointPublicKey, old: dict[str, Any]) -> None:
     document = read_trust(folder)
     before = [one for one in document.get("further_logs", []) if one["origin"] != new.name]
+    # One that signed alongside has ended with it.
+    before = [
+        {"last_size": old["last_size"], **one} if one["origin"] == old["origin"] else one
+        for one in before
+    ]
     following = {
         **document,
         "format": TRUST_FORMAT_2,

@@ -11,6 +11,7 @@ from pathlib import Path
 from gateway.errors import LedgerError
 from gateway.keys import CheckpointPublicKey
 from gateway.ledger.ended import open_ended
+from gateway.ledger.erased import ErasureRefusedError
 from gateway.ledger.head import Receipt
 from gateway.ledger.interface import OwnLedger
 from gateway.ledger.log import Log
@@ -20,6 +21,10 @@ from gateway.ledger.tiles import TileReader
 
 FOLDER = "shards"
 VKEY = "vkey"
+_STAYS = (
+    "entry {!r} is in a log that has ended: nothing can be written there, not even that it was "
+    "erased"
+)
 Over = Callable[[Log, Path, CheckpointPublicKey], OwnLedger]
 
 
@@ -43,6 +48,11 @@ class Sharded:
         return self._newest.append_all(entries, once=once)
 
     def erase(self, target: str, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
+        """In the newest log alone."""
+        if any(one.get(target) is not None for one in self._older):
+            refused: Future[Receipt] = Future()
+            refused.set_exception(ErasureRefusedError(_STAYS.format(target)))
+            return refused
         return self._newest.erase(target, entry_id, tenant, body)
 
     def is_tidy(self) -> bool:

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from gateway import next_log_files
+from gateway.erasure import Grounds, erase
 from gateway.errors import ConfigurationError, EntryConflictError, GatewayError, LedgerError
 from gateway.keys import CheckpointPublicKey
+from gateway.keys.custody import Custody
 from gateway.ledger import storage
 from gateway.ledger.checkpoint import verify_checkpoint
 from gateway.ledger.ended import open_ended
+from gateway.ledger.erased import ErasureRefusedError
 from gateway.ledger.guard import LedgerBehindError, LedgerEndedError
 from gateway.ledger.proof import verify_proof
 from gateway.ledger.shards import Sharded, shard_folders, with_older
@@ -23,6 +26,8 @@ from gateway.ledger.tiles import TileReader
 from gateway.next_log import Changed, change, prepare
 from gateway.next_log_files import finish
 from gateway.record.envelope import read_envelope
+from gateway.rotation import rotate
+from gateway.rotation_ground import Given
 from gateway.state import State, open_state, seen_place
 from gateway.verify import Trust
 from tests.gateway.ledger.logs import append, append_many, body_of
@@ -143,6 +148,40 @@ def test_the_log_that_ended_takes_nothing_from_anybody(state: State) -> None:
         assert log.refusal() is not None
     with TileReader.open(ended / "ledger") as reader:
         assert reader.checkpoint()[0] == 3
+
+
+def test_a_log_ends_while_one_key_takes_the_place_of_another(state: State) -> None:
+    rotate(Given(state.folder, Custody(), clock=now), "checkpoint")
+    overlapped = open_state(state.folder)
+    (before,) = overlapped.earlier
+    with overlapped.open_ledger() as log:
+        append_many(log, 3, 5)
+    change(overlapped, "third.example", reason="x", clock=now)
+    trust = Trust.from_json((state.folder / "trust.json").read_bytes())
+    assert dict(trust.terms.last_sizes) == {key.vkey: 6 for key in trust.log_keys(OLD)}
+    assert before in trust.log_keys(OLD)
+    assert not list(state.folder.rglob("checkpoint.before.key"))
+    with open_state(state.folder).open_ledger() as newest:
+        ledger = with_older(newest, state.folder)
+        text = ledger.proof("entry-4")
+        assert text is not None
+        for key in trust.log_keys(OLD):
+            verify_proof(body_of("entry-4"), text, key, origin=OLD)
+        append(newest, "entry-9")
+        ledger.close()
+
+
+def test_what_a_log_holds_that_has_ended_is_not_said_to_be_missing_when_it_is_to_be_erased(
+    state: State,
+) -> None:
+    done(state)
+    with open_state(state.folder).open_ledger() as newest:
+        ledger = with_older(newest, state.folder)
+        grounds = Grounds("asked for", "GDPR art 17", "me")
+        with pytest.raises(ErasureRefusedError, match="is in a log that has ended"):
+            erase(ledger, state.decision_key, entry="entry-0", grounds=grounds, now=now())
+        assert (ledger.size, ledger.get("entry-0") is None) == (1, False)
+        ledger.close()
 
 
 def test_a_log_that_has_not_ended_or_is_of_another_key_is_not_read_as_one(state: State) -> None:
