@@ -28,7 +28,6 @@ from gateway.attestation.tdx_collateral import (
     Collateral,
     check_lists,
     common_name,
-    der,
     verify_p256,
     verify_statement,
 )
@@ -95,6 +94,11 @@ class _Stated:
             return self.rated
         return with_part(self.rated, qe)
 
+    def advisories(self) -> tuple[str, ...]:
+        """Of all levels, each once."""
+        named = {name: None for level in self.levels.values() for name in level.advisories}
+        return tuple(named)
+
     def detail(self) -> dict[str, Detail]:
         return {
             f"{name}_{key}": value
@@ -134,28 +138,27 @@ def verify_quote(
     _check_tcb(quote.td, platform, collateral, stated, anchors, at, without)
     lists = check_lists(collateral, quote.chain, stated.signers, at=at)
     stated.ends += [ends, *lists]
-    status = stated.status()
-    advisories = {name: None for level in stated.levels.values() for name in level.advisories}
-    ours = Opinion(
-        status or "", frozenset(advisories), platform.fmspc.hex(), report_fields(quote.td)
-    )
-    # The library refuses such guests altogether; here that is for the policy to say.
-    weak = _weak(quote.td)
-    is_judged = not weak and not _is_debug(quote.td) and not _is_migratable(quote.td)
-    theirs = (
-        opinion_of(quote.raw, collateral, root=der(quote.chain[-1]), at=at) if is_judged else None
-    )
-    if theirs is not None:
-        check_agreement(ours, theirs)
+    is_seconded = _is_seconded(quote, collateral, platform, stated, at)
+    return _claims(quote, collateral, platform, stated, len(lists) == 2, is_seconded)
+
+
+def _claims(
+    quote: Quote,
+    collateral: Collateral,
+    platform: Platform,
+    stated: _Stated,
+    is_unrevoked: bool,
+    is_seconded: bool,
+) -> Claims:
     return Claims(
         Technology.TDX,
         product=f"fmspc:{platform.fmspc.hex()}",
         firmware=_firmware(quote, platform),
-        tcb_status=status,
-        advisories=(*advisories, *stated.lacking, *weak),
+        tcb_status=stated.status(),
+        advisories=(*stated.advisories(), *stated.lacking, *_weak(quote.td)),
         is_debug=_is_debug(quote.td),
         is_migratable=_is_migratable(quote.td),
-        is_unrevoked=len(lists) == 2,
+        is_unrevoked=is_unrevoked,
         is_confidential=True,
         measurements=_measurements(quote.td),
         bound=quote.td.report_data,
@@ -165,9 +168,31 @@ def verify_quote(
         detail={
             **_detail(quote, platform),
             **stated.detail(),
-            "verifiers": "dcap-qvl and own" if theirs is not None else "own",
+            "verifiers": "dcap-qvl and own" if is_seconded else "own",
         },
     )
+
+
+def _is_seconded(
+    quote: Quote, collateral: Collateral, platform: Platform, stated: _Stated, at: datetime
+) -> bool:
+    """Whether the library was asked; where it was, it agrees.
+
+    It refuses some guests altogether, of which here a policy judges: of these it is not asked.
+    """
+    if _weak(quote.td) or _is_debug(quote.td) or _is_migratable(quote.td):
+        return False
+    theirs = opinion_of(quote.raw, quote.chain, collateral, at=at)
+    if theirs is None:
+        return False
+    ours = Opinion(
+        status=stated.status() or "",
+        advisories=frozenset(stated.advisories()),
+        fmspc=platform.fmspc.hex(),
+        report=report_fields(quote.td),
+    )
+    check_agreement(ours, theirs)
+    return True
 
 
 def _check_chain(

@@ -49,17 +49,12 @@ class Signed:
 
 @dataclass(frozen=True)
 class Collateral:
-    """What Intel states, as far as it was kept; what is None is lacking.
-
-    Attributes:
-        pck_crl_pem: The chain of who issues the list of PCK certificates.
-    """
+    """What Intel states, as far as it was kept; what is None is lacking."""
 
     tcb_info: Signed | None = None
     qe_identity: Signed | None = None
     root_crl: bytes | None = None
     pck_crl: bytes | None = None
-    pck_crl_pem: bytes | None = None
 
 
 # --- reading ---------------------------------------------------------------------------
@@ -68,7 +63,7 @@ class Collateral:
 def parse_collateral(data: bytes) -> Collateral:
     """Collateral in one JSON object of strings, the form in which the tools of several makers
     keep it: the statements as they are signed, chains in PEM, signatures and lists in
-    hexadecimal.
+    hexadecimal. The chain of who issues the list of PCKs is not needed: a quote has it.
 
     Raises:
         EvidenceMalformedError: It is none.
@@ -82,13 +77,11 @@ def parse_collateral(data: bytes) -> Collateral:
     if not isinstance(found, dict):
         raise EvidenceMalformedError("the collateral is no object")
     texts = {name: value for name, value in found.items() if isinstance(value, str)}
-    chain = texts.get("pck_crl_issuer_chain")
     return Collateral(
         tcb_info=_signed(texts, "tcb_info"),
         qe_identity=_signed(texts, "qe_identity"),
         root_crl=_unhex(texts["root_ca_crl"]) if "root_ca_crl" in texts else None,
         pck_crl=_unhex(texts["pck_crl"]) if "pck_crl" in texts else None,
-        pck_crl_pem=None if chain is None else chain.encode(),
     )
 
 

@@ -5,12 +5,16 @@ Its network client is never called: it is given the collateral and the instant.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from gateway.attestation.errors import EvidenceDisputedError, EvidenceIncompleteError
-from gateway.attestation.tdx_collateral import Collateral, Signed
+from gateway.attestation.tdx_collateral import Collateral, Signed, der
 from gateway.attestation.tdx_quote import TdReport
 
 
@@ -25,13 +29,13 @@ class Opinion:
 
 
 def opinion_of(
-    quote: bytes, collateral: Collateral, *, root: bytes, at: datetime
+    quote: bytes, chain: Sequence[x509.Certificate], collateral: Collateral, *, at: datetime
 ) -> Opinion | None:
     """What the library says.
 
     Args:
         quote: Whose signatures held.
-        root: The DER of the authority, which is pinned.
+        chain: Of the quote: PCK, its authority, and the root, which is pinned.
 
     Returns:
         None where the collateral is not whole: the library verifies all or nothing.
@@ -41,8 +45,8 @@ def opinion_of(
         EvidenceIncompleteError: It is not installed.
     """
     tcb, qe = collateral.tcb_info, collateral.qe_identity
-    root_crl, pck_crl, pem = collateral.root_crl, collateral.pck_crl, collateral.pck_crl_pem
-    if tcb is None or qe is None or root_crl is None or pck_crl is None or pem is None:
+    root_crl, pck_crl = collateral.root_crl, collateral.pck_crl
+    if tcb is None or qe is None or root_crl is None or pck_crl is None:
         return None
     try:
         import dcap_qvl
@@ -51,10 +55,12 @@ def opinion_of(
     instant = int(at.timestamp())
     try:
         given = dcap_qvl.QuoteCollateralV3(
-            pem.decode(), root_crl, pck_crl, *_triple(tcb), *_triple(qe)
+            _pem(chain[1:]), root_crl, pck_crl, *_triple(tcb), *_triple(qe)
         )
         policy = dcap_qvl.QuotePolicy.claims_only(instant)
-        found = dcap_qvl.QuoteVerifier(root).verify_with_policy(quote, given, instant, policy)
+        found = dcap_qvl.QuoteVerifier(der(chain[-1])).verify_with_policy(
+            quote, given, instant, policy
+        )
         return _opinion(json.loads(found.to_json()))
     except Exception as error:
         raise EvidenceDisputedError(f"dcap-qvl refuses what held here: {error!s:.200}") from error
@@ -63,6 +69,10 @@ def opinion_of(
         if type(error).__module__ != "pyo3_runtime":
             raise
         raise EvidenceDisputedError("dcap-qvl failed on what held here") from error
+
+
+def _pem(chain: Sequence[x509.Certificate]) -> str:
+    return b"".join(one.public_bytes(Encoding.PEM) for one in chain).decode()
 
 
 def _triple(signed: Signed) -> tuple[str, str, bytes]:

@@ -155,7 +155,7 @@ def qe_level(identity: QeIdentity, qe: QeReport) -> IsvLevel:
 
     Raises:
         EvidenceBindingError: It is another.
-        EvidenceTcbError: It reaches no level.
+        EvidenceTcbError: It reaches no level, or one that is revoked or has no known word.
     """
     if identity.id != "TD_QE":
         raise EvidenceBindingError(f"the identity is that of `{identity.id:.20}`, not of a TD QE")
@@ -169,7 +169,9 @@ def qe_level(identity: QeIdentity, qe: QeReport) -> IsvLevel:
     )
     if not same:
         raise EvidenceBindingError("the quoting enclave is another than the vendor states")
-    return _first(identity.tcb_levels, qe.svn, "quoting enclave")
+    level = _first(identity.tcb_levels, qe.svn, "quoting enclave")
+    _word(level, _PART)
+    return level
 
 
 def check_qe(qe: QeReport, mrsigner: bytes, prod_id: int) -> None:

@@ -300,7 +300,6 @@ class Made:
             qe_identity=signed(self.identity, own.signer),
             root_crl=crl(own.root),
             pck_crl=crl(own.platform),
-            pck_crl_pem=pem(own.platform, own.root),
         )
         return replace(found, **self.changes)
 
