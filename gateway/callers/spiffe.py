@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 from pydantic import BaseModel, Field, field_validator
@@ -20,7 +21,13 @@ from pydantic import BaseModel, Field, field_validator
 from gateway.callers.caller import Identity
 from gateway.callers.grants import MODEL, IdGrant, Text
 from gateway.callers.peer import Peer
-from gateway.errors import AuthenticationError, AuthorisationError, ConfigurationError
+from gateway.callers.spiffe_bundle import MAX_BUNDLE, is_authority, read_bundle
+from gateway.errors import (
+    AuthenticationError,
+    AuthorisationError,
+    ConfigurationError,
+    IssuerKeysError,
+)
 
 MAX_ID = 2048
 MAX_CHAIN = 8
@@ -63,12 +70,20 @@ class TrustDomain:
         """
         path = settings.bundle
         try:
-            found = x509.load_pem_x509_certificates(path.read_bytes())
+            data = path.read_bytes()
+            if data.lstrip().startswith(b"{"):
+                found = read_bundle(data).x509_authorities
+            else:
+                found = tuple(x509.load_pem_x509_certificates(data))
         except OSError as error:
             raise ConfigurationError(f"{path}: cannot read it: {error.strerror}") from error
+        except IssuerKeysError as error:
+            raise ConfigurationError(f"{path}: {error}") from error
         except ValueError as error:
             raise ConfigurationError(f"{path}: no certificates in PEM") from error
-        if not all(_is_authority(certificate) for certificate in found):
+        if not found:
+            raise ConfigurationError(f"{path}: no authority of certificates in it")
+        if not all(is_authority(certificate) for certificate in found):
             raise ConfigurationError(f"{path}: a certificate in it is of no authority")
         for grant in settings.grant:
             try:
@@ -77,7 +92,7 @@ class TrustDomain:
                 raise ConfigurationError(f"`{grant.id}`: {error}") from error
             if domain != settings.name:
                 raise ConfigurationError(f"`{grant.id}` is not of trust domain {settings.name}")
-        return TrustDomain(settings, tuple(found))
+        return TrustDomain(settings, found)
 
     def verify(self, peer: Peer, at: datetime) -> None:
         """Raise `AuthenticationError` unless an authority vouches for the certificate."""
@@ -171,7 +186,7 @@ def spiffe_id_of(certificate: x509.Certificate) -> str:
         uris = []
     if len(uris) != 1:
         raise AuthenticationError("the certificate must have exactly one URI, its SPIFFE ID")
-    if _is_authority(certificate):
+    if is_authority(certificate):
         raise AuthenticationError("the certificate is of an authority, not of a workload")
     domain_of(uris[0])
     return uris[0]
@@ -198,15 +213,40 @@ def domain_of(spiffe_id: str) -> str:
     return domain
 
 
-def _is_authority(certificate: x509.Certificate) -> bool:
-    extensions = certificate.extensions
+@dataclass(frozen=True)
+class Svid:
+    """A certificate of a workload, with the authorities that were sent with it."""
+
+    id: str
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+
+
+def read_svid(pem: bytes) -> Svid:
+    """The certificate of a workload in a PEM file. Whether a trust domain vouches for it is not
+    asked here, nor whether it is valid now.
+
+    Raises:
+        AuthenticationError: It is none.
+    """
     try:
-        if extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
-            return True
-    except x509.ExtensionNotFound:
-        pass
-    try:
-        usage = extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return False
-    return usage.key_cert_sign or usage.crl_sign
+        found = x509.load_pem_x509_certificates(pem[:MAX_BUNDLE])
+        leaf, chain = found[0], tuple(found[1:])
+        if len(chain) > MAX_CHAIN:
+            raise AuthenticationError("the certificate brings too many others")
+        if not _usage(leaf).digital_signature:
+            raise AuthenticationError("the key of the certificate is not for signatures")
+        if not all(_may_sign(one) for one in chain):
+            raise AuthenticationError("a certificate above is of no authority")
+        return Svid(spiffe_id_of(leaf), leaf, chain)
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound) as error:
+        raise AuthenticationError("this is no certificate of a workload") from error
+
+
+def _usage(certificate: x509.Certificate) -> x509.KeyUsage:
+    return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    return constraints.ca and _usage(certificate).key_cert_sign

@@ -289,21 +289,24 @@ def test_one_zero_byte_after_the_report_changes_nothing() -> None:
 
 def test_a_machine_vouches_for_its_gpus_or_they_do_not_count() -> None:
     other = replace(MADE, device=gpu.device())
-    first, second = ((m.parsed(), m.verify()) for m in (MADE, other))
+    first, second = (
+        (parse_report(d), m.verify(d)) for m, d in ((MADE, DATA), (other, other.report()))
+    )
     both = [report.raw for report, _ in (first, second)]
     machine = Claims(Technology.TDX, bound=binding(gpu.NONCE, both))
     joined = with_gpus(machine, [second, first], gpu.NONCE)
     assert [part.attester_id for part in joined.parts] == [
         second[1].attester_id, first[1].attester_id,
     ]  # fmt: skip
-    late = replace(other, nonce=bytes(32))
+    stale = replace(other, nonce=bytes(32)).report()
+    late = parse_report(stale), other.verify(stale)
     for bound, gpus in (
         (machine.bound, [first]),
         (machine.bound, [first, first]),
         (binding(gpu.NONCE, [first[0].raw] * 2), [first, first]),
         (gpu.NONCE.ljust(64, b"\0"), [first, second]),
         (binding(bytes(32), both), [first, second]),
-        (binding(gpu.NONCE, [late.parsed().raw]), [(late.parsed(), late.verify())]),
+        (binding(gpu.NONCE, [stale]), [late]),
         (binding(gpu.NONCE, []), []),
     ):
         with pytest.raises(BINDING):
