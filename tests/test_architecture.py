@@ -71,6 +71,14 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.stamping",
     ),
     "gateway.cose_key": ("gateway.errors", "gateway.cbor", "gateway.cose"),
+    "gateway.scitt": (
+        "gateway.errors",
+        "gateway.cbor",
+        "gateway.cose",
+        "gateway.cose_key",
+        "gateway.attestation",
+        "gateway.scitt",
+    ),
     "gateway.receipts": (
         "gateway.errors",
         "gateway.cbor",

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
@@ -247,3 +248,36 @@ def test_a_message_of_the_working_group_gets_its_verdict(
         return
     with pytest.raises(error):
         verify_sign1(parse_sign1(data), key_of(given_["key"]), external=external, stated=stated)
+
+
+class Bare(cose.Sign1):
+    """A message whose signature is over its payload alone."""
+
+    def to_sign(self, payload: bytes, external: bytes) -> bytes:
+        return payload + external
+
+
+def test_published_p384_signatures_get_their_verdict(vectors: Path) -> None:
+    """Through the verifier of COSE, which has signatures of fixed length."""
+    file = vectors / "wycheproof" / "ecdsa_secp384r1_sha384_test.json"
+    valid = refused = 0
+    for group in json.loads(file.read_text())["testGroups"]:
+        public = load_pem_public_key(group["publicKeyPem"].encode())
+        assert isinstance(public, ec.EllipticCurvePublicKey)
+        for test in group["tests"]:
+            signature, message = bytes.fromhex(test["sig"]), bytes.fromhex(test["msg"])
+            try:
+                raw = b"".join(one.to_bytes(48) for one in decode_dss_signature(signature))
+            except (ValueError, OverflowError):
+                assert test["result"] != "valid"  # no DER, or no number of this length
+                continue
+            bare = Bare(b"", {1: cose.ES384}, {}, message, raw, is_tagged=False)
+            if test["result"] == "valid":
+                valid += 1
+                assert verify_sign1(bare, public) == message
+            else:
+                refused += 1
+                with pytest.raises(cose.CoseSignatureError):
+                    verify_sign1(bare, public)
+    assert valid > 100
+    assert refused > 30
