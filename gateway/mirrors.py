@@ -25,11 +25,29 @@ def ask_mirrors(
     networks: Sequence[Network] = (),
     timeout_s: float = TIMEOUT_S,
 ) -> list[tuple[str, bytes]]:
-    """Ask all at once; the address and the checkpoint of each that answers. Nothing is verified.
+    """As `ask_all`.
 
     Raises:
         ConfigurationError: None of them answers, so nobody says how far the log has come.
     """
+    answers = ask_all(urls, ca_file=ca_file, networks=networks, timeout_s=timeout_s)
+    if urls and not answers:
+        raise ConfigurationError(
+            "none of the mirrors says how far the log has come, and to sign behind them would "
+            "fork it: make one of them reachable, or start once without log.mirrors if you are "
+            "sure that this ledger is the newest there is"
+        )
+    return answers
+
+
+def ask_all(
+    urls: Sequence[str],
+    *,
+    ca_file: Path | None = None,
+    networks: Sequence[Network] = (),
+    timeout_s: float = TIMEOUT_S,
+) -> list[tuple[str, bytes]]:
+    """Ask all at once; the address and the checkpoint of each that answers. Nothing is verified."""
     if not urls:
         return []
     context = tls_context(ca_file)
@@ -39,7 +57,7 @@ def ask_mirrors(
         try:
             found = exchange(sent, context, networks=networks, timeout_s=timeout_s)
         except FetchError as error:
-            log.warning("what a mirror has seen of the log is not known: %s", error)
+            log.warning("what %s has seen of the log is not known: %s", url, error)
             return None
         if found.status != http.HTTPStatus.OK:
             log.warning("%s answered with status %s, not with a checkpoint", url, found.status)
@@ -47,11 +65,4 @@ def ask_mirrors(
         return url, found.body
 
     with ThreadPoolExecutor(min(len(urls), MAX_MIRRORS)) as pool:
-        answers = [one for one in pool.map(ask, urls) if one is not None]
-    if not answers:
-        raise ConfigurationError(
-            "none of the mirrors says how far the log has come, and to sign behind them would "
-            "fork it: make one of them reachable, or start once without log.mirrors if you are "
-            "sure that this ledger is the newest there is"
-        )
-    return answers
+        return [one for one in pool.map(ask, urls) if one is not None]

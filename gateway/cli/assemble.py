@@ -112,7 +112,10 @@ def open_ledger(
         ConfigurationError: Somebody has it open.
     """
     try:
-        opened = state.open_ledger(clock, seen=seen.checkpoints, seen_file=seen.file)
+        known = list(seen.checkpoints)
+        if witnessing is not None:
+            known += witnessing.seen([state.checkpoint_key.public, *state.earlier])
+        opened = state.open_ledger(clock, seen=known, seen_file=seen.file)
     except LedgerUnavailableError as error:
         raise ConfigurationError(
             f"{error}: a gateway runs on this state folder; ask it with `charter decide "

@@ -1,6 +1,8 @@
 """Who cosigns the log of the gateway that is about to start, and whether answers wait for it."""
 
+import hashlib
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -8,11 +10,13 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from gateway.cli.files import read_file
-from gateway.errors import ConfigurationError, LedgerError
+from gateway.errors import CheckpointMalformedError, ConfigurationError, LedgerError
 from gateway.fetch import Network, check_url, exchange, tls_context
 from gateway.keys import CheckpointPublicKey
 from gateway.ledger.interface import OwnLedger
 from gateway.ledger.log import Log
+from gateway.ledger.seen import Seen
+from gateway.mirrors import ask_all
 from gateway.witness.collect import Collector
 from gateway.witness.errors import PolicyError
 from gateway.witness.kept import Kept
@@ -146,6 +150,34 @@ class Witnessing:
             args.witness_ca,
             tuple(ip_network(one) for one in args.witness_networks),
         )
+
+    def seen(self, keys: Sequence[CheckpointPublicKey]) -> list[tuple[str, bytes]]:
+        """The newest checkpoints of a log that its witnesses have cosigned, as far as they say.
+        One that says something else than the log has signed is not believed.
+
+        Args:
+            keys: Those of the log, the newest first.
+        """
+        origin = keys[0].name
+        path = f"{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint"
+        urls = [one.url for one in self.policy.witnesses.values() if one.url is not None]
+        answers = ask_all(
+            [f"{url.rstrip('/')}/{path}" for url in urls],
+            ca_file=self.ca_file,
+            networks=self.networks,
+            timeout_s=self.timeout_s,
+        )
+        found: list[tuple[str, bytes]] = []
+        for url, data in answers:
+            try:
+                is_ours = Seen.of(data.decode()).is_of(origin, keys)
+            except (UnicodeDecodeError, CheckpointMalformedError):
+                is_ours = False
+            if is_ours:
+                found.append((url, data))
+            else:
+                log.warning("%s answered with no checkpoint that this log has signed", url)
+        return found
 
     def over(self, below: Log, folder: Path, key: CheckpointPublicKey) -> OwnLedger:
         """The ledger, cosigned. It owns the one below from now on.

@@ -4,6 +4,7 @@ Real processes: two witnesses over TLS, a gateway, and `charter verify` as a str
 """
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Generator
@@ -208,3 +209,26 @@ def check_pack(made: Whole, answer: Any) -> None:
     )  # fmt: skip
     assert packed == 0
     assert made.charter("verify", "--bundle", bundle, "--trust", str(made.trust(2))) == 0
+
+
+def test_f15_background_an_old_copy_does_not_start_behind_what_witnesses_cosigned(
+    tmp_path: Path,
+) -> None:
+    """R4: nothing but the witnesses knows that there was more."""
+    old = tmp_path / "old"
+    with whole(tmp_path, "--witness-mode", "background", "--witness-interval", "1") as made:
+        shutil.copytree(tmp_path / "state", old, ignore=shutil.ignore_patterns("*.sock"))
+        (old / "ledger" / "witnessed.note").unlink(missing_ok=True)
+        size = made.served.ask(question()).json["proof"].partition("\n\n")[2].split("\n")[1]
+        cosigned = lambda: made.served.gateway.request("GET", "/checkpoint/witnessed")  # noqa: E731
+        until(lambda: cosigned().body.decode().split("\n")[1:2] == [size])
+        started = subprocess.run(
+            [*CHARTER, "serve", "--state", str(old), "--port", "0",
+             "--policies", str(tmp_path / "policies"), "--witness-mode", "background",
+             "--witness-policy", str(tmp_path / "policy"),
+             "--witness-ca", str(tmp_path / "ca.pem"),
+             "--witness-networks", "127.0.0.0/8,::1/128", "--witness-ms", "1500"],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert started.returncode == 1, started.stderr
+    assert f"shows that {size} were signed: an older copy was put back" in started.stderr
