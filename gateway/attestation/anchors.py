@@ -19,6 +19,7 @@ from gateway.attestation.arm_cca import Endorsement
 from gateway.attestation.ear_token import PROFILES, Issuer
 from gateway.attestation.errors import AppraisalPolicyError
 from gateway.attestation.jws import read_key
+from gateway.attestation.nras import SERVICE
 from gateway.attestation.policy import Dated, Text, first_mistake, frozen
 
 FORMAT = "charter-anchors/v1"
@@ -141,7 +142,7 @@ def _issuer(row: EarIssuer) -> Issuer:
         key = read_key(pem=row.pem, jwk=row.jwk)
     except ValueError as error:
         raise AppraisalPolicyError(f"ear_issuer `{row.name:.40}`: {error}") from error
-    if unknown := set(row.profiles) - PROFILES.keys():
+    if unknown := set(row.profiles) - PROFILES.keys() - {SERVICE}:
         raise AppraisalPolicyError(f"ear_issuer.profiles: `{min(unknown):.80}` is not known")
     days = row.valid_from, row.valid_until
     return Issuer(row.name, key, frozenset(row.profiles), row.kid, *days)

@@ -230,11 +230,7 @@ def verify_token(token: Token, *, issuers: Sequence[Issuer], at: datetime) -> Cl
         EvidenceError: Of the kind that tells what does not hold.
     """
     issuer = _signer(token, issuers)
-    if token.profile not in issuer.profiles:
-        raise EvidenceChainError(f"{issuer.name} is not pinned for results of this profile")
-    day = at.astimezone(UTC).date()
-    if not issuer.valid_from <= day or (issuer.valid_until and day > issuer.valid_until):
-        raise EvidenceExpiredError(f"the key of {issuer.name} does not count on {day}")
+    check_issuer(issuer, token.profile, at)
     check_times(token.claims, at)
     measurements = {
         f"policy:{name}": sha256("\n".join(one.policies).encode()).digest()
@@ -249,14 +245,25 @@ def verify_token(token: Token, *, issuers: Sequence[Issuer], at: datetime) -> Cl
         measurements=measurements,
         bound=_bound(token.claims),
         produced_at=token.issued_at,
-        valid_until=earliest([token.claims.expires, _end(issuer.valid_until)]),
+        valid_until=earliest([token.claims.expires, end_of(issuer.valid_until)]),
         used=(Used.of("issuer-key", der),),
         concluded=token.conclusions,
         detail=_detail(token),
     )
 
 
-def _end(day: date | None) -> datetime | None:
+def check_issuer(issuer: Issuer, profile: str, at: datetime) -> None:
+    """Raise `EvidenceChainError` where it may not write such results, and
+    `EvidenceExpiredError` where its key does not count on that day."""
+    if profile not in issuer.profiles:
+        raise EvidenceChainError(f"{issuer.name} is not pinned for results of this profile")
+    day = at.astimezone(UTC).date()
+    if not issuer.valid_from <= day or (issuer.valid_until and day > issuer.valid_until):
+        raise EvidenceExpiredError(f"the key of {issuer.name} does not count on {day}")
+
+
+def end_of(day: date | None) -> datetime | None:
+    """The last instant of a day."""
     return None if day is None else datetime.combine(day, time.max, UTC)
 
 

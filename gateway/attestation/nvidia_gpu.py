@@ -46,6 +46,7 @@ _DIGEST = 48
 _SIGNATURE = 96
 _FWID_OID = x509.ObjectIdentifier("2.23.133.5.4.1")
 _PRODUCT = re.compile(r"([A-Z]{2}[0-9]{3})\b")
+_VBIOS = re.compile(r"(?:[0-9A-F]{2}\.){4}[0-9A-F]{2}")
 _DRIVER = re.compile(r"([0-9]{1,4})\.([0-9]{1,3})(?:\.([0-9]{1,3}))?")
 
 # Fields of the opaque data, by type.
@@ -164,14 +165,12 @@ def verify_report(
     if len(fwid) != _DIGEST or not _fwid_of(leaf).endswith(bytes([4, _DIGEST]) + fwid):
         raise EvidenceBindingError("the certificate is of other firmware than the report")
     names = leaf.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    product = _PRODUCT.match(str(names[0].value)) if names else None
-    if product is None:
-        raise EvidenceUnsupportedError("the certificate names no product line")
-    driver, vbios = _driver(report), _vbios(report)
+    product = product_of(str(names[0].value) if names else "")
+    driver, vbios = _text(report, _DRIVER_VERSION), _vbios(report)
     return Claims(
         Technology.NVIDIA_GPU,
-        product=product[1],
-        firmware={"driver": _number(driver), "vbios": int(vbios.replace(".", "")[:8], 16)},
+        product=product,
+        firmware={"driver": driver_number(driver), "vbios": vbios_number(vbios)},
         is_unrevoked=False,
         measurements={f"index{index}": value for index, value in report.measurements.items()},
         bound=report.nonce,
@@ -211,19 +210,27 @@ def _text(report: Report, kind: int) -> str:
     return value.decode("ascii")
 
 
-def _driver(report: Report) -> str:
-    text = _text(report, _DRIVER_VERSION)
-    if not _DRIVER.fullmatch(text):
-        raise EvidenceMalformedError("the GPU report names no version of its driver")
-    return text
+def product_of(model: str) -> str:
+    """The product line, `GH100` of `GH100 A01 GSP FMC LF`."""
+    found = _PRODUCT.match(model)
+    if found is None:
+        raise EvidenceUnsupportedError("the device names no product line that is known")
+    return found[1]
 
 
-def _number(driver: str) -> int:
+def driver_number(version: str) -> int:
     """550.90.07 as 550090007, which policies compare; a level has 32 bits."""
-    parts = [int(part) for part in driver.split(".")] + [0]
-    if parts[0] > 4000:
-        raise EvidenceMalformedError("the GPU report names no version of its driver")
-    return parts[0] * 1_000_000 + parts[1] * 1_000 + parts[2]
+    found = _DRIVER.fullmatch(version)
+    if found is None or int(found[1]) > 4000:
+        raise EvidenceMalformedError("the GPU names no version of its driver")
+    return int(found[1]) * 1_000_000 + int(found[2]) * 1_000 + int(found[3] or 0)
+
+
+def vbios_number(version: str) -> int:
+    """96.00.9F.00.01 as 0x96009F00: the last part is of the board."""
+    if not _VBIOS.fullmatch(version):
+        raise EvidenceMalformedError("the GPU names no version of its VBIOS")
+    return int(version.replace(".", "")[:8], 16)
 
 
 def _vbios(report: Report) -> str:

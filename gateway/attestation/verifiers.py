@@ -8,6 +8,7 @@
 | `nitro` | `document` | |
 | `arm-cca` | `token` | |
 | `nvidia-gpu` | `report` | `chain` |
+| | or `nras` | |
 | `ear` | `token` | |
 
 `pcrs` is a file of `tpm2_quote --pcr`. What a technology does not name is refused: nothing that
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from gateway.attestation import arm_cca, azure, ear_token, nitro, nvidia_gpu, sev_snp, tpm
+from gateway.attestation import arm_cca, azure, ear_token, nitro, nras, nvidia_gpu, sev_snp, tpm
 from gateway.attestation.anchors import Anchors
 from gateway.attestation.bundle import EvidenceBundle
 from gateway.attestation.chain import read_certificate, read_crl
@@ -131,7 +132,12 @@ def _arm_cca(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claims:
     return arm_cca.verify_token(token, endorsements=anchors.cca_platforms, at=at)
 
 
-def _nvidia_gpu(bundle: EvidenceBundle, _: Anchors, at: datetime) -> Claims:
+def _nvidia_gpu(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claims:
+    if "nras" in bundle.evidence:
+        if "report" in bundle.evidence or bundle.endorsements:
+            raise EvidenceMalformedError("an answer of the service stands alone")
+        found = nras.parse_result(bundle.one("nras"))
+        return nras.verify_result(found, issuers=anchors.ear_issuers, at=at)
     return nvidia_gpu.verify_report(
         nvidia_gpu.parse_report(bundle.one("report")),
         chain=[read_certificate(der) for der in bundle.endorsement_list("chain")],
@@ -152,6 +158,6 @@ VERIFIERS: Mapping[Technology, Row] = {
     Technology.TPM: Row(_tpm, _QUOTE | {"public", "ak_pem"}, frozenset({"ak_path"})),
     Technology.NITRO: Row(_nitro, frozenset({"document"})),
     Technology.ARM_CCA: Row(_arm_cca, frozenset({"token"})),
-    Technology.NVIDIA_GPU: Row(_nvidia_gpu, frozenset({"report"}), frozenset({"chain"})),
+    Technology.NVIDIA_GPU: Row(_nvidia_gpu, frozenset({"report", "nras"}), frozenset({"chain"})),
     Technology.EAR: Row(_ear, frozenset({"token"})),
 }
