@@ -23,6 +23,7 @@ from gateway.verify.transparent import (
     PAYLOAD_TYPE,
     RECEIPT_TYPE,
     SALT,
+    SIZE,
     STATEMENT_TYPE,
     cose_key,
     verify_statement,
@@ -75,6 +76,7 @@ def _receipt(verified: VerifiedDecision, proof: Proof, signer: _P256, now: datet
         **_headers(signer, verified.origin, now),
         receipts.TYPE: RECEIPT_TYPE,
         receipts.STRUCTURE: receipts.RFC9162_SHA256,
+        SIZE: verified.tree_size,
     }
     place = cbor.dumps([verified.tree_size, verified.index, list(proof.path)])
     proofs: dict[Key, Value] = {receipts.INCLUSION: [place]}

@@ -6,7 +6,9 @@ that a log was only added to.
         null, signature])
 
 What is signed is the root of the tree. It is not in the receipt: it follows from the proof and
-the entry, so that nobody can take a root for good that was not recomputed.
+the entry, so that nobody can take a root for good that was not recomputed. Sizes and index are
+not signed, and others can lead to the same root over the same path: who needs them must have
+them from a signed place, as `gateway.verify.transparent` has the size.
 """
 
 from collections.abc import Mapping

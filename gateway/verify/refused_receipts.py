@@ -60,6 +60,12 @@ class ReceiptSignatureError(LedgerError):
     reason = "receipt-signature"
 
 
+class ReceiptSizeError(LedgerError):
+    """The proof is for another size of the tree than was signed with its root."""
+
+    reason = "receipt-size"
+
+
 class ReceiptMissingError(CannotTellError):
     """The statement carries no receipt."""
 

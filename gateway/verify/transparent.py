@@ -6,6 +6,9 @@
         unprotected {394: [receipt]},
         the record as it was logged, signature])
 
+The receipt is one of `gateway.verify.receipt` whose protected header has type and size of the
+tree besides: {16: "application/scitt-receipt+cose", "charter-tree-size": 8}.
+
 The entry of the log follows from salt and record (`gateway.ledger.entry`); so this is the same
 evidence as an answer with its proof, but that a key for receipts signs the tree where a
 checkpoint has the signature of the log.
@@ -41,6 +44,7 @@ from gateway.verify.refused_receipts import (
     ReceiptMissingError,
     ReceiptOriginError,
     ReceiptPeriodError,
+    ReceiptSizeError,
     ReceiptStructureError,
     ReceiptUnwitnessedError,
     StatementAlgorithmError,
@@ -55,6 +59,7 @@ STATEMENT_TYPE = "application/scitt-statement+cose"
 RECEIPT_TYPE = "application/scitt-receipt+cose"
 PAYLOAD_TYPE = "application/vnd.dsse.envelope.v1+json"
 SALT = "charter-salt"
+SIZE = "charter-tree-size"
 FIRST_BYTE = b"\xd2"  # of tag 18, with which no JSON and no archive begins
 
 _MAX_RECEIPTS = 8
@@ -235,4 +240,8 @@ def _place(receipt: Receipt, trusted: ReceiptKey, leaf: bytes) -> VerifiedProof:
     if made is None or not trusted.period.holds(made):
         raise ReceiptPeriodError(f"key {trusted.key.key_id} did not count, or nobody says when")
     proof = cast("Inclusion", receipt.proof)
+    # One path can lead to one root from two places in trees of two sizes, and RFC 9942 signs the
+    # root alone.
+    if type(headers.get(SIZE)) is not int or headers[SIZE] != proof.tree_size:
+        raise ReceiptSizeError("the size of the tree is not the one that was signed with its root")
     return VerifiedProof(proof.index, Checkpoint(trusted.origin, proof.tree_size, root))

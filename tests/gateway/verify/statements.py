@@ -255,6 +255,18 @@ BAD: dict[str, Mutation] = {
     "COSE an index beyond the tree": (changed(place(1, 8)), "inclusion-proof"),
     "COSE an index below": (changed(place(1, -1)), "receipt-malformed"),
     "COSE another size of the tree": (changed(place(0, 9)), "inclusion-path"),
+    "COSE another place in a tree of another size, with the same path": (
+        changed(lambda b: (place(0, 3)(b), place(1, 2)(b)), of=lambda f: f.deny), "receipt-size",
+    ),
+    "COSE a size that was not signed": (
+        changed(lambda b: b.receipt.headers.pop("charter-tree-size"), receipt_key=KEY),
+        "receipt-size",
+    ),
+    "COSE a signed size that is true": (
+        changed(
+            header("receipt", "charter-tree-size", True), of=lambda f: f.permit, receipt_key=KEY
+        ), "receipt-size",
+    ),
     "COSE another size, and no path": (
         changed(place(0, 2), of=lambda f: f.permit), "inclusion-path-empty",
     ),
