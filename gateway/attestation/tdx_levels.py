@@ -161,11 +161,9 @@ def qe_level(identity: QeIdentity, qe: QeReport) -> IsvLevel:
         raise EvidenceBindingError(f"the identity is that of `{identity.id:.20}`, not of a TD QE")
     if identity.version not in _QE_VERSIONS:
         raise EvidenceUnsupportedError(f"a QE identity of version {identity.version}")
-    same = (
-        qe.mrsigner == identity.mrsigner
-        and qe.prod_id == identity.isvprodid
-        and _equal(qe.miscselect, identity.miscselect, identity.miscselect_mask)
-        and _equal(qe.attributes, identity.attributes, identity.attributes_mask)
+    check_qe(qe, identity.mrsigner, identity.isvprodid)
+    same = _equal(qe.miscselect, identity.miscselect, identity.miscselect_mask) and _equal(
+        qe.attributes, identity.attributes, identity.attributes_mask
     )
     if not same:
         raise EvidenceBindingError("the quoting enclave is another than the vendor states")

@@ -251,10 +251,12 @@ class Made:
     body: bytes = td_body()
     qe: bytes = qe_report()
     vouched: bytes | None = None
+    vouched_tail: bytes = bytes(32)
     authentication: bytes = bytes(range(32))
     chain: tuple[Issued, ...] = ()
     certification: tuple[int, int] = (6, 5)
     inner_tail: bytes = b""
+    outer_tail: bytes = b""
     tail: bytes = b""
     size: int | None = None
     attestation: ec.EllipticCurvePrivateKey = field(default_factory=_key, repr=False)
@@ -273,7 +275,7 @@ class Made:
         point = self.attestation.public_key().public_numbers()
         key = self.point or point.x.to_bytes(32) + point.y.to_bytes(32)
         digest = hashlib.sha256(key + self.authentication).digest()
-        qe = self.qe[:320] + (digest if self.vouched is None else self.vouched).ljust(64, b"\0")
+        qe = self.qe[:320] + (digest if self.vouched is None else self.vouched) + self.vouched_tail
         chain = self.chain or (authorities().pck, authorities().platform, authorities().root)
         certificates = pem(*chain)
         outer, kind = self.certification
@@ -287,7 +289,7 @@ class Made:
             )
         body += self.body
         data = signature(self.attestation, body) + key + struct.pack("<HI", outer, len(inner))
-        data += inner
+        data += inner + self.outer_tail
         return body + struct.pack("<I", len(data)) + data + self.tail
 
     def parsed(self) -> Quote:

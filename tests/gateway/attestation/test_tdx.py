@@ -25,6 +25,7 @@ from gateway.attestation.result import Freshness, Verdict
 from gateway.attestation.tdx import ANCHORS, Part, verify_quote
 from gateway.attestation.tdx_collateral import (
     Collateral,
+    Signed,
     parse_collateral,
     read_served,
     verify_p256,
@@ -287,12 +288,22 @@ def flipped_statement(name: str, at: int, statement: tdx.Object) -> Made:
     return changed(**{name: replace(signed, raw=raw)})
 
 
+def longer(signed: Signed) -> Signed:
+    return replace(signed, signature=signed.signature[:32] + b"\0" + signed.signature[32:])
+
+
 OWN = authorities()
 OLD_ROOT = tdx.issue("Intel SGX Root CA", ca=True)
 NAMESAKE = tdx.issue("Intel SGX PCK Certificate", OWN.platform)
 ENDED = tdx.issue("Intel SGX PCK Certificate", OWN.platform, sgx=tdx.extension(), ends=AT - DAY / 2)
+SHORT = tdx.issue("Intel SGX PCK Certificate", OWN.platform, sgx=tdx.extension(), ends=AT + DAY / 2)
+SHORT_SIGNER = tdx.issue("Intel SGX TCB Signing", OWN.root, ends=AT + DAY / 2)
 ENDED_SIGNER = tdx.issue("Intel SGX TCB Signing", OWN.root, ends=AT - DAY / 2)
 UNDER_PCK = tdx.issue("Intel SGX TCB Signing", OWN.platform)
+UNNAMED = tdx.issue("Whoever", OWN.platform, sgx=tdx.extension())
+UNNAMED_CA = tdx.issue("Whoever", OWN.root, ca=True)
+UNDER_UNNAMED = tdx.issue("Intel SGX PCK Certificate", UNNAMED_CA, sgx=tdx.extension())
+UNNAMED_SIGNER = tdx.issue("Whoever", OWN.root)
 PROCESSOR = tdx.issue("Intel SGX PCK Processor CA", OWN.root, ca=True)
 OTHER_KEY = tdx.issue("Intel SGX TCB Signing")
 LATER = tdx.dated(AT + DAY / 2)
@@ -318,12 +329,14 @@ QUOTES: Table = {
     "a body of SGX": (lambda: replace(V5, kind=1), UNSUPPORTED),
     "a body of a type that is not known": (lambda: replace(V5, kind=4), UNSUPPORTED),
     "a body of another length": (lambda: replace(V5, size=584), MALFORMED),
+    "a body of TD 1.5 called one of TD 1.0": (lambda: replace(V5, kind=2), MALFORMED),
     "a version 4 quote called 5": (
         lambda: replace(V4, raw=b"\5" + V4.quote()[1:]), UNSUPPORTED,
     ),
     "other certification data": (lambda: replace(V4, certification=(5, 5)), UNSUPPORTED),
     "a PCK that is only named": (lambda: replace(V4, certification=(6, 3)), UNSUPPORTED),
     "bytes after the chain": (lambda: replace(V4, inner_tail=b"\0"), MALFORMED),
+    "bytes after the certification": (lambda: replace(V4, outer_tail=b"\0"), MALFORMED),
     "the header": (lambda: V4.flipped(30), SIGNATURE),
     "the first byte of the guest": (lambda: V4.flipped(48), SIGNATURE),
     "the attributes": (lambda: V4.flipped(48 + 120), SIGNATURE),
@@ -341,16 +354,27 @@ QUOTES: Table = {
     "an attestation key that is no point": (lambda: replace(V4, point=b"\1" * 64), SIGNATURE),
     "an attestation key nobody vouched for": (lambda: replace(V4, vouched=bytes(32)), BINDING),
     "more than a hash in the enclave report": (
-        lambda: replace(V4, vouched=b"\1" * 64), BINDING,
+        lambda: replace(V4, vouched_tail=bytes(31) + b"\1"), BINDING,
     ),
     "another signer of the enclave": (lambda: V4.qe_written(128, b"\0"), BINDING),
     "another product of the enclave": (lambda: V4.qe_written(256, b"\1"), BINDING),
     "an enclave that can be debugged": (lambda: V4.qe_written(48, b"\x17"), BINDING),
     "other attributes of the enclave": (lambda: V4.qe_written(49, b"\1"), BINDING),
     "other selections of the enclave": (lambda: V4.qe_written(16, b"\1"), BINDING),
+    "an enclave that can be debugged, by an identity that lets it": (
+        lambda: replace(V4.qe_written(48, b"\x13"), identity={
+            **IDENTITY, "attributesMask": "00" * 16}),
+        BINDING,
+    ),
     "an old enclave": (lambda: V4.qe_written(258, b"\3\0"), TCB),
     "a module signed by another": (lambda: V4.written(64, b"\1"), BINDING),
     "a module with attributes": (lambda: V4.written(112, b"\1"), BINDING),
+    "a module with attributes outside of the mask": (
+        lambda: info(tdxModuleIdentities=[{**one, "attributesMask": "00" * 8}
+                                          for one in tdx.MODULES]).written(112, b"\1"),
+        BINDING,
+    ),
+    "a module of the first version below the level": (lambda: V4.written(0, b"\4\0"), TCB),
     "a module of a version that is not known": (lambda: V4.written(1, b"\2"), TCB),
     "a module older than all levels": (lambda: V4.written(0, b"\1"), TCB),
     "an older TDX microcode": (lambda: V4.written(2, b"\1"), TCB),
@@ -369,6 +393,10 @@ CERTIFICATES: Table = {
     ),
     "an authority as PCK": (lambda: chain(OWN.platform, OWN.platform, OWN.root), CHAIN),
     "a PCK of another authority": (lambda: chain(OWN.pck, PROCESSOR, OWN.root), CHAIN),
+    "a PCK by another name": (lambda: chain(UNNAMED, OWN.platform, OWN.root), CHAIN),
+    "a PCK of an authority by another name": (
+        lambda: chain(UNDER_UNNAMED, UNNAMED_CA, OWN.root), CHAIN,
+    ),
     "a PCK that has ended": (lambda: chain(ENDED, OWN.platform, OWN.root), EXPIRED),
     "before the chain began": (lambda: replace(V4, at=AT - 2 * DAY), EXPIRED),
     "a PCK without a platform": (lambda: chain(NAMESAKE, OWN.platform, OWN.root), BINDING),
@@ -435,6 +463,9 @@ STATEMENTS: Table = {
         lambda: changed(tcb_info=replace(tdx.signed(INFO, OWN.signer), signature=bytes(63))),
         SIGNATURE,
     ),
+    "a signature with a zero too many": (
+        lambda: changed(tcb_info=longer(tdx.signed(INFO, OWN.signer))), SIGNATURE,
+    ),
     "a signature of zeros": (
         lambda: changed(tcb_info=replace(tdx.signed(INFO, OWN.signer), signature=bytes(64))),
         SIGNATURE,
@@ -445,6 +476,7 @@ STATEMENTS: Table = {
     "TCB info signed under the authority of PCKs": (
         lambda: statement(UNDER_PCK, UNDER_PCK, OWN.platform, OWN.root), CHAIN,
     ),
+    "TCB info signed by another under the root": (lambda: statement(UNNAMED_SIGNER), CHAIN),
     "TCB info signed by an authority": (
         lambda: statement(OWN.platform, OWN.platform, OWN.root), CHAIN,
     ),
@@ -616,6 +648,20 @@ def test_collateral_counts_at_a_decision_inside_its_time_and_not_now() -> None:
         replace(V4, at=AT + DAY + DAY / 24).verify()
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        info(nextUpdate=LATER), identity(nextUpdate=LATER),
+        changed(pck_crl=tdx.crl(OWN.platform, ends=AT + DAY / 2)),
+        changed(root_crl=tdx.crl(OWN.root, ends=AT + DAY / 2)),
+        chain(SHORT, OWN.platform, OWN.root), statement(SHORT_SIGNER),
+    ],
+    ids=["TCB info", "QE identity", "PCK list", "root list", "PCK", "signer"],
+)  # fmt: skip
+def test_claims_end_with_the_first_of_what_they_rest_on(made: Made) -> None:
+    assert made.verify().valid_until == AT + DAY / 2
+
+
 @pytest.mark.parametrize("lists", [{"root_crl": None}, {"pck_crl": None}])
 def test_without_a_list_nothing_is_known_of_revocation(lists: dict[str, None]) -> None:
     claims = changed(**lists).verify()
@@ -679,7 +725,7 @@ def test_events_lead_to_registers_one_below_their_index() -> None:
     ("indexes", "counts"),
     [
         ((1, 1), (1, 0, 0, 0)), ((1,), (2, 0, 0, 0)), ((2,), (1, 0, 0, 0)),
-        ((0,), (1, 0, 0, 0)), ((5,), (0, 0, 0, 0)), ((1, 17), (1, 0, 0, 0)),
+        ((0,), (0, 0, 0, 1)), ((5,), (0, 0, 0, 0)), ((1, 17), (1, 0, 0, 0)),
     ],
     ids=["an event too many", "an event is missing", "another register", "register 0",
          "register 5", "a register of a TPM"],
