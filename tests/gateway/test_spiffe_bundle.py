@@ -82,8 +82,12 @@ ID = "spiffe://clinic.example/ns/batch/sa/scheduler"
 LEAF = ROOT.leaf(ID)
 
 
-def x509_jwk(certificate: x509.Certificate | None = None, **more: object) -> dict[str, object]:
-    key = ROOT.issued.certificate.public_key()
+def x509_jwk(
+    certificate: x509.Certificate | None = None,
+    owner: x509.Certificate | None = None,
+    **more: object,
+) -> dict[str, object]:
+    key = (owner or ROOT.issued.certificate).public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
     der = (certificate or ROOT.issued.certificate).public_bytes(DER)
     own = ECAlgorithm.to_jwk(key, as_dict=True)
@@ -130,7 +134,7 @@ BAD_BUNDLES: dict[str, Callable[[], bytes]] = {
     "two certificates": lambda: bundle(x509_jwk(x5c=["AAAA", "AAAA"])),
     "a certificate that is none": lambda: bundle(x509_jwk(x5c=["AAAA"])),
     "a certificate in no base64": lambda: bundle(x509_jwk(x5c=["?"])),
-    "the certificate of a workload": lambda: bundle(x509_jwk(LEAF.certificate)),
+    "the certificate of a workload": lambda: bundle(x509_jwk(LEAF.certificate, LEAF.certificate)),
     "a certificate of another key": lambda: bundle(
         x509_jwk(authority("other.example").issued.certificate)
     ),
