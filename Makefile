@@ -63,9 +63,10 @@ faults: setup debian ## what a machine does to a gateway, with SEEDS as many his
 demo: setup ## a real gateway, eight questions, one proof checked offline
 	$(BIN)/python tests/demo/run.py
 
-bench: setup bench-peers $(HEY).$(HEY_VERSION) ## decisions per second beside other servers, memory; compiling
+bench: setup bench-peers $(HEY).$(HEY_VERSION) ## decisions per second beside other servers, memory; compiling; evidence
 	$(BIN)/python tests/bench/run.py --hey $(CURDIR)/$(HEY) $(BENCH)
 	$(BIN)/python tests/bench/compile.py
+	$(BIN)/python tests/bench/attest.py
 
 bench-peers: $(PEERS) ## build the servers that `make bench` compares with, once
 
