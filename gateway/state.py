@@ -8,6 +8,7 @@ trust.json              public: what `charter verify` needs
 decision.pem            public: the decision key for stock tools
 origin                  the name of the log; written last: a folder without it is half made
 rotation.json           a change of keys that was begun; see `gateway.rotation`
+seen.at                 where it is kept what was seen of the log, if not beside the folder
 ledger/                 the log
 bundles/                rules and catalogues that were in force; see `gateway.kept`
 """
@@ -44,6 +45,7 @@ BEGUN = "rotation.json"
 
 RESTORED = "restored.json"
 NEXT_LOG = "shard.json"
+SEEN_AT = "seen.at"
 _MARKER = "origin"
 _PEM = "decision.pem"
 _OURS = {DECISION_FILE, CHECKPOINT_FILE, "tokens.json", published.FILE, _PEM}
@@ -81,7 +83,7 @@ class State:
             lost: Also where it was restored and nobody says what came after; it must end.
         """
         file = seen_file or seen_place(self.folder)
-        return Log.open(
+        opened = Log.open(
             self.folder / "ledger",
             origin=self.checkpoint_key.public.name,
             signer=self.checkpoint_key,
@@ -89,6 +91,14 @@ class State:
             earlier=self.earlier,
             guard=Guard(file, seen=seen, restored=None if lost else self.folder / RESTORED),
         )
+        if seen_file is not None and seen_file.absolute() != seen_place(self.folder):
+            try:
+                said = f"{seen_file.absolute()}\n".encode()
+                published.replace_file(self.folder / SEEN_AT, said, 0o600)
+            except BaseException:
+                opened.close()
+                raise
+        return opened
 
     def trust(self) -> dict[str, object]:
         """What a stranger needs to verify decisions of this gateway."""
@@ -164,9 +174,22 @@ def _open(folder: Path, origin: str, custody: Custody, told: Published | None) -
 
 
 def seen_place(folder: Path) -> Path:
-    """Where it is kept what was seen of the log: beside the state folder, so that it is not
-    put back with it; in the folder where nothing can be written beside it."""
+    """Where it is kept what was seen of the log: where a gateway on this folder was told to,
+    so that no command without its settings looks elsewhere; else beside the state folder, so
+    that it is not put back with it; in the folder where nothing can be written beside it.
+
+    Raises:
+        ConfigurationError: The folder does not say it as it did.
+    """
     folder = folder.absolute()
+    try:
+        told = Path((folder / SEEN_AT).read_text(encoding="utf-8").removesuffix("\n"))
+    except FileNotFoundError:
+        told = None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{folder / SEEN_AT}: cannot read it") from error
+    if told is not None:
+        return told
     beside = folder.with_name(f"{folder.name}.seen")
     if beside.exists() or os.access(folder.parent, os.W_OK):
         return beside

@@ -1,6 +1,7 @@
 """The state folder: made whole or not used, never replaced, closed to others."""
 
 import json
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,13 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigurationError, KeyFileError, LedgerError
+from gateway.keys.custody import Custody
+from gateway.ledger.guard import LedgerBehindError
+from gateway.rotation import rotate
+from gateway.rotation_ground import Given
 from gateway.state import DEFAULT_ORIGIN, State, open_state
 from gateway.verify import Trust
+from tests.gateway.ledger.logs import append_many
 from tests.gateway.world import NOW
 
 FILES = ["checkpoint.key", "decision.key", "decision.pem", "origin", "tokens.json", "trust.json"]
@@ -171,3 +177,25 @@ def test_one_ledger_is_opened_once(tmp_path: Path) -> None:
     state = open_state(tmp_path)
     with state.open_ledger(), pytest.raises(LedgerError, match="another process"):
         state.open_ledger()
+
+
+def test_who_is_not_told_where_it_is_kept_what_was_seen_looks_where_the_gateway_did(
+    tmp_path: Path,
+) -> None:
+    folder, elsewhere = tmp_path / "state", tmp_path / "else" / "seen"
+    state = open_state(folder)
+    with state.open_ledger(seen_file=elsewhere) as log:
+        append_many(log, 0, 2)
+    shutil.copytree(folder, tmp_path / "old")
+    with state.open_ledger(seen_file=elsewhere) as log:
+        append_many(log, 2, 3)
+    shutil.rmtree(folder)
+    shutil.copytree(tmp_path / "old", folder)
+    with pytest.raises(LedgerBehindError, match="3 were signed"):
+        open_state(folder).open_ledger()
+    with pytest.raises(LedgerBehindError, match="3 were signed"):
+        rotate(Given(folder, Custody()), "decision")
+    assert not (tmp_path / "state.seen").exists()
+    (folder / "seen.at").write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match=r"seen\.at"):
+        open_state(folder).open_ledger()
