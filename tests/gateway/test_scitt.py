@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway import cbor
-from gateway.cose import Sign1, parse_sign1
+from gateway.cose import Sign1, parse_sign1, verify_sign1
 from gateway.cose_key import read_key, thumbprint, write_key
 from gateway.scitt.ccf import read_services, verify_receipts
 from gateway.scitt.errors import (
@@ -310,6 +310,20 @@ def test_evidence_of_another_service_and_of_another_time_is_refused(folder: Path
         verify_by_hardware(s, "another", at=AT)
     with pytest.raises(ScittIssuerError):
         verify_by_hardware(s, service, at=AT.replace(year=2045))
+
+
+@pytest.mark.parametrize("file", ATTESTED)
+def test_a_report_of_somebody_else_speaks_for_no_key(folder: Path, file: str) -> None:
+    """All that a forger can make: a key of their own, its name, and a signature that holds."""
+    public, service = cose_key(KEY.public), ATTESTED[file]
+    forged = Parts.of((folder / file).read_bytes())
+    forged.headers[1] = -7
+    forged.headers[4] = thumbprint(public)
+    forged.headers[service]["cose_key"] = write_key(public)
+    made = parse_sign1(forged.signed(KEY).encoded())
+    assert verify_sign1(made, public, known_critical=(service,)) == made.payload
+    with pytest.raises(ScittIssuerError, match="the report is of another key"):
+        verify_by_hardware(made, service, at=AT)
 
 
 # --- a receipt of the working group ---------------------------------------------------
