@@ -395,7 +395,8 @@ CERTIFICATES: Table = {
     "a PCK of another authority": (lambda: chain(OWN.pck, PROCESSOR, OWN.root), CHAIN),
     "a PCK by another name": (lambda: chain(UNNAMED, OWN.platform, OWN.root), CHAIN),
     "a PCK of an authority by another name": (
-        lambda: chain(UNDER_UNNAMED, UNNAMED_CA, OWN.root), CHAIN,
+        lambda: replace(chain(UNDER_UNNAMED, UNNAMED_CA, OWN.root),
+                        changes={"pck_crl": tdx.crl(UNNAMED_CA)}), CHAIN,
     ),
     "a PCK that has ended": (lambda: chain(ENDED, OWN.platform, OWN.root), EXPIRED),
     "before the chain began": (lambda: replace(V4, at=AT - 2 * DAY), EXPIRED),
@@ -681,6 +682,27 @@ def test_without_an_identity_only_the_pinned_enclave_counts() -> None:
 def test_without_the_library_nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dcap_qvl", None)
     with pytest.raises(errors.EvidenceIncompleteError, match="dcap-qvl"):
+        V4.verify()
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen"),
+    [
+        (type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"}),
+         errors.EvidenceDisputedError),
+        (ValueError, errors.EvidenceDisputedError),
+        (KeyboardInterrupt, KeyboardInterrupt),
+    ],
+    ids=["a panic", "a refusal", "an interruption"],
+)  # fmt: skip
+def test_a_fault_inside_the_library_is_a_refusal_and_an_interruption_none(
+    monkeypatch: pytest.MonkeyPatch, fault: type[BaseException], seen: type[BaseException]
+) -> None:
+    def fail(_: bytes) -> None:
+        raise fault
+
+    monkeypatch.setattr("dcap_qvl.QuoteVerifier", fail)
+    with pytest.raises(seen):
         V4.verify()
 
 
