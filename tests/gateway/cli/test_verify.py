@@ -214,7 +214,7 @@ def test_what_a_genuine_record_says_cannot_steer_the_terminal(
         entities: Any = [{"record": "destination", "type": "site", "id": evil}, evil]
         return replace(found, predicate={**found.predicate, "action": evil, "entities": entities})
 
-    monkeypatch.setattr(verify, "verify_decision", hostile)
+    monkeypatch.setattr(verify, "verify_answer", hostile)
     ran = charter("verify", files / "answer.json", "--trust", files / "trust.json")
     assert ran.code == 0
     assert len(ran.out.splitlines()) == 1
