@@ -116,10 +116,10 @@ def read_anchors(data: bytes) -> Anchors:
     try:
         document = tomllib.loads(data.decode("utf-8"))
         file = _File.model_validate(frozen(document))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise AppraisalPolicyError(f"the file of anchors is no TOML: {error}") from error
     except ValidationError as error:
         raise AppraisalPolicyError(first_mistake(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise AppraisalPolicyError(f"the file of anchors is no TOML: {error}") from error
     return Anchors(
         tuple((row, _key(row.pem, "tpm_key")) for row in file.tpm_key),
         file.tpm_authority,

@@ -133,12 +133,13 @@ def read_policy(data: bytes) -> AppraisalPolicy:
     if len(data) > MAX_FILE:
         raise AppraisalPolicyError(f"an appraisal policy of more than {MAX_FILE} bytes")
     try:
-        document = tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        # TOML has lists and no tuples.
+        document = frozen(tomllib.loads(data.decode("utf-8")))
+    # `tomllib` lets more than its own error out: that of numbers with thousands of digits.
+    except (ValueError, RecursionError) as error:
         raise AppraisalPolicyError(f"the appraisal policy is no TOML: {error}") from error
     try:
-        # TOML has lists and no tuples.
-        file = _File.model_validate(frozen(document))
+        file = _File.model_validate(document)
     except ValidationError as error:
         raise AppraisalPolicyError(first_mistake(error)) from error
     _check(file)
