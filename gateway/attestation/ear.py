@@ -19,7 +19,7 @@ def ear_claims(result: AttestationResult, *, build: str, nonce: str | None) -> d
         What is to be signed, as a JWT claims set (RFC 7519).
     """
     module: dict[str, Any] = {
-        "ear_status": int(result.status),
+        "ear_status": result.status.word,
         "ear_trustworthiness_vector": result.vector.told(),
         "ear_appraisal_policy_ids": [f"{result.policy_id}@sha256:{result.policy_sha256}"],
     }
@@ -29,7 +29,7 @@ def ear_claims(result: AttestationResult, *, build: str, nonce: str | None) -> d
         "eat_profile": PROFILE,
         "iat": int(result.appraised_at.timestamp()),
         "ear_verifier_id": {"developer": DEVELOPER, "build": build},
-        "ear_status": int(result.status),
+        "ear_status": result.status.word,
         "submods": {result.technology.value: module},
     }
     if result.valid_until is not None:
