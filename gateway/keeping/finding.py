@@ -33,6 +33,8 @@ WHAT_TO_DO: Mapping[str, str] = MappingProxyType(
         "checkpoint": _WHO,
         "root": _RESTORE,
         "head": _RESTORE,
+        "ended": "put the ledger of that log back into `shards` of the state folder, from the "
+        "newest good backup; where it was moved away, its decisions are read there",
         "bundle": "put the file back into `bundles` of the state folder from a backup; without "
         "it the decision verifies and cannot be replayed",
     }
