@@ -8,6 +8,7 @@
 import hashlib
 import json
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,8 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     """
     path = folder / NAME
     try:
+        if path.exists() and not path.is_file():
+            raise BackupError(f"{folder} is no backup: {path.name} is no file")
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
         value = load_strict(data, max_bytes=_MAX_BYTES, max_keys=1_000_000)
@@ -124,7 +127,8 @@ def _file(path: Path, value: Json) -> File:
 
 
 def check_names(folder: Path, manifest: Manifest) -> None:
-    """See that the files of a backup are those that are listed, and no others.
+    """See that the files of a backup are those that are listed, and no others: each a file of
+    that size, so that none leads elsewhere or has no end.
 
     Raises:
         BackupError: They are not.
@@ -140,6 +144,10 @@ def check_names(folder: Path, manifest: Manifest) -> None:
     for name in sorted(there ^ set(listed)):
         state = "is not in the manifest" if name in there else "is missing"
         raise BackupError(f"{folder / name} {state}: the backup is not whole")
+    for one in manifest.files:
+        about = (folder / one.path).lstat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size != one.size:
+            raise BackupError(f"{one.path} is not what was backed up: use another backup")
 
 
 def check_digests(folder: Path, manifest: Manifest, told: Told) -> None:

@@ -1,6 +1,7 @@
 """A backup is whole or not there, is put back whole or not at all, and never hides its age."""
 
 import json
+import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -223,12 +224,24 @@ def _link(folder: Path) -> None:
     (folder / "origin").symlink_to("/etc/hostname")
 
 
+def _instead(path: Path, make: Callable[[Path], object]) -> None:
+    path.unlink()
+    make(path)
+
+
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "a bit of the log": (_change(f"ledger/{storage.DATABASE}"), "not what was backed up"),
     "a bit of the trust file": (_change("trust.json"), "not what was backed up"),
     "a file that is gone": (lambda f: (f / "origin").unlink(), "is missing"),
     "a file more": (lambda f: (f / "decision.key").write_text("x"), "not in the manifest"),
     "a link": (_link, "not what was backed up"),
+    # Whoever read these would never come to an end.
+    "a pipe": (lambda f: _instead(f / "origin", os.mkfifo), "not what was backed up"),
+    "a link to what has no end": (
+        lambda f: _instead(f / "origin", lambda p: p.symlink_to("/dev/zero")),
+        "not what was backed up",
+    ),
+    "a pipe as manifest": (lambda f: _instead(f / "manifest.json", os.mkfifo), "is no file"),
     "no manifest": (lambda f: (f / "manifest.json").unlink(), "is no backup"),
     "a manifest that is no JSON": (lambda f: (f / "manifest.json").write_text("{"), "not JSON"),
     "a manifest of something else": (
