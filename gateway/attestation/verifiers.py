@@ -4,6 +4,8 @@
 |---|---|---|
 | `sev-snp` | `report` | `vek`, `chain`, `crls` |
 | `azure-snp-vtpm` | `hcl_report`, `quote`, `signature`, `pcrs` | `vek`, `chain`, `crls` |
+| `tdx` | `quote`, maybe `ccel` | `collateral` |
+| `azure-tdx-vtpm` | `hcl_report`, `td_quote`, `quote`, `signature`, `pcrs` | `collateral` |
 | `tpm` | `quote`, `signature`, `pcrs`, `public` or `ak_pem` | `ak_path` |
 | `nitro` | `document` | |
 | `arm-cca` | `token` | |
@@ -24,7 +26,18 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from gateway.attestation import arm_cca, azure, ear_token, nitro, nras, nvidia_gpu, sev_snp, tpm
+from gateway.attestation import (
+    arm_cca,
+    azure,
+    azure_tdx,
+    ear_token,
+    nitro,
+    nras,
+    nvidia_gpu,
+    sev_snp,
+    tdx,
+    tpm,
+)
 from gateway.attestation.anchors import Anchors
 from gateway.attestation.bundle import EvidenceBundle
 from gateway.attestation.chain import read_certificate, read_crl
@@ -34,6 +47,10 @@ from gateway.attestation.errors import (
     EvidenceUnsupportedError,
 )
 from gateway.attestation.evidence import Claims, Technology
+from gateway.attestation.tdx_collateral import parse_collateral
+from gateway.attestation.tdx_event_log import check_rtmrs
+from gateway.attestation.tdx_quote import parse_quote as parse_td_quote
+from gateway.attestation.tpm_event_log import parse_event_log
 from gateway.attestation.tpm_structures import parse_pcr_file, parse_public
 
 Verify = Callable[[EvidenceBundle, Anchors, datetime], Claims]
@@ -83,6 +100,26 @@ def _azure_snp(bundle: EvidenceBundle, _: Anchors, at: datetime) -> Claims:
         vek=read_certificate(bundle.endorsement("vek")),
         chain=[read_certificate(der) for der in bundle.endorsement_list("chain")],
         crls=[read_crl(der) for der in bundle.endorsement_list("crls")],
+        quote=azure.raw_quote(bundle.one("quote"), bundle.one("signature")),
+        values=parse_pcr_file(bundle.one("pcrs")),
+        at=at,
+    )
+
+
+def _tdx(bundle: EvidenceBundle, _: Anchors, at: datetime) -> Claims:
+    quote = parse_td_quote(bundle.one("quote"))
+    collateral = parse_collateral(bundle.endorsement("collateral"))
+    claims = tdx.verify_quote(quote, collateral=collateral, at=at)
+    if "ccel" in bundle.evidence:
+        check_rtmrs(parse_event_log(bundle.one("ccel")), quote.td)
+    return claims
+
+
+def _azure_tdx(bundle: EvidenceBundle, _: Anchors, at: datetime) -> Claims:
+    return azure_tdx.verify_tdx(
+        azure.parse_hcl_report(bundle.one("hcl_report")),
+        td_quote=parse_td_quote(bundle.one("td_quote")),
+        collateral=parse_collateral(bundle.endorsement("collateral")),
         quote=azure.raw_quote(bundle.one("quote"), bundle.one("signature")),
         values=parse_pcr_file(bundle.one("pcrs")),
         at=at,
@@ -151,10 +188,13 @@ def _ear(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claims:
 
 
 _VEK = frozenset({"vek", "chain", "crls"})
+_COLLATERAL = frozenset({"collateral"})
 _QUOTE = frozenset({"quote", "signature", "pcrs"})
 VERIFIERS: Mapping[Technology, Row] = {
     Technology.SEV_SNP: Row(_sev_snp, frozenset({"report"}), _VEK),
     Technology.AZURE_SNP: Row(_azure_snp, _QUOTE | {"hcl_report"}, _VEK),
+    Technology.TDX: Row(_tdx, frozenset({"quote", "ccel"}), _COLLATERAL),
+    Technology.AZURE_TDX: Row(_azure_tdx, _QUOTE | {"hcl_report", "td_quote"}, _COLLATERAL),
     Technology.TPM: Row(_tpm, _QUOTE | {"public", "ak_pem"}, frozenset({"ak_path"})),
     Technology.NITRO: Row(_nitro, frozenset({"document"})),
     Technology.ARM_CCA: Row(_arm_cca, frozenset({"token"})),

@@ -32,18 +32,25 @@ class Made:
     quoted: tpms.Made = field(default_factory=lambda: tpms.Made(key=tpms.RSA, scheme=tpm.RSASSA))
 
     def verify(self) -> Claims:
-        raw = json.dumps(self.runtime).encode()
-        held = hashlib.sha256(raw).digest() if self.held is None else self.held
-        guest = self.guest.written(520, held.ljust(64, b"\0"))
-        sizes = struct.pack("<5I", len(raw) + 20, 1, self.hardware, 1, len(raw))
-        hcl = b"HCLA" + struct.pack("<II", 1, 0) + bytes(20) + bytes(1184) + sizes + raw
+        guest, hcl = self.guest_and_report()
         message = self.quoted.message()
         return verify_tdx(
             azure.parse_hcl_report(hcl), td_quote=guest.parsed(), collateral=guest.collateral(),
             quote=azure.raw_quote(message, self.quoted.signature(message)[6:]),
-            values=self.quoted.values, at=guest.at,
-            anchors=frozenset({fingerprint(tdx.authorities().root.certificate)}),
+            values=self.quoted.values, at=guest.at, anchors=self.anchors(),
         )  # fmt: skip
+
+    @staticmethod
+    def anchors() -> frozenset[str]:
+        return frozenset({fingerprint(tdx.authorities().root.certificate)})
+
+    def guest_and_report(self) -> tuple[tdx.Made, bytes]:
+        raw = json.dumps(self.runtime).encode()
+        held = hashlib.sha256(raw).digest() if self.held is None else self.held
+        guest = self.guest.written(520, held.ljust(64, b"\0"))
+        sizes = struct.pack("<5I", len(raw) + 20, 1, self.hardware, 1, len(raw))
+        head = b"HCLA" + struct.pack("<II", 1, 0) + bytes(20)
+        return guest, head + bytes(1184) + sizes + raw
 
 
 GOOD = Made()

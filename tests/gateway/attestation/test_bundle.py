@@ -306,6 +306,14 @@ def real(vectors: Path) -> dict[str, tuple[Document, str]]:
             ),
             "2025-06-01T00:00:00Z",
         ),
+        "tdx": (
+            document(
+                "tdx",
+                {"quote": b64((vectors / "tdx" / "v4-uptodate.quote").read_bytes())},
+                collateral=b64((vectors / "tdx" / "v4-uptodate-collateral.json").read_bytes()),
+            ),
+            "2025-06-20T10:16:03Z",
+        ),
         "nitro": (
             document("nitro", {"document": b64((nitro / "non-debug-2022.cose").read_bytes())}),
             "2022-10-13T08:58:10Z",
@@ -313,7 +321,7 @@ def real(vectors: Path) -> dict[str, tuple[Document, str]]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("technology", ["sev-snp", "azure-snp-vtpm", "nitro"])
+@pytest.mark.parametrize("technology", ["sev-snp", "azure-snp-vtpm", "tdx", "nitro"])
 def test_real_evidence_is_verified_from_a_bundle(vectors: Path, technology: str) -> None:
     found, at = real(vectors)[technology]
     bundle = read_bundle(spelled(found))
@@ -321,7 +329,7 @@ def test_real_evidence_is_verified_from_a_bundle(vectors: Path, technology: str)
     assert claims.technology.value == technology
 
 
-@pytest.mark.parametrize("technology", ["sev-snp", "azure-snp-vtpm", "nitro"])
+@pytest.mark.parametrize("technology", ["sev-snp", "azure-snp-vtpm", "tdx", "nitro"])
 def test_a_flipped_bit_in_any_part_of_real_evidence_is_refused(
     vectors: Path, technology: str
 ) -> None:

@@ -24,6 +24,7 @@ from gateway.attestation import (
     anchors,
     arm_cca,
     azure,
+    azure_tdx,
     bundle,
     chain,
     corim,
@@ -42,7 +43,18 @@ from gateway.attestation.corim_rows import references
 from gateway.attestation.errors import AppraisalPolicyError, EvidenceError
 from gateway.attestation.evidence import Technology
 from gateway.attestation.verifiers import VERIFIERS
-from tests.gateway.attestation import cca, corims, ears, enclave, gpu, snp, tdx, test_azure, tpms
+from tests.gateway.attestation import (
+    cca,
+    corims,
+    ears,
+    enclave,
+    gpu,
+    snp,
+    tdx,
+    test_azure,
+    test_azure_tdx,
+    tpms,
+)
 from tests.gateway.attestation.chains import AT, issue, revoked
 from tests.gateway.attestation.pcrs import pcr_file
 
@@ -185,6 +197,32 @@ def _tdx() -> Good:
     return Good({"quote": made.quote(), **lists}, look)
 
 
+def _azure_tdx() -> Good:
+    made = test_azure_tdx.GOOD
+    guest, report = made.guest_and_report()
+    message = made.quoted.message()
+    parts = {
+        "hcl": report,
+        "td_quote": guest.quote(),
+        "message": message,
+        "signature": made.quoted.signature(message)[6:],
+        "pcrs": pcr_file(made.quoted.values),
+    }
+
+    def look(parts: Parts) -> object:
+        return azure_tdx.verify_tdx(
+            azure.parse_hcl_report(parts["hcl"]),
+            td_quote=tdx_quote.parse_quote(parts["td_quote"]),
+            collateral=guest.collateral(),
+            quote=azure.raw_quote(parts["message"], parts["signature"]),
+            values=tpm_structures.parse_pcr_file(parts["pcrs"]),
+            at=guest.at,
+            anchors=made.anchors(),
+        )
+
+    return Good(parts, look)
+
+
 def _corim(made: corims.Made) -> Good:
     def look(parts: Parts) -> object:
         found = corim.parse_corim(parts["corim"])
@@ -216,6 +254,7 @@ MAKERS: Mapping[str, Callable[[], Good]] = {
     "ear": lambda: _ear(ears.Made()),
     "ear in CBOR": lambda: _ear(ears.CBOR),
     "tdx": _tdx,
+    "azure-tdx-vtpm": _azure_tdx,
     "corim": lambda: _corim(corims.Made()),
     "corim, unsigned": lambda: _corim(corims.Made(key=None)),
     "certificates": _certificates,
