@@ -81,7 +81,7 @@ def _serve_arguments(parser: ArgumentParser) -> None:
     from gateway.cli.seen import add_seen
     from gateway.cli.settings import collector, take_over
     from gateway.cli.stamping import add_timestamps
-    from gateway.cli.witnessing import add_witnesses
+    from gateway.cli.witness_options import add_witnesses
 
     parser.add_argument(
         "--config",

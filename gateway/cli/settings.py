@@ -15,7 +15,7 @@ from typing import cast
 
 from dsl.near import nearest
 from gateway import toml_text
-from gateway.cli import engine_options, key_options, options, seen, stamping, witnessing
+from gateway.cli import engine_options, key_options, options, seen, stamping, witness_options
 from gateway.errors import ConfigurationError
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -144,12 +144,12 @@ SETTINGS = (
     Setting("timestamps", "interval_s", "timestamp_interval", Number(stamping.interval)),
     Setting("timestamps", "ca", "timestamp_ca", File(Path)),
     Setting("timestamps", "networks", "timestamp_networks", Names(seen.networks)),
-    Setting("witness", "mode", "witness_mode", Text(witnessing.mode)),
+    Setting("witness", "mode", "witness_mode", Text(witness_options.mode)),
     Setting("witness", "policy", "witness_policy", File(Path)),
-    Setting("witness", "interval_s", "witness_interval", Number(witnessing.interval)),
-    Setting("witness", "timeout_ms", "witness_ms", Number(witnessing.timeout)),
+    Setting("witness", "interval_s", "witness_interval", Number(witness_options.interval)),
+    Setting("witness", "timeout_ms", "witness_ms", Number(witness_options.timeout)),
     Setting("witness", "ca_file", "witness_ca", File(Path)),
-    Setting("witness", "networks", "witness_networks", Names(witnessing.networks)),
+    Setting("witness", "networks", "witness_networks", Names(witness_options.networks)),
     Setting("keys", "decision", "decision_key", Text(key_options.place)),
     Setting("keys", "checkpoint", "checkpoint_key", Text(key_options.place)),
     Setting("keys", "checkpoint_before", "checkpoint_key_before", Text(key_options.place)),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli import witnessing
+from gateway.cli import witness_options
 from gateway.cli.witnessing import Witnessing
 from gateway.errors import ConfigurationError
 from gateway.keys import CheckpointKey
@@ -103,18 +103,18 @@ def test_a_policy_of_another_log_and_an_old_ledger_are_refused(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("read", "text"),
     [
-        (witnessing.mode, "sometimes"),
-        (witnessing.mode, ""),
-        (witnessing.interval, "0"),
-        (witnessing.interval, "86401"),
-        (witnessing.interval, "1.5"),
-        (witnessing.timeout, "1801"),
-        (witnessing.timeout, "-1"),
-        (witnessing.timeout, "٣"),
-        (witnessing.networks, "0.0.0.0/0"),
-        (witnessing.networks, "::/0"),
-        (witnessing.networks, "localhost"),
-        (witnessing.networks, ",".join(["10.0.0.0/8"] * 17)),
+        (witness_options.mode, "sometimes"),
+        (witness_options.mode, ""),
+        (witness_options.interval, "0"),
+        (witness_options.interval, "86401"),
+        (witness_options.interval, "1.5"),
+        (witness_options.timeout, "1801"),
+        (witness_options.timeout, "-1"),
+        (witness_options.timeout, "٣"),
+        (witness_options.networks, "0.0.0.0/0"),
+        (witness_options.networks, "::/0"),
+        (witness_options.networks, "localhost"),
+        (witness_options.networks, ",".join(["10.0.0.0/8"] * 17)),
     ],
 )
 def test_a_value_that_is_none_is_refused(read: Any, text: str) -> None:
