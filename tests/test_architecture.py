@@ -108,6 +108,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.cose": ("gateway.errors", "gateway.cbor"),
     "gateway.attestation": (
         "gateway.errors",
+        "gateway.toml_text",
         "gateway.keys",
         "gateway.cbor",
         "gateway.cose",

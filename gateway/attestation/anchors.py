@@ -3,7 +3,6 @@ file with a source and days for each. Those of hardware makers are pinned in the
 """
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from gateway import toml_text
 from gateway.attestation.arm_cca import Endorsement
 from gateway.attestation.ear_token import PROFILES, Issuer
 from gateway.attestation.errors import AppraisalPolicyError
@@ -114,7 +114,7 @@ def read_anchors(data: bytes) -> Anchors:
     if len(data) > MAX_FILE:
         raise AppraisalPolicyError(f"a file of anchors of more than {MAX_FILE} bytes")
     try:
-        document = tomllib.loads(data.decode("utf-8"))
+        document = toml_text.loads(data.decode("utf-8"))
         file = _File.model_validate(frozen(document))
     except ValidationError as error:
         raise AppraisalPolicyError(first_mistake(error)) from error

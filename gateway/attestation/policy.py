@@ -7,7 +7,6 @@ stands in every result.
 """
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +14,7 @@ from typing import Annotated, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from gateway import toml_text
 from gateway.attestation.errors import AppraisalPolicyError
 from gateway.attestation.evidence import Technology
 
@@ -134,7 +134,7 @@ def read_policy(data: bytes) -> AppraisalPolicy:
         raise AppraisalPolicyError(f"an appraisal policy of more than {MAX_FILE} bytes")
     try:
         # TOML has lists and no tuples.
-        document = frozen(tomllib.loads(data.decode("utf-8")))
+        document = frozen(toml_text.loads(data.decode("utf-8")))
     # `tomllib` lets more than its own error out: that of numbers with thousands of digits.
     except (ValueError, RecursionError) as error:
         raise AppraisalPolicyError(f"the appraisal policy is no TOML: {error}") from error

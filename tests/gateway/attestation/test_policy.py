@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.attestation.anchors import read_anchors
 from gateway.attestation.errors import AppraisalPolicyError
 from gateway.attestation.evidence import Technology
 from gateway.attestation.policy import MAX_FILE, read_policy
@@ -99,9 +100,13 @@ def test_a_policy_with_a_mistake_is_refused_with_its_place(old: str, new: str, n
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\xff", b"format = ", b"[" * 100_000, bytes(100), b"a = 1\n" * (MAX_FILE // 5)],
-    ids=["nothing", "no text", "cut", "deep", "zeros", "too much"],
-)
+    [
+        b"", b"\xff", b"format = ", b"[" * 100_000, bytes(100), b"a = 1\n" * (MAX_FILE // 5),
+        b"a." * 30_000 + b"a = 1",
+    ],
+    ids=["nothing", "no text", "cut", "deep", "zeros", "too much", "a key of many parts"],
+)  # fmt: skip
 def test_bytes_that_are_no_policy_are_refused(data: bytes) -> None:
-    with pytest.raises(AppraisalPolicyError):
-        read_policy(data)
+    for read in (read_policy, read_anchors):
+        with pytest.raises(AppraisalPolicyError):
+            read(data)
