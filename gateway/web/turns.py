@@ -5,11 +5,12 @@ of a tenant which asks little is the present, that of one which asks much lies a
 has asked, each question as large as it is. The least is next. Three rules keep short what has
 begun before it and cannot be taken back:
 
-- Where tenants share, one question begins in each pass of the event loop, and whatever came in
-  is looked at between two of them. One tenant alone begins as many in a pass as there is room
-  for, which then are handed to the log together.
+- Where tenants share, one question begins in every fourth pass of the event loop, and whatever
+  came in is looked at between two of them. One tenant alone begins as many in a pass as there
+  is room for, which then are handed to the log together.
 - The tenants that are there share the places to decide. One alone has all of them; a
-  newcomer finds its own free.
+  newcomer finds its own free, and for a second after it came to others they leave it free:
+  who asks one question after another is a newcomer with each.
 - A small question of a tenant that has nothing under way takes none of the bytes.
 """
 
@@ -28,6 +29,10 @@ EACH = 2048
 # Tenants share for so many seconds after two were there: who asks one question after another is
 # away in between.
 SHARED_S = 1.0
+# Passes of the loop for each question that begins while tenants share. The loop takes one new
+# connection in a pass: with as many questions, whoever comes stands in the line of the system
+# behind all of a crowd, where nobody knows yet whose connection it is.
+PASSES = 4
 # A question of up to this part of the bytes at once is small.
 SMALL = 16
 # Tenants of which it is remembered what they asked, though they may have left.
@@ -83,6 +88,7 @@ class Turns:
         self._now = 0.0  # the start tag of whoever was called last
         self._next_start: dict[str, float] = {}
         self._shared_until = 0.0  # by the clock of the loop
+        self._beside_until = 0.0  # the same: somebody came to others who were there
         self._in_pass: asyncio.AbstractEventLoop | None = None  # in whose pass one has begun
 
     @asynccontextmanager
@@ -102,6 +108,8 @@ class Turns:
         self._next_start[tenant] = start + EACH + size
         there = self._there.get(tenant)
         if there is None:
+            if self._there:
+                self._beside_until = asyncio.get_running_loop().time() + SHARED_S
             there = self._there[tenant] = _Tenant()
         there.line.append(mine)
         self._call_next()
@@ -146,30 +154,39 @@ class Turns:
             self._next_start = {name: self._next_start[name] for name in self._there}
 
     def _call_next(self) -> None:
-        """Call whoever is next; where tenants share, one in each pass of the loop."""
+        """Call whoever is next; where tenants share, one in `PASSES` of the loop."""
         loop = asyncio.get_running_loop()
+        now = loop.time()
         if len(self._there) > 1:
-            self._shared_until = loop.time() + SHARED_S
-        shared = loop.time() < self._shared_until
+            self._shared_until = now + SHARED_S
+        shared = now < self._shared_until
         if shared and self._in_pass is loop:
             return
-        while self._there and (chosen := self._choose()) is not None:
+        while self._there and (chosen := self._choose(self._share(now))) is not None:
             self._call(chosen)
             if shared:
                 self._in_pass = loop
-                loop.call_soon(self._pass_is_over)
+                loop.call_soon(self._pass_is_over, PASSES)
                 return
 
-    def _pass_is_over(self) -> None:
+    def _pass_is_over(self, left: int) -> None:
+        if left > 1:
+            asyncio.get_running_loop().call_soon(self._pass_is_over, left - 1)
+            return
         self._in_pass = None
         self._call_next()
 
-    def _choose(self) -> _Tenant | None:
+    def _share(self, now: float) -> int:
+        """How many places a tenant has."""
+        if now < self._beside_until:
+            return max(1, self._limit // max(2, len(self._there)))
+        return max(1, self._limit // len(self._there))
+
+    def _choose(self, share: int) -> _Tenant | None:
         """Whose first question is next. A large one for which there is no room lets small
         ones of tenants with nothing under way pass, which take no room from it."""
         if self._taken >= self._at_most:
             return None
-        share = max(1, self._limit // len(self._there))
         first = None
         for there in self._there.values():
             if there.line and there.open < share and (first is None or _before(there, first)):

@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from gateway.errors import OverloadedError
-from gateway.web.turns import REMEMBERED, Paced, Turns
+from gateway.web import turns as module
+from gateway.web.turns import PASSES, REMEMBERED, Paced, Turn, Turns
 
 
 class Order:
@@ -118,6 +119,94 @@ def test_one_tenant_alone_has_all_places_and_no_more() -> None:
     assert asyncio.run(flood()) == 4
 
 
+class Held:
+    """Questions of one tenant that wait or are decided, and end when they are told to."""
+
+    def __init__(self, turns: Turns, tenant: str, count: int) -> None:
+        self._turns = turns
+        self._tenant = tenant
+        self._asked: list[Turn] = [turns.enter(tenant, 1) for _ in range(count)]
+
+    @property
+    def under_way(self) -> int:
+        return sum(turn.called for turn in self._asked)
+
+    def end(self, *, most: int = 1000) -> None:
+        """As many as are under way, or `most` of them, end."""
+        for turn in [turn for turn in self._asked if turn.called][:most]:
+            self._asked.remove(turn)
+            self._turns.leave(self._tenant, turn)
+
+
+async def passes(count: int = 160) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def test_a_tenant_leaves_the_places_free_of_another_that_comes_and_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "SHARED_S", 60.0)
+
+    async def come_and_go() -> None:
+        turns = Turns(limit=16, timeout_s=60)
+        crowd = Held(turns, "a", 100)
+        assert crowd.under_way == 16
+        for _ in range(3):
+            alone = Held(turns, "b", 1)
+            await passes()
+            assert alone.under_way == 1
+            alone.end()
+            crowd.end(most=1)
+            await passes()
+            # What has begun cannot be taken back, but nothing takes its place.
+        assert crowd.under_way == 13
+        for _ in range(4):
+            crowd.end()
+            await passes()
+            assert crowd.under_way == 8, "nobody else is there, and one may come at any time"
+        alone = Held(turns, "b", 1)
+        await passes()
+        assert alone.under_way == 1
+
+    asyncio.run(come_and_go())
+
+
+@pytest.mark.parametrize(("others", "places"), [([], 16), (["b"], 8), (["b", "c"], 5)])
+def test_tenants_that_stay_have_all_places_a_while_after_the_last_one_came(
+    monkeypatch: pytest.MonkeyPatch, others: list[str], places: int
+) -> None:
+    monkeypatch.setattr(module, "SHARED_S", 0.05)
+
+    async def stay() -> None:
+        turns = Turns(limit=16, timeout_s=60)
+        Held(turns, "gone", 1).end()
+        there = [Held(turns, tenant, 100) for tenant in ["a", *others]]
+        await asyncio.sleep(0.1)
+        for _ in range(2):  # those who came first had more at first
+            for held in there:
+                held.end()
+            await passes()
+        assert {held.under_way for held in there} == {places}
+
+    asyncio.run(stay())
+
+
+def test_a_tenant_beside_many_that_come_and_go_has_a_place_nevertheless() -> None:
+    async def come_and_go() -> None:
+        turns = Turns(limit=4, timeout_s=60)
+        crowd = Held(turns, "a", 20)
+        many = [Held(turns, f"t{number}", 1) for number in range(4)]
+        await passes()
+        assert [one.under_way for one in many] == [1] * 4
+        for _ in range(3):
+            crowd.end()
+            await passes()
+            assert crowd.under_way == 1
+
+    asyncio.run(come_and_go())
+
+
 def test_small_questions_get_their_share_by_size_beside_large_ones() -> None:
     async def flood() -> None:
         order = Order(Turns(limit=1, at_most=1, limit_bytes=200_000, timeout_s=60))
@@ -168,9 +257,10 @@ async def passes_in_which_they_begin(tenants: str) -> list[int]:
     return begun
 
 
-def test_where_tenants_share_a_question_begins_in_a_pass_of_the_loop_of_its_own() -> None:
+def test_where_tenants_share_the_loop_takes_connections_between_two_that_begin() -> None:
     begun = asyncio.run(passes_in_which_they_begin("baaaaaaa"))
-    assert all(later > before for before, later in pairwise(begun[1:])), begun
+    apart = [later - before for before, later in pairwise(begun[1:])]
+    assert min(apart) >= PASSES > 1, begun
 
 
 def test_the_questions_of_one_tenant_alone_begin_together() -> None:
