@@ -193,7 +193,7 @@ def test_a_full_database_refuses_the_group_and_takes_the_next_once_there_is_room
         seen = checkpoint_of(log)
         (pages,) = connections[0].execute("PRAGMA page_count").fetchone()
         connections[0].execute(f"PRAGMA max_page_count={pages + 2}")
-        big = [log.append(f"big-{number}", "clinic-a", os.urandom(9000)) for number in range(20)]
+        big = [log.append(f"big-{number}", "clinic-a", os.urandom(40_000)) for number in range(20)]
         for answer in big:
             with pytest.raises(LedgerUnavailableError, match="full"):
                 answer.result(timeout=10)
