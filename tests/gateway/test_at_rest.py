@@ -16,7 +16,7 @@ from gateway.repeated import MAX_BYTES, repeated_text
 from tests.gateway.world import CALLER, TENANT, World, run
 from tests.pack import pack, pack_catalogue
 
-DECISIONS = 150
+DECISIONS = 500
 AT_MOST = 1024  # bytes of the file for each, the tree and its checkpoints with it
 
 
