@@ -40,7 +40,7 @@ _HEADS = {
     Verdict.UNDECIDED: "CANNOT TELL, so refused",
 }
 # What to do about evidence that could not be verified, by its reason.
-_HINTS = {
+HINTS = {
     "evidence-malformed": "is this the file that the machine sent, whole and unchanged?",
     "evidence-unsupported": "this kind of evidence is not known here",
     "evidence-signature": "the evidence was changed, or made by somebody else; do not use it",
@@ -49,6 +49,7 @@ _HINTS = {
     "an earlier decision with --at",
     "evidence-revoked": "the maker does not vouch for this key any more; do not use it",
     "evidence-binding": "parts of different machines or times were put together; ask again",
+    "evidence-disputed": "two verifiers read it differently; do not use it, and report it",
     "evidence-nonce": "it answers another challenge; ask the machine again, with yours",
     "evidence-tcb": "the firmware is older than anything the maker still names; update it",
     "evidence-incomplete": "add what is missing to the file, or an anchor with --anchors",
@@ -144,8 +145,8 @@ def _lines(result: AttestationResult) -> Iterator[str]:
         yield "  ? something is lacking that the policy needs, so nobody can tell:"
     yield from (f"      {words}" for words in result.lacking)
     yield from (f"  ! waived by the policy: {words}" for words in result.skipped)
-    if result.reason in _HINTS:
-        yield f"  what to do: {_HINTS[result.reason]}"
+    if result.reason in HINTS:
+        yield f"  what to do: {HINTS[result.reason]}"
     if result.freshness is Freshness.BACKGROUND and result.claims is not None:
         yield "  ! background alone: without --nonce it may have been shown before"
     yield f"  policy {result.policy_id}, sha256 {result.policy_sha256[:16]}"

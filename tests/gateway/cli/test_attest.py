@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.attestation import errors
 from gateway.attestation.policy import ANY, read_policy
-from gateway.cli.attest import DEFAULT_POLICY
+from gateway.cli.attest import DEFAULT_POLICY, HINTS
 from tests.gateway.attestation import tpms
 from tests.gateway.attestation.chains import AT
 from tests.gateway.attestation.test_bundle import FILE, document, quote, spelled, tpm2b
@@ -153,3 +154,11 @@ def test_what_evidence_says_cannot_steer_a_terminal(folder: Path) -> None:
     ran = attest(folder)
     assert ran.code == 1
     assert "\x1b" not in ran.err
+
+
+def test_for_every_reason_it_says_what_to_do() -> None:
+    classes = [errors.EvidenceError]
+    for one in classes:
+        classes += one.__subclasses__()
+    own = {one.reason for one in classes} - {"evidence", "appraisal-policy"}
+    assert {reason for reason in own if reason.startswith("evidence-")} <= HINTS.keys()
