@@ -14,8 +14,9 @@ from gateway.web.turns import PASSES, REMEMBERED, Paced, Turn, Turns
 class Order:
     """Asks for turns, and notes who has one when."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: Turns, hold_s: float = 0.01) -> None:
         self.turns = turns
+        self.hold_s = hold_s
         self.seen: list[str] = []
         self.at_once = 0
         self.most_at_once = 0
@@ -26,7 +27,7 @@ class Order:
             self.seen.append(tenant)
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(self.hold_s)
             self.at_once -= 1
 
     async def ask(self, tenant: str, count: int = 1, size: int = 1) -> None:
@@ -48,7 +49,7 @@ def test_another_tenants_question_comes_next_whatever_one_tenant_asked_before() 
     async def flood() -> None:
         order = Order(Turns(limit=2, at_most=2, timeout_s=60))
         await order.ask("a", 100)
-        await asyncio.sleep(0.005)
+        await passes(8)
         await order.ask("b", 3)
         await order.ask("c")
         assert await order.end() == [None] * 104
@@ -61,13 +62,16 @@ def test_another_tenants_question_comes_next_whatever_one_tenant_asked_before() 
 
 def test_a_newcomer_begins_while_another_tenant_has_all_its_places_taken() -> None:
     async def flood() -> None:
-        order = Order(Turns(limit=4, timeout_s=60))
+        # Held until the end, however slow the machine is.
+        order = Order(Turns(limit=4, timeout_s=60), hold_s=600)
         await order.ask("a", 100)
-        await asyncio.sleep(0.005)
+        await passes(8)
         assert order.at_once == 4
         await order.ask("b")
-        await asyncio.sleep(0.002)
+        await order.until("b")
         assert order.seen == ["a", "a", "a", "a", "b"]
+        for task in order.tasks:
+            task.cancel()
         await order.end()
 
     asyncio.run(flood())
