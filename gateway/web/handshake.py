@@ -18,8 +18,9 @@ import uvicorn
 
 from gateway.web.connections import Bounds, Connections
 
-# What accept(2) says where there are no files or buffers left; there may be in a moment.
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+# What accept(2) says of one connection, which was gone before it was accepted. Whatever else it
+# says holds for a moment, such as that there are no files left, and would be said again at once.
+_OF_ONE = {errno.ECONNABORTED, errno.EPROTO, errno.EINTR, errno.EPERM}
 _REST_S = 0.2
 # For the other side to say that it has closed too.
 _GOODBYE_S = 5.0
@@ -95,8 +96,7 @@ class _Doorkeeper:
             try:
                 accepted, address = await loop.sock_accept(self._listener)
             except OSError as error:
-                # The others are of one connection, which was gone before it was accepted.
-                if error.errno in _EXHAUSTED:
+                if error.errno not in _OF_ONE:
                     log.warning("no connection can be accepted: %s", error.strerror)
                     await asyncio.sleep(_REST_S)
                 continue
