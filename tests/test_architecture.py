@@ -115,6 +115,18 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.record.canonical",
         "gateway.attestation",
     ),
+    "gateway.nodes": (
+        "gateway.errors",
+        "gateway.identifiers",
+        "gateway.toml_text",
+        "gateway.attestation",
+        "gateway.record.canonical",
+        "gateway.pdp.dates",
+        "gateway.pdp.request",
+        "gateway.pdp.supplied",
+        "dsl",
+        "gateway.nodes",
+    ),
     "gateway.ledger": ("gateway.errors", "gateway.keys", "gateway.ledger"),
     "gateway.pdp": (
         "dsl",
