@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.cli import options
 from gateway.cli.command import Command
+from gateway.cli.ledger_rests_command import rests_arguments
 
 MAX_JOBS = 64
 
@@ -19,6 +20,7 @@ def _arguments(parser: ArgumentParser) -> None:
         _restore_arguments,
         _drill_arguments,
         _export_arguments,
+        rests_arguments,
         _tiles_arguments,
         _erase_arguments,
         _shard_arguments,

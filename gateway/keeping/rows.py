@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
+from gateway.keeping.attested import ATTESTED, attested_of
 from gateway.keeping.payload import read_payload
 from gateway.ledger.storage import StoredRecord
 
@@ -37,6 +38,7 @@ DECISIONS: Mapping[str, str] = MappingProxyType(
         "missing": "VARCHAR[]",
         "facts": "STRUCT(path VARCHAR, origin VARCHAR, value VARCHAR)[]",
         "evidence": "VARCHAR[]",
+        "attested": ATTESTED,
         "engines": "STRUCT(name VARCHAR, said VARCHAR)[]",
         "incident": "VARCHAR",
         "bundle": "VARCHAR",
@@ -87,6 +89,7 @@ def row_of(record: StoredRecord) -> Row:
             for one in said.get("facts", ())
         ],
         "evidence": sorted(set(_digests(said.get("evidence", ())))),
+        "attested": attested_of(said.get("evidence")),
     }
 
 
@@ -140,8 +143,10 @@ def _digests(value: object) -> Iterator[str]:
         if _DIGEST.fullmatch(value):
             yield f"sha256:{value.removeprefix('sha256:')}"
     elif isinstance(value, dict):
-        for member in cast("dict[str, object]", value).values():
-            yield from _digests(member)
+        for name, member in cast("dict[str, object]", value).items():
+            # These can be as long as a digest.
+            if name not in ("nonce", "attester", "measurements"):
+                yield from _digests(member)
     elif isinstance(value, list):
         for element in cast("list[object]", value):
             yield from _digests(element)

@@ -56,6 +56,15 @@ rule protected-destination "Personal data stays where protection is equal"
     data.labels = {health}
     destination = vague
 """
+MILAN: dict[str, Any] = {
+    "node": "n1",
+    "technology": "sev-snp",
+    "product": "Milan",
+    "firmware": {"microcode": 72, "snp": 8},
+    "verdict": "accepted",
+    "policy": {"id": "operator/strict"},
+}
+NEWER: dict[str, Any] = {"node": "n2", "firmware": {"microcode": 73}}
 DIGEST = "sha256:0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9"
 
 
@@ -69,7 +78,7 @@ def law() -> bundle.Bundle:
 def with_evidence(state: State, log: Log) -> None:
     """A record that names evidence, as those of attested workloads will."""
     says = {"quote": DIGEST, "chain": [{"certificate": DIGEST[7:]}], "facts": []}
-    members: dict[str, Any] = {"evidence": [says], "facts": []}
+    members: dict[str, Any] = {"evidence": [says, MILAN, MILAN | NEWER], "facts": []}
     body = own_record("with-evidence", NOW, "place", members, state.decision_key)
     log.append("with-evidence", TENANT, body).result(timeout=30)
 
@@ -240,6 +249,9 @@ EXPECTED: dict[str, Callable[[list[tuple[Any, ...]]], bool]] = {
     ),
     "Which placements rested on this certificate": lambda found: (
         [one[0] for one in found] == ["with-evidence"]
+    ),
+    "Which permits rest on this product line": lambda found: (
+        [(one[0], *one[4:]) for one in found] == [("with-evidence", "n1", "operator/strict")]
     ),
     "What runs at this site": lambda found: [one[:2] for one in found] == [("clinic-a", 1)],
     "Which permits rest on this article": lambda found: len(found) == 1,
