@@ -11,7 +11,7 @@ from dsl.core import Due, DueUnit, FactType
 from dsl.diagnostics import Fix, quoted
 from dsl.facts import MAX_INTEGER
 from dsl.found import Found
-from dsl.units import UNITS, Unit, convert
+from dsl.units import SPOKEN_BARE, UNITS, Unit, convert
 
 # A century: beyond it a date or a deadline is a slip of the pen.
 MAX_DAYS = 36_500
@@ -45,13 +45,14 @@ class QuantityReader:
 
     def number(self, operand: object, fact: FactType, *, bare: bool = False) -> int | None:
         """The literal in steps of the fact, or None where it is reported. `bare` allows a
-        count without its unit."""
+        count without its unit; a version needs none anywhere."""
         if not isinstance(operand, tree.Number):
             self._no_number(operand, fact)
             return None
         own = UNITS[fact.unit or "items"]
         unit = UNITS.get(operand.unit) if operand.unit else None
-        if unit is None and not operand.unit and bare and own.name in _COUNTS:
+        may_be_bare = own.name in SPOKEN_BARE or (bare and own.name in _COUNTS)
+        if unit is None and not operand.unit and may_be_bare:
             unit = own
         if unit is None or unit.dimension != own.dimension:
             self._wrong_unit(operand, unit, fact)

@@ -51,7 +51,10 @@ _DIMENSIONS: Mapping[str, Mapping[str, int]] = {
     "persons": {"persons": 1},
     "items": {"items": 1},
     "points": {"points": 1},
+    "versions": {"versions": 1},
 }
+# What a number says by itself, as in `firmware at least 23`: the unit may be left out.
+SPOKEN_BARE = frozenset({"versions"})
 # `point` is a word for a place in the law: of `annex 1 point 5` nobody reads one point.
 _NO_SINGULAR = ("points",)
 _OTHER_WORDS = {"percent": ("%",), "gigabytes-per-second": ("gigabyte-per-second",)}

@@ -11,6 +11,7 @@ from dsl import core
 from dsl.core import FactType, InForce, Kind, Program
 from dsl.facts import wire_value
 from dsl.spoken import spoken_day
+from dsl.units import SPOKEN_BARE
 
 SHOWN_VALUES = 6  # of a long list, before "and 27 more"
 INLINE = 100  # characters up to which a condition of several parts is one sentence
@@ -152,7 +153,9 @@ def amount(fact: FactType, bound: int) -> str:
     """A number or date of a fact with its unit: `24.10 percent`, `1 day`, `2026-11-22`."""
     if fact.kind is Kind.DAY:
         return spoken_day(bound)
-    return counted(grouped(str(wire_value(fact, bound))), fact.unit or "")
+    number, unit = str(wire_value(fact, bound)), fact.unit or ""
+    # The digits of a version are no amount.
+    return number if unit in SPOKEN_BARE else counted(grouped(number), unit)
 
 
 def grouped(digits: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dsl import tree
 from dsl.core import FactType, Kind
 from dsl.tree import Relation
+from dsl.units import SPOKEN_BARE, UNITS
 from dsl.wording import (
     all_among,
     grouped,
@@ -131,6 +132,8 @@ def _number(number: tree.Number, fact: FactType | None) -> str:
     digits = f"{abs(number.value):0{number.decimals + 1}}"
     whole, part = digits[: len(digits) - number.decimals], digits[len(digits) - number.decimals :]
     text = ("-" if number.value < 0 else "") + whole + (f".{part}" if part else "")
+    if unit is not None and UNITS[unit].name in SPOKEN_BARE:
+        return text
     return f"{grouped(text)} {'percent' if unit == '%' else unit or ''}".rstrip()
 
 

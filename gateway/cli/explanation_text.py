@@ -7,6 +7,7 @@ from dsl.core import FactType, Kind
 from dsl.evaluate import Verdict
 from dsl.facts import Value, wire_value
 from dsl.printable import printable
+from dsl.units import SPOKEN_BARE
 from gateway.pdp.counterfactual import Explanation, Places
 from gateway.pdp.explanation import Explained, day_of, known, vouched_until
 from gateway.pdp.nearest import Change, Suggestion
@@ -154,7 +155,8 @@ def _value(fact: FactType, value: Value) -> str:
         return "yes" if wire else "no"
     if isinstance(wire, list):
         return "{" + ", ".join(wire) + "}"
-    unit = f" {fact.unit}" if fact.kind is Kind.INTEGER and fact.unit else ""
+    is_bare = fact.unit in SPOKEN_BARE
+    unit = f" {fact.unit}" if fact.kind is Kind.INTEGER and fact.unit and not is_bare else ""
     return f"{wire}{unit}"
 
 
