@@ -82,8 +82,14 @@ def erase(
         raise NothingToEraseError(f"there is no entry {entry!r} to erase")
     if found.tenant == TENANT:
         raise ErasureRefusedError(f"entry {found.index} is one of the gateway's own, and stays")
+    if _predicate(found).get("action") == ACTION:
+        raise ErasureRefusedError(f"entry {found.index} says why another is erased, and stays")
     erasure_id = uuid7(now, random)
-    members: dict[str, Json] = {"tenant": found.tenant, "erased": _told(found, grounds)}
+    told = _told(found, grounds)
+    origin = _origin_of(ledger.proof(found.id) or "")
+    if origin != _origin_of(f"\n\n{ledger.latest_checkpoint()}"):
+        told["log"] = origin  # each log counts from 0
+    members: dict[str, Json] = {"tenant": found.tenant, "erased": told}
     body = own_record(erasure_id, now, ACTION, members, signer)
     receipt = ledger.erase(found.id, erasure_id, found.tenant, body).result()
     return Erased(found.id, found.index, erasure_id, receipt.index, ledger.is_tidy())
@@ -100,6 +106,20 @@ def _told(found: StoredRecord, grounds: Grounds) -> dict[str, Json]:
     }
 
 
+def _origin_of(proof: str) -> str:
+    """The log of the checkpoint in a proof."""
+    return proof.partition("\n\n")[2].partition("\n")[0]
+
+
+def _predicate(found: StoredRecord) -> Mapping[str, Json]:
+    """What a record says; nothing where it is none of ours."""
+    try:
+        value = load_strict(found.body, max_bytes=MAX_ENVELOPE, max_string=MAX_ENVELOPE)
+        return read_statement(read_envelope(value).payload).predicate
+    except GatewayError:
+        return {}
+
+
 def tombstone(ledger: Ledger, erased: ErasedEntryError) -> Mapping[str, object]:
     """What is answered in place of an erased record: its `id`, what was said of it, the
     `record` that says so with its `proof`, and the `place` of the erased entry in the log.
@@ -110,11 +130,9 @@ def tombstone(ledger: Ledger, erased: ErasedEntryError) -> Mapping[str, object]:
     said = ledger.get(erased.erasure_id)
     if said is None:
         raise LedgerError(f"the entry that says why {erased.entry_id!r} is erased is not there")
-    try:
-        value = load_strict(said.body, max_bytes=MAX_ENVELOPE, max_string=MAX_ENVELOPE)
-        predicate = read_statement(read_envelope(value).payload).predicate
-    except GatewayError as error:
-        raise LedgerError(f"entry {said.index} does not say why another is erased") from error
+    predicate = _predicate(said)
+    if predicate.get("action") != ACTION:
+        raise LedgerError(f"entry {said.index} does not say why another is erased")
     return {
         "id": erased.entry_id,
         "erased": predicate.get("erased"),

@@ -1,11 +1,8 @@
 """`charter ledger fsck` and `stats`: whether a ledger holds, and how large it is."""
 
-import sqlite3
 import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from dsl.printable import printable
@@ -14,19 +11,14 @@ from gateway.cli import exit_codes
 from gateway.cli.files import read_file
 from gateway.cli.output import to_json
 from gateway.cli.progress import shown
-from gateway.errors import ConfigurationError, GatewayError
-from gateway.keeping import fsck as checking
+from gateway.errors import ConfigurationError
 from gateway.keeping.finding import Finding
 from gateway.keeping.fsck import Report
 from gateway.keeping.manifest import NAME as MANIFEST
-from gateway.keeping.snapshot import open_snapshot
 from gateway.keeping.stats import Stats
 from gateway.keeping.stats import stats as count
+from gateway.keeping.whole import check_whole
 from gateway.kept import FOLDER, kept_bundle
-from gateway.ledger.shards import shard_folders
-from gateway.record.canonical import load_strict
-from gateway.record.envelope import MAX_ENVELOPE, read_envelope
-from gateway.record.statement import read_statement
 from gateway.verify.trust import MAX_TRUST, Trust
 
 _MIB = 1024 * 1024
@@ -36,17 +28,11 @@ def fsck(args: Namespace) -> int:
     """Recompute the ledger of a state folder, and those of it that have ended."""
     trust = load_trust(args.state, args.trust)
     with shown(style=args.format) as told:
-        check = partial(checking.check, trust=trust, quick=args.quick, jobs=args.jobs, told=told)
-        report = check(args.state / "ledger", first=args.first)
-        folders = [args.state / "ledger", *(one / "ledger" for one in shard_folders(args.state))]
-        ended = [check(folder) for folder in folders[1:]]
-        sizes = {one.origin: one.size for one in ended}
-        report = report.beside(
-            [
-                *kept_bundles(args.state, report, *ended),
-                *ended_logs(trust, report.origin, sizes, folders),
-            ]
+        whole = check_whole(
+            args.state, trust, first=args.first, quick=args.quick, jobs=args.jobs, told=told
         )
+    ended = whole.ended
+    report = whole.newest.beside(kept_bundles(args.state, whole.newest, *ended))
     now = int(datetime.now(UTC).timestamp())
     told_of = (report.first, report.size, report.damages, report.notices)
     if not (args.state / MANIFEST).exists():  # what is added to a backup would spoil it
@@ -77,50 +63,6 @@ def kept_bundles(state: Path, *reports: Report) -> list[Finding]:
             said = f"the bundle with which entry {index} was decided is damaged: {error}"
             found.append(Finding("bundle", said, index))
     return found
-
-
-def ended_logs(
-    trust: Trust, newest: str, sizes: Mapping[str, int], folders: Sequence[Path]
-) -> list[Finding]:
-    """What is missing of logs that have ended, as the trust file says how far they came.
-
-    Args:
-        newest: The log that grows.
-        sizes: How many entries there are, by log.
-        folders: Of all ledgers; that of a log begins with what is said of the one before.
-    """
-    ends: dict[str, int] = {}
-    for origin, key in trust.terms.further_logs:
-        last = trust.terms.last_sizes.get(key.vkey)
-        if origin != newest and last is not None:
-            ends[origin] = max(last, ends.get(origin, 0))
-    lost = {origin for folder in folders if (origin := lost_log(folder)) is not None}
-    found: list[Finding] = []
-    for origin, last in ends.items():
-        if origin not in sizes:
-            said = f"the log {origin} ended with {last} entries, and is not in `shards`"
-            found.append(Finding("ended", said, level="notice"))
-        elif sizes[origin] < last:
-            said = f"the log {origin} ended with {last} entries, and {sizes[origin]} are there"
-            found.append(Finding("ended", said, level="notice" if origin in lost else "damage"))
-    return found
-
-
-def lost_log(folder: Path) -> str | None:
-    """The log of which a ledger says, where it begins, that its newest entries were lost."""
-    try:
-        with open_snapshot(folder) as snapshot:
-            record = snapshot.record(0)
-        body = b"" if record is None else record.body
-        value = load_strict(body, max_bytes=MAX_ENVELOPE, max_string=MAX_ENVELOPE)
-        said = read_statement(read_envelope(value).payload).predicate.get("log")
-    except (GatewayError, sqlite3.Error):
-        return None  # it is found to be damaged by whoever checks entries
-    match said:
-        case {"lost": True, "origin": str(origin)}:
-            return origin
-        case _:
-            return None
 
 
 def stats(args: Namespace) -> int:

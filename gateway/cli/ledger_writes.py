@@ -2,6 +2,7 @@
 
 import sys
 from argparse import Namespace
+from contextlib import closing
 from datetime import UTC, datetime
 
 from dsl.printable import printable
@@ -10,6 +11,7 @@ from gateway.cli.output import to_json
 from gateway.erasure import Grounds
 from gateway.erasure import erase as erase_record
 from gateway.errors import ConfigurationError
+from gateway.ledger.shards import with_older
 from gateway.state import open_state
 
 
@@ -19,7 +21,7 @@ def erase(args: Namespace) -> int:
     if not (args.state / "ledger").is_dir():
         raise ConfigurationError(f"{args.state}: there is no ledger here")
     state = open_state(args.state)
-    with state.open_ledger() as log:
+    with closing(with_older(state.open_ledger(), state.folder)) as log:
         done = erase_record(
             log, state.decision_key, entry=args.id, grounds=grounds, now=datetime.now(UTC)
         )

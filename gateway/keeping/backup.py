@@ -16,15 +16,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.keeping import files, fsck
+from gateway.keeping import files
 from gateway.keeping.errors import BackupError
 from gateway.keeping.fsck import Report
 from gateway.keeping.manifest import NAME, Manifest, digest_of, list_files
 from gateway.keeping.progress import Told, nobody
 from gateway.keeping.snapshot import open_snapshot
+from gateway.keeping.whole import LEDGER, check_whole
+from gateway.ledger import storage
+from gateway.ledger.erased_after import meant
 from gateway.verify.trust import MAX_TRUST, Trust
 
-LEDGER = "ledger"
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,7 @@ def back_up(
     if target.exists() or target.is_symlink():
         raise BackupError(f"{target} exists already; name a folder that is not there")
     with new_folder(target) as made:
-        for name in files.databases_of(state):
-            files.copy_database((state / name).parent, (made / name).parent, told)
+        _copy_ledgers(state, made, told)
         for name in files.files_of(state, with_keys=with_keys):
             files.copy(state / name, made / name)
         report = check_copy(made, quick=quick, jobs=jobs, told=told)
@@ -74,6 +76,24 @@ def back_up(
     return Made(target, manifest, digest_of(manifest), report)
 
 
+def _copy_ledgers(state: Path, made: Path, told: Told) -> None:
+    """Copy all ledgers, the one that grows last. What was erased in one that has ended while
+    that was copied is copied again: the word for it may be in the copy of the other."""
+    for _ in range(_TRIES):
+        names = sorted(files.databases_of(state), reverse=True)  # `shards` before `ledger`
+        for name in names:
+            (made / name).unlink(missing_ok=True)
+            files.copy_database((state / name).parent, (made / name).parent, told)
+        if all(_erased_in(state / name) == _erased_in(made / name) for name in names):
+            return
+    raise BackupError(f"{state}: records are erased all the time; try again later")
+
+
+def _erased_in(database: Path) -> list[object]:
+    with open_snapshot(database.parent) as snapshot:
+        return list(meant(snapshot.connection))
+
+
 def check_copy(folder: Path, *, quick: bool, jobs: int, told: Told) -> Report:
     """Check the ledgers of a copy by its own trust file; the report of the one that grows.
 
@@ -81,20 +101,17 @@ def check_copy(folder: Path, *, quick: bool, jobs: int, told: Told) -> Report:
         BackupError: One does not hold.
     """
     trust = read_trust(folder)
-    found: Report | None = None
-    for name in files.databases_of(folder):
-        report = fsck.check((folder / name).parent, trust, quick=quick, jobs=jobs, told=told)
+    if not (folder / LEDGER / storage.DATABASE).is_file():
+        raise BackupError(f"there is no ledger in {folder}")
+    whole = check_whole(folder, trust, quick=quick, jobs=jobs, told=told)
+    for report in whole.reports():
         if not report.is_good:
             first = next(one for one in report.findings if one.level == "damage")
             raise BackupError(
-                f"the ledger does not hold ({report.damages} findings), such as: {first.what}; "
-                "run `charter ledger fsck`"
+                f"the ledger of {report.origin} does not hold ({report.damages} findings), such "
+                f"as: {first.what}; run `charter ledger fsck`"
             )
-        if name.startswith(LEDGER):
-            found = report
-    if found is None:
-        raise BackupError(f"there is no ledger in {folder}")
-    return found
+    return whole.newest
 
 
 def read_trust(folder: Path) -> Trust:

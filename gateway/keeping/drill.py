@@ -126,7 +126,7 @@ def _proves(snapshot: Snapshot, index: int, trust: Trust, restored: Restored) ->
     record = snapshot.record(index)
     if record is None:
         raise BackupError(f"entry {index} of the restored ledger is missing")
-    if record.erased_by is not None:  # there is nothing left to prove
+    if record.is_erased:  # there is nothing left to prove
         return False
     path = inclusion_path(index, snapshot.size, nodes_of(snapshot))
     proof = write_proof(

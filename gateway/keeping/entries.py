@@ -34,6 +34,15 @@ _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z")
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """An entry `by_index` says that `index` of another log is erased."""
+
+    by_index: int
+    log: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class RangeChecked:
     """Entries from `first` to before `end`.
 
@@ -41,6 +50,7 @@ class RangeChecked:
         leaves: Their leaf hashes, one after another, up to the first entry that is missing.
         times: When the first and the last one were logged, where that can be read.
         bundles: The digest of each bundle that decided, with the first entry that names it.
+        elsewhere: What they say of erased entries of other logs.
     """
 
     first: int
@@ -49,6 +59,7 @@ class RangeChecked:
     findings: tuple[Finding, ...]
     times: tuple[str, str] | None
     bundles: Mapping[str, int]
+    elsewhere: tuple[Elsewhere, ...] = ()
 
 
 class EntryChecker:
@@ -63,6 +74,7 @@ class EntryChecker:
         leaves: list[bytes] = []
         findings: list[Finding] = []
         bundles: dict[str, int] = {}
+        elsewhere: list[Elsewhere] = []
         times: list[str] = []
         at = first
         for index, leaf, record in self._records(first, end, findings):
@@ -70,12 +82,14 @@ class EntryChecker:
                 leaves.append(leaf)
             findings += _missing(at, index)
             if record is not None:
-                findings += self._entry(record, bundles)
+                findings += self._entry(record, bundles, elsewhere)
                 findings += _times(record, times)
             at = index + 1
         findings += _missing(at, end)
         span = (times[0], times[-1]) if times else None
-        return RangeChecked(first, end, b"".join(leaves), tuple(findings), span, bundles)
+        return RangeChecked(
+            first, end, b"".join(leaves), tuple(findings), span, bundles, tuple(elsewhere)
+        )
 
     def _records(self, first: int, end: int, findings: list[Finding]) -> Iterator[_Read]:
         """The entries that are there; those whose body cannot be read are named."""
@@ -103,9 +117,13 @@ class EntryChecker:
             if leaf is not None:
                 yield index, leaf, record
 
-    def _entry(self, record: StoredRecord, bundles: dict[str, int]) -> Iterator[Finding]:
-        if record.erased_by is not None:
-            yield from self._tombstone(record, record.erased_by)
+    def _entry(
+        self, record: StoredRecord, bundles: dict[str, int], elsewhere: list[Elsewhere]
+    ) -> Iterator[Finding]:
+        if record.is_erased:
+            if record.erased_by is not None:
+                yield from self._tombstone(record, record.erased_by)
+            # What is said in a later log is looked up by `gateway.keeping.across`.
             return
         if not _is_whole(record):
             yield _found("body", "body or salt is not what was logged", record)
@@ -127,6 +145,11 @@ class EntryChecker:
         yield from self._times(record, statement, signed.key_ids)
         if isinstance(bundle := statement.predicate.get("bundle"), str):
             bundles.setdefault(bundle, record.index)
+        match statement.predicate:
+            case {"action": "erase", "erased": {"log": str(log), "index": int(index)}}:
+                elsewhere.append(Elsewhere(record.index, log, index))
+            case _:
+                pass
 
     def _tombstone(self, record: StoredRecord, by_index: int) -> Iterator[Finding]:
         """That a later entry says why an entry is erased."""
@@ -135,7 +158,7 @@ class EntryChecker:
             said = read_predicate(why.body) if why is not None else {}
         except (LedgerError, ValueError, LookupError, TypeError):
             said = {}
-        if by_index <= record.index or not _names(said, record):
+        if by_index <= record.index or not says_erased(said, record):
             told = f"it is erased, and entry {by_index} does not say why"
             yield _found("tombstone", told, record)
 
@@ -167,11 +190,12 @@ def _missing(first: int, end: int) -> Iterator[Finding]:
         yield Finding("gap", said, first)
 
 
-def _names(said: Mapping[str, object], record: StoredRecord) -> bool:
-    """Whether an entry that says why another is erased means this one."""
+def says_erased(said: Mapping[str, object], record: StoredRecord, log: str | None = None) -> bool:
+    """Whether an entry that says why another is erased means this one, which is of another
+    log where one is named."""
     erased = cast("dict[str, object]", said.get("erased") or {})
-    named = (record.id, record.index, f"sha256:{record.commitment.hex()}")
-    told = tuple(map(erased.get, ("id", "index", "commitment")))
+    named = (record.id, record.index, f"sha256:{record.commitment.hex()}", log)
+    told = tuple(map(erased.get, ("id", "index", "commitment", "log")))
     return said.get("action") == "erase" and told == named
 
 

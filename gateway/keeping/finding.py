@@ -28,6 +28,8 @@ WHAT_TO_DO: Mapping[str, str] = MappingProxyType(
         "tombstone": _RESTORE,
         "erasure": "keep the ledger from others until it is mended: what the law wanted erased "
         "is in it; restore the newest good backup and erase again",
+        "unfinished": "start the gateway once, or run `charter ledger erase` for that entry again: "
+        "either finishes it",
         "time": "compare with the clock of the machine and the log lines of that day",
         "tile": _RESTORE,
         "checkpoint": _WHO,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway.errors import LedgerError
 from gateway.keeping import structure
-from gateway.keeping.entries import RangeChecked, went_back
+from gateway.keeping.entries import Elsewhere, RangeChecked, went_back
 from gateway.keeping.finding import Finding, Findings
 from gateway.keeping.growing import Recomputed
 from gateway.keeping.progress import Told, nobody
@@ -38,7 +38,7 @@ class Report:
         root: The root over all of them, in hex; None where the tree cannot be recomputed.
         checkpoints: How many were checked.
         bundles: The digest of each bundle that decided, with the first entry that names it.
-        more: Findings that were counted and not kept.
+        elsewhere: What its entries say of erased entries of other logs.
     """
 
     origin: str
@@ -50,6 +50,7 @@ class Report:
     findings: tuple[Finding, ...]
     damages: int
     notices: int
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -111,6 +112,7 @@ class _Check:
         self._told = told
         self._found = Findings()
         self._bundles: dict[str, int] = {}
+        self._elsewhere: list[Elsewhere] = []
         self._checkpoints = 0
 
     def run(self, folder: Path, first: int, quick: bool, jobs: int) -> Report:
@@ -141,6 +143,7 @@ class _Check:
             findings=tuple(self._found.kept),
             damages=self._found.damages,
             notices=self._found.notices,
+            elsewhere=tuple(self._elsewhere),
         )
 
     def _tree(self, first: int, ranges: Iterator[RangeChecked]) -> bytes | None:
@@ -162,6 +165,7 @@ class _Check:
                 before = checked.times[1]
             for bundle, index in checked.bundles.items():
                 self._bundles.setdefault(bundle, index)
+            self._elsewhere += checked.elsewhere
             if tree.size != checked.first:
                 continue  # an entry is missing: nothing after it has its place in the tree
             for at in range(0, len(checked.leaves), HASH_SIZE):

@@ -47,6 +47,7 @@ DECISIONS: Mapping[str, str] = MappingProxyType(
         "key_ids": "VARCHAR[]",
         "leaf": "VARCHAR",
         "erased_by": "BIGINT",
+        "erased_after": "VARCHAR",
     }
 )
 """The columns with their types in SQL. Names are never given another meaning."""
@@ -69,8 +70,9 @@ def row_of(record: StoredRecord) -> Row:
         "logged_at": record.logged_at,
         "leaf": record.leaf_hash.hex(),
     }
-    if record.erased_by is not None:
-        return row | {"kind": "erased", "erased_by": record.erased_by}
+    if record.is_erased:
+        by = {"erased_by": record.erased_by, "erased_after": record.erased_after}
+        return row | {"kind": "erased", **by}
     statement, key_ids = read_payload(record.body)
     said = cast("dict[str, Any]", statement["predicate"])
     return row | {

@@ -114,7 +114,7 @@ def _stats(snapshot: Snapshot, verdicts: Counter[str], read: int, body_bytes: in
 
 
 def _verdict(record: StoredRecord) -> str:
-    if record.erased_by is not None:
+    if record.is_erased:
         return "erased"
     try:
         predicate = read_predicate(record.body)

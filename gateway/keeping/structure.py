@@ -7,9 +7,10 @@ from gateway.keeping.finding import Finding
 from gateway.keeping.snapshot import Snapshot
 from gateway.ledger.bodies import Form
 from gateway.ledger.ended import refuse_more
+from gateway.ledger.erased_after import TABLE, has_table
 from gateway.ledger.log import ENDED
 from gateway.ledger.once import create_table
-from gateway.ledger.schema import create_schema
+from gateway.ledger.schema import create_schema, take_erasures_after
 
 _MOST = 20
 
@@ -17,7 +18,8 @@ _MOST = 20
 def check_structure(snapshot: Snapshot) -> Iterator[Finding]:
     """The schema is ours, and ids are unique even where nothing enforces that any more."""
     ended = ENDED in snapshot.meta
-    wanted, there = _schema(_fresh(ended=ended)), _schema(snapshot.connection)
+    there = _schema(snapshot.connection)
+    wanted = _schema(_fresh(ended=ended, after=ended and f"table {TABLE}" in there))
     for name in sorted(wanted.keys() - there.keys()):
         yield Finding("schema", f"{name} is missing, so the database no longer refuses changes")
     for name in sorted(wanted.keys() & there.keys()):
@@ -48,17 +50,26 @@ def check_identity(snapshot: Snapshot, origins: dict[str, list[str]]) -> Iterato
         yield Finding("identity", f"the log `{origin}` with key {vkey} is not one that is trusted")
 
 
-_NOT_ERASED = """
-SELECT idx FROM erasure JOIN body USING (idx) WHERE form IS NOT ? OR
-salt IS NOT zeroblob(length(salt)) OR data IS NOT zeroblob(length(data)) ORDER BY idx LIMIT ?
-"""
+_LEFT = "(salt IS NOT zeroblob(length(salt)) OR data IS NOT zeroblob(length(data)))"
+_NOT_ERASED = f"""
+SELECT idx FROM erasure JOIN body USING (idx) WHERE form IS NOT ? OR {_LEFT} ORDER BY idx LIMIT ?
+"""  # noqa: S608
+# Where the body is there, `gateway.keeping.across` knows whether it should be.
+_NOT_ERASED_AFTER = f"""
+SELECT idx FROM {TABLE} JOIN body USING (idx) WHERE form IS ? AND {_LEFT} ORDER BY idx LIMIT ?
+"""  # noqa: S608
 
 
 def check_erasures(snapshot: Snapshot) -> Iterator[Finding]:
     """That of what is erased nothing is left."""
     arguments = (int(Form.ERASED), _MOST)
-    for (index,) in snapshot.connection.execute(_NOT_ERASED, arguments):
-        yield Finding("erasure", f"entry {index} is erased, and its body is still there", index)
+    queries = [_NOT_ERASED]
+    if has_table(snapshot.connection):
+        queries.append(_NOT_ERASED_AFTER)
+    for query in queries:
+        for (index,) in snapshot.connection.execute(query, arguments):
+            said = f"entry {index} is erased, and its body is still there"
+            yield Finding("erasure", said, index)
 
 
 def _duplicates(connection: sqlite3.Connection) -> Iterator[Finding]:
@@ -67,12 +78,14 @@ def _duplicates(connection: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding("duplicate", f"{times} entries have one id", first, entry_id)
 
 
-def _fresh(*, ended: bool) -> sqlite3.Connection:
+def _fresh(*, ended: bool, after: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     create_schema(connection)
     create_table(connection)
     if ended:
         refuse_more(connection)
+    if after:
+        take_erasures_after(connection)
     return connection
 
 

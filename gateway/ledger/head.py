@@ -100,7 +100,7 @@ def check_record(record: StoredRecord) -> None:
     Raises:
         LedgerError: Its body or salt is not what was logged.
     """
-    if record.erased_by is not None:
+    if record.is_erased:
         return
     if len(record.salt) == SALT_SIZE and commit(record.salt, record.body) == record.commitment:
         return

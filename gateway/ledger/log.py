@@ -280,11 +280,11 @@ class Log:
         return None
 
     def _whole(self, found: StoredRecord | None) -> StoredRecord | None:
-        if found is None or found.erased_by is None:
+        if found is None or not found.is_erased:
             return found
         try:
             with self._reading:
-                eraser = storage.find_eraser(self._reader, found.index) or ""
+                eraser = found.erased_after or storage.find_eraser(self._reader, found.index) or ""
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger cannot be read: {error}") from error
         raise ErasedEntryError(entry_id=found.id, index=found.index, erasure_id=eraser)

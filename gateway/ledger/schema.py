@@ -4,6 +4,7 @@
     body        the bodies, with their salts: beside the tree, so that one can be erased
     text        what bodies are kept as a difference from
     erasure     which entries are erased, and which entry says why
+    erasure_after   the same by entries of a later log, where this one has ended
     tile, checkpoint, meta
 
 Version 1 had the body in `record`; see `gateway.ledger.migrate`.
@@ -65,9 +66,10 @@ _ERASE_ONLY = """
 CREATE TRIGGER body_refuses_update BEFORE UPDATE ON body
 WHEN NEW.idx IS NOT OLD.idx OR OLD.form = 5 OR NEW.form IS NOT 5 OR NEW.text IS NOT OLD.text
   OR NEW.salt IS NOT zeroblob(length(OLD.salt)) OR NEW.data IS NOT zeroblob(length(OLD.data))
-  OR NOT EXISTS (SELECT 1 FROM erasure WHERE idx = OLD.idx)
+  OR NOT EXISTS ({erased})
 BEGIN SELECT RAISE(ABORT, 'body takes an erasure only'); END
 """
+_ERASED = "SELECT 1 FROM erasure WHERE idx = OLD.idx"
 _ERASED_ONCE = """
 CREATE TRIGGER erasure_refuses_again BEFORE INSERT ON erasure
 WHEN EXISTS (SELECT 1 FROM erasure WHERE idx = NEW.idx OR idx = NEW.by_idx OR by_idx = NEW.idx)
@@ -80,6 +82,26 @@ CREATE TRIGGER text_refuses_again BEFORE INSERT ON text
 WHEN EXISTS (SELECT 1 FROM text WHERE number = NEW.number)
 BEGIN SELECT RAISE(ABORT, 'text takes a new number only'); END
 """
+# Of a log that has ended. Who says why can change as long as the body is there.
+_AFTER = (
+    """
+    CREATE TABLE erasure_after (
+      idx INTEGER PRIMARY KEY, by_id TEXT NOT NULL, digest BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TRIGGER erasure_after_refuses_again BEFORE INSERT ON erasure_after
+    WHEN EXISTS (SELECT 1 FROM erasure WHERE idx = NEW.idx OR by_idx = NEW.idx)
+      OR NOT EXISTS (SELECT 1 FROM body WHERE idx = NEW.idx AND form IS NOT 5)
+    BEGIN SELECT RAISE(ABORT, 'erasure_after takes an entry that is not erased'); END
+    """,
+    """
+    CREATE TRIGGER erasure_after_refuses_update BEFORE UPDATE ON erasure_after
+    WHEN NEW.idx IS NOT OLD.idx
+      OR NOT EXISTS (SELECT 1 FROM body WHERE idx = OLD.idx AND form IS NOT 5)
+    BEGIN SELECT RAISE(ABORT, 'erasure_after is fixed once the body is gone'); END
+    """,
+)
 
 
 def create_schema(connection: sqlite3.Connection) -> None:
@@ -94,8 +116,23 @@ def create_new_tables(connection: sqlite3.Connection) -> None:
     _create(connection, _NEW)
     connection.execute("CREATE UNIQUE INDEX record_id ON record (id)")
     connection.execute("CREATE UNIQUE INDEX erasure_by ON erasure (by_idx)")
-    for statement in (_NEXT_ONLY, _NEW_BODY_ONLY, _NEW_TEXT_ONLY, _ERASE_ONLY, _ERASED_ONCE):
+    for statement in (_NEXT_ONLY, _NEW_BODY_ONLY, _NEW_TEXT_ONLY, _ERASED_ONCE):
         connection.execute(statement)
+    connection.execute(_ERASE_ONLY.format(erased=_ERASED))
+
+
+def take_erasures_after(connection: sqlite3.Connection) -> None:
+    """Make the table by which a log that has ended can have bodies erased on the word of a
+    later one, where it is missing; the caller holds a transaction."""
+    query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'erasure_after'"
+    if connection.execute(query).fetchone() is not None:
+        return
+    for statement in _AFTER:
+        connection.execute(statement)
+    connection.execute(refusal("erasure_after", "DELETE"))
+    connection.execute("DROP TRIGGER body_refuses_update")
+    after = "SELECT 1 FROM erasure_after WHERE idx = OLD.idx"
+    connection.execute(_ERASE_ONLY.format(erased=f"{_ERASED} UNION ALL {after}"))
 
 
 def _create(connection: sqlite3.Connection, tables: dict[str, _Table]) -> None:

@@ -4,14 +4,17 @@ before is found in those that have ended.
     shards/<n>/ledger/   shards/<n>/vkey
 """
 
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from gateway.errors import LedgerError
 from gateway.keys import CheckpointPublicKey
+from gateway.ledger import erased_after
 from gateway.ledger.ended import open_ended
-from gateway.ledger.erased import ErasureRefusedError
+from gateway.ledger.erased import ErasedEntryError
 from gateway.ledger.head import Receipt
 from gateway.ledger.interface import OwnLedger
 from gateway.ledger.log import Log
@@ -21,19 +24,25 @@ from gateway.ledger.tiles import TileReader
 
 FOLDER = "shards"
 VKEY = "vkey"
-_STAYS = (
-    "entry {!r} is in a log that has ended: nothing can be written there, not even that it was "
-    "erased"
-)
+TIDY_S = 1.0
 Over = Callable[[Log, Path, CheckpointPublicKey], OwnLedger]
 
 
 class Sharded:
-    """Keeps to `gateway.ledger.interface.OwnLedger`, and owns the ledgers below it."""
+    """Keeps to `gateway.ledger.interface.OwnLedger`, and owns the ledgers below it.
 
-    def __init__(self, newest: OwnLedger, older: Sequence[OwnLedger]) -> None:
+    Args:
+        older: Those that have ended, each with the folder of its database.
+    """
+
+    def __init__(self, newest: OwnLedger, older: Sequence[tuple[OwnLedger, Path]]) -> None:
         self._newest = newest
-        self._older = older
+        self._older = [one for one, _ in older]
+        self._folders = [folder for _, folder in older]
+        # One erasure at a time; without any there is no thread.
+        self._eraser = ThreadPoolExecutor(1, "erasing")
+        self._stop = threading.Event()
+        self._tidying: threading.Thread | None = None
 
     @property
     def size(self) -> int:
@@ -48,15 +57,49 @@ class Sharded:
         return self._newest.append_all(entries, once=once)
 
     def erase(self, target: str, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
-        """In the newest log alone."""
-        if any(one.get(target) is not None for one in self._older):
-            refused: Future[Receipt] = Future()
-            refused.set_exception(ErasureRefusedError(_STAYS.format(target)))
-            return refused
-        return self._newest.erase(target, entry_id, tenant, body)
+        """As `Log.erase`. What is in a log that has ended is erased there once the entry that
+        says why is in the newest one; see `gateway.ledger.erased_after`."""
+        return self._eraser.submit(self._erase, target, entry_id, tenant, body)
+
+    def _erase(self, target: str, entry_id: str, tenant: str, body: bytes) -> Receipt:
+        holder = next((n for n, one in enumerate(self._older) if _holds(one, target)), None)
+        if holder is None:
+            return self._newest.erase(target, entry_id, tenant, body).result()
+        # What is logged already, as far as it came, is gone on with.
+        if self._newest.get(entry_id) is None:
+            self._tidy()
+            erased_after.begin(self._folders[holder], target, entry_id, body)
+        try:
+            return self._newest.append(entry_id, tenant, body).result()
+        finally:  # also where it is logged, and witnesses are missing
+            if not self._tidy():
+                self._tidy_later()
+
+    def _tidy(self) -> bool:
+        """Finish all erasures that are logged; whether nothing of them is left."""
+        tidy = [erased_after.finish(one, self._is_logged) for one in self._folders]
+        return all(tidy)  # each was tried
+
+    def _is_logged(self, meant: erased_after.Meant) -> bool:
+        return _is_logged([self._newest, *self._older], meant)
+
+    def _tidy_later(self) -> None:
+        if self._tidying is None:
+            self._tidying = threading.Thread(target=self._tidy_on, name="tidying", daemon=True)
+            self._tidying.start()
+
+    def _tidy_on(self) -> None:
+        """Until nobody reads an older state any more."""
+        while not self._stop.wait(TIDY_S):
+            try:
+                if self._eraser.submit(self._tidy).result():
+                    self._tidying = None
+                    return
+            except (LedgerError, RuntimeError):  # the next time, or the next opening, may do
+                continue
 
     def is_tidy(self) -> bool:
-        return self._newest.is_tidy()
+        return self._tidying is None and self._newest.is_tidy()
 
     def repeats(self, text: bytes) -> None:
         self._newest.repeats(text)
@@ -100,6 +143,11 @@ class Sharded:
         return self._newest.witnessed()
 
     def close(self) -> None:
+        self._stop.set()
+        tidying = self._tidying
+        self._eraser.shutdown()
+        if tidying is not None:
+            tidying.join()
         self._newest.close()
         for one in self._older:
             one.close()
@@ -114,16 +162,35 @@ def with_older(newest: OwnLedger, state: Path, over: Over | None = None) -> OwnL
     Raises:
         LedgerError: One that has ended cannot be read.
     """
-    opened: list[OwnLedger] = []
+    opened: list[tuple[OwnLedger, Path]] = []
     try:
         for folder in shard_folders(state):
-            key = _key(folder)
-            ended = open_ended(folder / "ledger", key)
-            opened.append(ended if over is None else over(ended, folder / "ledger", key))
+            key, ledger = _key(folder), folder / "ledger"
+            # Who says why is in a later log, and these are open already.
+            later = [newest, *(one for one, _ in opened)]
+            erased_after.finish(ledger, partial(_is_logged, later))
+            ended = open_ended(ledger, key)
+            opened.append((ended if over is None else over(ended, ledger, key), ledger))
     except BaseException:
         Sharded(newest, opened).close()
         raise
     return Sharded(newest, opened) if opened else newest
+
+
+def _holds(ledger: OwnLedger, entry_id: str) -> bool:
+    try:
+        return ledger.get(entry_id) is not None
+    except ErasedEntryError:
+        return True
+
+
+def _is_logged(ledgers: Sequence[OwnLedger], meant: erased_after.Meant) -> bool:
+    """Whether one of the ledgers has the very entry that is to say why."""
+    for one in ledgers:
+        found = one.get(meant.by_id)
+        if found is not None:
+            return meant.is_by(found.body)
+    return False
 
 
 def ended_tiles(state: Path, number: int) -> TileReader | None:

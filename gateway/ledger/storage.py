@@ -27,7 +27,7 @@ Connect = Callable[[Path], sqlite3.Connection]
 class StoredRecord:
     """One entry as it was appended. `commitment` is what the tree holds of salt and body;
     `logged_at` is RFC 3339 in UTC. Of an erased one salt and body are empty, and `erased_by`
-    is the index of the entry that says why."""
+    is the index of the entry that says why, or `erased_after` the id of one in a later log."""
 
     index: int
     id: str
@@ -37,6 +37,11 @@ class StoredRecord:
     body: bytes
     logged_at: str
     erased_by: int | None = None
+    erased_after: str | None = None
+
+    @property
+    def is_erased(self) -> bool:
+        return self.erased_by is not None or self.erased_after is not None
 
     @property
     def leaf_hash(self) -> bytes:
@@ -155,6 +160,11 @@ def keep_text(connection: sqlite3.Connection, digest: bytes, data: bytes) -> int
 def erase(connection: sqlite3.Connection, index: int, by_index: int) -> None:
     """Overwrite body and salt of an entry, in the transaction that logs why."""
     connection.execute("INSERT INTO erasure VALUES (?, ?)", (index, by_index))
+    overwrite_body(connection, index)
+
+
+def overwrite_body(connection: sqlite3.Connection, index: int) -> None:
+    """Write zeros over body and salt of an entry, of which it is said that it is erased."""
     query = (
         "UPDATE body SET form = ?, salt = zeroblob(length(salt)), data = zeroblob(length(data)) "
         "WHERE idx = ?"
@@ -175,6 +185,17 @@ def find_place(connection: sqlite3.Connection, entry_id: str) -> tuple[int, bool
 def find_eraser(connection: sqlite3.Connection, index: int) -> str | None:
     """The id of the entry that says why an entry is erased; None where it is not."""
     query = "SELECT id FROM record WHERE idx = (SELECT by_idx FROM erasure WHERE idx = ?)"
+    row = connection.execute(query, (index,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _find_later_eraser(connection: sqlite3.Connection, index: int) -> str | None:
+    """The id of the entry of a later log that says why an entry is erased. Only a log that has
+    ended has the table, and only once it was needed."""
+    query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'erasure_after'"
+    if connection.execute(query).fetchone() is None:
+        return None
+    query = "SELECT by_id FROM erasure_after WHERE idx = ?"
     row = connection.execute(query, (index,)).fetchone()
     return None if row is None else str(row[0])
 
@@ -244,13 +265,21 @@ def read_records(
         f"FROM record LEFT JOIN body USING (idx) LEFT JOIN erasure USING (idx) WHERE {where} "
         "ORDER BY idx"
     )
-    return [_record(row, unpacker) for row in connection.execute(query, arguments).fetchall()]
+    rows = connection.execute(query, arguments).fetchall()
+    return [_record(row, unpacker, connection) for row in rows]
 
 
-def _record(row: tuple[Any, ...], unpacker: Unpacker) -> StoredRecord:
+def _record(
+    row: tuple[Any, ...], unpacker: Unpacker, connection: sqlite3.Connection
+) -> StoredRecord:
     index, entry_id, tenant, commitment, logged_at, form, text, salt, data, erased_by = row
-    if erased_by is not None and form == Form.ERASED:
-        return StoredRecord(index, entry_id, tenant, commitment, b"", b"", logged_at, erased_by)
+    if form == Form.ERASED:
+        after = _find_later_eraser(connection, index) if erased_by is None else None
+        erased = StoredRecord(
+            index, entry_id, tenant, commitment, b"", b"", logged_at, erased_by, after
+        )
+        if erased.is_erased:
+            return erased
     try:
         # Without a body there is no form, and none is read.
         body = unpacker.unpack(Packed(form, text, data))

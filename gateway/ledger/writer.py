@@ -304,7 +304,7 @@ class Writer:
 
     def _answer(self, pending: Pending, record: StoredRecord, *, is_new: bool) -> None:
         try:
-            if record.erased_by is not None:
+            if record.is_erased:
                 raise self._erasing.error_of(record)
             if record.body != pending.body or record.tenant != pending.tenant:
                 raise EntryConflictError(entry_id=record.id, index=record.index)

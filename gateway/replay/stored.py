@@ -81,7 +81,7 @@ def stored(record: StoredRecord) -> Stored:
 
 
 def _read(record: StoredRecord) -> tuple[Kind, Predicate]:
-    if getattr(record, "erased_by", None) is not None:
+    if record.is_erased:
         return Kind.ERASED, {}
     try:
         check_record(record)

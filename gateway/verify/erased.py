@@ -13,6 +13,7 @@ from gateway.errors import (
     AnswerDiffersError,
     AnswerMalformedError,
     CheckpointKeyUnknownError,
+    CheckpointOriginError,
     DecisionMismatchError,
 )
 from gateway.ledger.proof import Proof, VerifiedProof, parse_place, verify_place
@@ -81,8 +82,13 @@ def _check_place(
     if not isinstance(place, str):
         raise AnswerMalformedError("the tombstone carries no place of the erased entry")
     proof = parse_place(place)
-    verified = _verify_with_any(proof, trust, said.origin)
-    if verified.index != told.get("index") or not verified.index < said.index:
+    # Each log counts from 0: within one, what says why comes later.
+    origin = str(told.get("log", said.origin))
+    if not trust.log_keys(origin):
+        raise CheckpointOriginError(expected=trust.origin, found=origin)
+    verified = _verify_with_any(proof, trust, origin)
+    is_later = origin != said.origin or verified.index < said.index
+    if verified.index != told.get("index") or not is_later:
         raise AnswerDiffersError(member="place", expected=told.get("index"), found=verified.index)
     commitment = f"sha256:{proof.commitment.hex()}"
     if commitment != told.get("commitment"):
@@ -95,7 +101,11 @@ def _verify_with_any(proof: Proof, trust: Trust, origin: str) -> VerifiedProof:
     *others, last = trust.log_keys(origin)
     for key in others:
         try:
-            return verify_place(proof, key, origin=origin)
+            place = verify_place(proof, key, origin=origin)
         except CheckpointKeyUnknownError:  # made with another key of that log
             continue
-    return verify_place(proof, last, origin=origin)
+        trust.check_size(key, place.checkpoint.size)
+        return place
+    place = verify_place(proof, last, origin=origin)
+    trust.check_size(last, place.checkpoint.size)
+    return place

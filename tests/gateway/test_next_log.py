@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from gateway import next_log_files
-from gateway.erasure import Grounds, erase
+from gateway.erasure import Grounds, erase, tombstone
 from gateway.errors import ConfigurationError, EntryConflictError, GatewayError, LedgerError
 from gateway.keys import CheckpointPublicKey
 from gateway.keys.custody import Custody
 from gateway.ledger import storage
 from gateway.ledger.checkpoint import verify_checkpoint
 from gateway.ledger.ended import open_ended
-from gateway.ledger.erased import ErasureRefusedError
+from gateway.ledger.erased import ErasedEntryError
 from gateway.ledger.guard import LedgerBehindError, LedgerEndedError
 from gateway.ledger.proof import verify_proof
 from gateway.ledger.shards import Sharded, shard_folders, with_older
@@ -30,6 +30,8 @@ from gateway.rotation import rotate
 from gateway.rotation_ground import Given
 from gateway.state import State, open_state, seen_place
 from gateway.verify import Trust
+from gateway.verify.erased import verify_answer
+from gateway.verify.refused import DecisionErasedError
 from tests.gateway.ledger.logs import append, append_many, body_of
 
 OLD, NEW = "ledger.example/2026", "ledger.example/2027"
@@ -171,16 +173,24 @@ def test_a_log_ends_while_one_key_takes_the_place_of_another(state: State) -> No
         ledger.close()
 
 
-def test_what_a_log_holds_that_has_ended_is_not_said_to_be_missing_when_it_is_to_be_erased(
+def test_a_record_of_a_log_that_ended_is_erased_and_the_tombstone_names_that_log(
     state: State,
 ) -> None:
     done(state)
     with open_state(state.folder).open_ledger() as newest:
         ledger = with_older(newest, state.folder)
         grounds = Grounds("asked for", "GDPR art 17", "me")
-        with pytest.raises(ErasureRefusedError, match="is in a log that has ended"):
-            erase(ledger, state.decision_key, entry="entry-0", grounds=grounds, now=now())
-        assert (ledger.size, ledger.get("entry-0") is None) == (1, False)
+        said = erase(ledger, state.decision_key, entry="entry-0", grounds=grounds, now=now())
+        assert (said.index, said.erasure_index, ledger.size) == (0, 1, 2)
+        with pytest.raises(ErasedEntryError) as caught:
+            ledger.get("entry-0")
+        told = tombstone(ledger, caught.value)
+        trust = Trust.from_json((state.folder / "trust.json").read_bytes())
+        with pytest.raises(DecisionErasedError, match="GDPR art 17"):
+            verify_answer(told, trust)
+        for entry, words in (("entry-0", "is erased"), (said.erasure_id, "says why another")):
+            with pytest.raises(LedgerError, match=words):
+                erase(ledger, state.decision_key, entry=entry, grounds=grounds, now=now())
         ledger.close()
 
 
