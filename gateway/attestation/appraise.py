@@ -191,7 +191,9 @@ def _judge_configuration(claims: Claims, section: Section, found: _Found, name: 
         found.skipped.append(f"{name}.debug")
     if len(found.findings) == before and is_told:
         found.add("configuration", Configuration.APPROVED, "configured as demanded", name)
-    if claims.is_confidential and not claims.is_debug:
+    # What a GPU keeps from the host it closes and does not encrypt.
+    is_encrypted = claims.is_confidential and claims.technology is not Technology.NVIDIA_GPU
+    if is_encrypted and not claims.is_debug:
         found.add("runtime-opaque", Runtime.ENCRYPTED, "memory is encrypted", name)
 
 
@@ -269,7 +271,9 @@ def _judge_executables(
     claims: Claims, section: Section, found: _Found, name: str, day: date
 ) -> None:
     named = sorted({one.measurement for one in section.reference})
-    if not named:
+    if claims.is_as_published is not None:
+        _judge_published(claims, found, name)
+    elif not named:
         found.lacking.append("reference values for what was started")
     for measurement in named:
         clause = f"{name}.reference[{measurement}]"
@@ -290,6 +294,16 @@ def _judge_executables(
         else:
             words = f"`{measurement}` is {value.hex()}, which no reference value is"
             found.add("executables", Executables.UNRECOGNISED, words, clause)
+
+
+def _judge_published(claims: Claims, found: _Found, name: str) -> None:
+    clause = f"{name}: values of the maker"
+    if claims.is_as_published:
+        words = "what was started is what its maker publishes"
+        found.add("executables", Executables.APPROVED_BOOT, words, clause)
+    else:
+        words = "what was started is not what its maker publishes"
+        found.add("executables", Executables.UNRECOGNISED, words, clause)
 
 
 def _judge_age(claims: Claims, section: Section, found: _Found, name: str, at: datetime) -> None:

@@ -68,7 +68,9 @@ class Claims:
         is_unrevoked: Whether a list of the issuer was there and does not name it; None where the
             technology has no such lists.
         level: Privilege level of who asked for the evidence; 0 is the most privileged.
-        is_confidential: Whether memory is encrypted against the host.
+        is_confidential: Whether memory is encrypted against the host, or closed to it.
+        is_as_published: Whether what was started is what the maker publishes for that firmware;
+            None where nothing that the maker publishes was there.
         measurements: Digests of what was started, by name.
         bound: The bytes that whoever made the evidence put into it: nonce, key, or both.
         attester_id: Of the very device; hexadecimal.
@@ -90,6 +92,7 @@ class Claims:
     is_unrevoked: bool | None = None
     level: int | None = None
     is_confidential: bool | None = None
+    is_as_published: bool | None = None
     measurements: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     bound: bytes = b""
     attester_id: str | None = None

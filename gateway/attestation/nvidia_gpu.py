@@ -2,9 +2,9 @@
 10.11 and 10.12) with the certificates of the device (NVIDIA Trusted Computing Solutions, local
 verifier).
 
-A report tells what was measured and not whether that is right: for this NVIDIA signs reference
-values of each driver and each VBIOS. Without them whether it can be debugged is not told, so
-that a policy leaves the report undecided.
+A report tells what was measured and not whether that is right: for this NVIDIA signs manifests
+of each driver and each VBIOS (`rim`). Where every value is as they say, the GPU cannot be
+debugged; without them nobody can tell, so that a policy leaves the report undecided.
 """
 
 import hashlib
@@ -31,7 +31,11 @@ from gateway.attestation.errors import (
     EvidenceSignatureError,
     EvidenceUnsupportedError,
 )
-from gateway.attestation.evidence import Claims, Detail, Technology
+from gateway.attestation.evidence import Claims, Detail, Technology, earliest
+from gateway.attestation.gpu_golden import golden_of
+from gateway.attestation.rim import ROOT as RIM_ROOT
+from gateway.attestation.rim import Firmware
+from gateway.attestation.xml_signed import SignedXml
 
 # SHA-256 of the DER of "NVIDIA Device Identity CA".
 ROOT = "102bf659d5419614c9d8e6aecebc80454eb26b1df6a769ac720b9a690b167b48"
@@ -147,11 +151,14 @@ def verify_report(
     chain: Sequence[x509.Certificate],
     at: datetime,
     anchors: frozenset[str] = frozenset({ROOT}),
+    rims: Sequence[SignedXml] = (),
+    rim_anchors: frozenset[str] = frozenset({RIM_ROOT}),
 ) -> Claims:
     """Check a report, and the chain of the device that signed it.
 
     Args:
         chain: The device's certificate first, the authority of NVIDIA last.
+        rims: The manifests of its driver and of its VBIOS, or none.
 
     Raises:
         EvidenceError: Of the kind that tells what does not hold.
@@ -167,17 +174,30 @@ def verify_report(
     names = leaf.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     product = product_of(str(names[0].value) if names else "")
     driver, vbios = _text(report, _DRIVER_VERSION), _vbios(report)
+    firmware = {"driver": driver_number(driver), "vbios": vbios_number(vbios)}
+    golden = golden_of(
+        rims,
+        product=product,
+        versions={Firmware.DRIVER: driver, Firmware.VBIOS: vbios},
+        measured=report.measurements,
+        opaque=report.opaque,
+        at=at,
+        anchors=rim_anchors,
+    )
     return Claims(
         Technology.NVIDIA_GPU,
         product=product,
-        firmware={"driver": driver_number(driver), "vbios": vbios_number(vbios)},
+        firmware=firmware,
+        is_debug=False if golden.is_met else None,
         is_unrevoked=False,
+        is_confidential=True if golden.is_met and golden.is_closed else None,
+        is_as_published=golden.is_met,
         measurements={f"index{index}": value for index, value in report.measurements.items()},
         bound=report.nonce,
         attester_id=f"{leaf.serial_number:040x}",
-        valid_until=ends,
-        used=used("certificate", chain),
-        detail=_detail(report, driver, vbios),
+        valid_until=earliest([ends, *(one.valid_until for one in golden.manifests)]),
+        used=(*used("certificate", chain), *golden.used()),
+        detail={**_detail(report, driver, vbios), **golden.detail()},
     )
 
 

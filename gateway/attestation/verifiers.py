@@ -9,7 +9,7 @@
 | `tpm` | `quote`, `signature`, `pcrs`, `public` or `ak_pem` | `ak_path` |
 | `nitro` | `document` | |
 | `arm-cca` | `token` | |
-| `nvidia-gpu` | `report` | `chain` |
+| `nvidia-gpu` | `report` | `chain`, `rims` |
 | | or `nras` | |
 | `ear` | `token` | |
 
@@ -47,11 +47,13 @@ from gateway.attestation.errors import (
     EvidenceUnsupportedError,
 )
 from gateway.attestation.evidence import Claims, Technology
+from gateway.attestation.gpu_golden import MAX_RIMS
 from gateway.attestation.tdx_collateral import parse_collateral
 from gateway.attestation.tdx_event_log import check_rtmrs
 from gateway.attestation.tdx_quote import parse_quote as parse_td_quote
 from gateway.attestation.tpm_event_log import parse_event_log
 from gateway.attestation.tpm_structures import parse_pcr_file, parse_public
+from gateway.attestation.xml_signed import SignedXml, parse_signed_xml
 
 Verify = Callable[[EvidenceBundle, Anchors, datetime], Claims]
 
@@ -178,8 +180,16 @@ def _nvidia_gpu(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claim
     return nvidia_gpu.verify_report(
         nvidia_gpu.parse_report(bundle.one("report")),
         chain=[read_certificate(der) for der in bundle.endorsement_list("chain")],
+        rims=_rims(bundle),
         at=at,
     )
+
+
+def _rims(bundle: EvidenceBundle) -> list[SignedXml]:
+    listed = bundle.endorsement_list("rims")
+    if len(listed) > MAX_RIMS:
+        raise EvidenceMalformedError(f"a GPU has {MAX_RIMS} reference manifests at most")
+    return [parse_signed_xml(data) for data in listed]
 
 
 def _ear(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claims:
@@ -189,6 +199,7 @@ def _ear(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claims:
 
 _VEK = frozenset({"vek", "chain", "crls"})
 _COLLATERAL = frozenset({"collateral"})
+_GPU = frozenset({"chain", "rims"})
 _QUOTE = frozenset({"quote", "signature", "pcrs"})
 VERIFIERS: Mapping[Technology, Row] = {
     Technology.SEV_SNP: Row(_sev_snp, frozenset({"report"}), _VEK),
@@ -198,6 +209,6 @@ VERIFIERS: Mapping[Technology, Row] = {
     Technology.TPM: Row(_tpm, _QUOTE | {"public", "ak_pem"}, frozenset({"ak_path"})),
     Technology.NITRO: Row(_nitro, frozenset({"document"})),
     Technology.ARM_CCA: Row(_arm_cca, frozenset({"token"})),
-    Technology.NVIDIA_GPU: Row(_nvidia_gpu, frozenset({"report", "nras"}), frozenset({"chain"})),
+    Technology.NVIDIA_GPU: Row(_nvidia_gpu, frozenset({"report", "nras"}), _GPU),
     Technology.EAR: Row(_ear, frozenset({"token"})),
 }

@@ -218,6 +218,7 @@ def _claims(claims: Claims) -> dict[str, Any]:
         "migration": claims.is_migratable,
         "level": claims.level,
         "confidential": claims.is_confidential,
+        "as_published": claims.is_as_published,
         "measurements": {name: value.hex() for name, value in claims.measurements.items()},
         "bound": claims.bound.hex(),
         "attester": claims.attester_id,
