@@ -23,6 +23,20 @@ class Strength(Enum):
 
 
 @dataclass(frozen=True)
+class Submission:
+    """Evidence as somebody sent it.
+
+    Attributes:
+        document: The RFC 8785 form of the evidence object, whose SHA-256 names it.
+        challenge: The id of the challenge that it is said to answer.
+    """
+
+    node: str
+    document: bytes
+    challenge: str | None = None
+
+
+@dataclass(frozen=True)
 class Named:
     """What it was judged by. `anchors_sha256` is empty where no anchors were given."""
 

@@ -55,6 +55,7 @@ class Made:
     extra: bytes = b"nonce"
     reset_count: int = 2
     restart_count: int = 0
+    clock: int = 1000
     safe: int = 1
     selection: Selection = ((tpm.SHA256, PCRS),)
     values: dict[tuple[int, int], bytes] = field(default_factory=lambda: dict(VALUES))
@@ -67,7 +68,7 @@ class Made:
 
     def message(self) -> bytes:
         head = struct.pack(">IH", self.magic, self.kind) + sized(b"signer") + sized(self.extra)
-        head += struct.pack(">QIIBQ", 1000, self.reset_count, self.restart_count, self.safe, 7)
+        head += struct.pack(">QIIBQ", self.clock, self.reset_count, self.restart_count, self.safe, 7)
         body = struct.pack(">I", len(self.selection))
         for bank, numbers in self.selection:
             bits = sum(1 << number for number in numbers)
