@@ -20,12 +20,21 @@ from gateway.pdp.decision import Outcome
 from gateway.pdp.engine import Engine
 from gateway.pdp.judge import Judge, Judged
 from gateway.pdp.lenient import Lenient
+from gateway.pdp.request import DecisionRequest
 from gateway.pdp.search import Searcher
+from gateway.pdp.standing import all_stand
 from gateway.pdp.supplied import FactSources
 from gateway.release import Release
+from gateway.shapes import Shape, Shapes
 from gateway.spelling import Speller
 
 MAX_VALIDITY = timedelta(hours=1)
+
+
+def counts_until(now: datetime, ends: datetime | None) -> datetime:
+    """Until when a decision of an instant counts, of which no fault is a part."""
+    latest = now + MAX_VALIDITY
+    return latest if ends is None else min(latest, ends)
 
 
 class InForce:
@@ -76,6 +85,7 @@ class InForce:
             layers=[layer.digest for layer in catalogue.layers],
             remember=remember,
         )
+        self.shapes = Shapes(program, remember if sources is None else 0)
         self._boundaries = boundaries(program)
         self._daily = daily_zones(program)
         self._questions = 0
@@ -107,16 +117,38 @@ class InForce:
         open_for_fault = supplied.has_fault and judged.decision.outcome is Outcome.INDETERMINATE
         if judged.combined.incident is not None or open_for_fault:
             return now
-        ends = [now + MAX_VALIDITY]
+        until = counts_until(now, self.ends(judged))
+        return until if supplied.fresh_until is None else min(until, max(now, supplied.fresh_until))
+
+    def ends(self, judged: Judged) -> datetime | None:
+        """When the law or the catalogue that a judgement rests on may change, as far as a date
+        says so."""
+        ends: list[datetime] = []
         for zone, today in judged.joined.question.today.items():
             days = [day for day in self._boundaries.get(zone, ()) if day > today]
             days += [today + 1] if zone in self._daily and today < LAST_DAY else []
             ends += [midnight(day_of(day), ZoneInfo(zone)) for day in sorted(days)[:1]]
         if judged.joined.vouched_until not in (None, date.max):
             ends.append(midnight(judged.joined.vouched_until + timedelta(days=1), UTC))
-        if supplied.fresh_until is not None:
-            ends.append(max(now, supplied.fresh_until))
-        return min(ends)
+        return min(ends, default=None)
+
+    # --- what questions of one shape lead to ---
+
+    def shape(self, request: DecisionRequest, judged: Judged, tenant: str, now: datetime) -> Shape:
+        """What a question of a tenant has led to, spelled but for what is its own."""
+        return Shape(
+            request.action.name,
+            request.subject.properties.get("tenant"),
+            self.judge.days_at(now),
+            judged,
+            self.speller.spelled(judged, tenant),
+            self.ends(judged),
+        )
+
+    def leads_to(self, shape: Shape, now: datetime) -> bool:
+        """Whether another question of a shape leads to the same at an instant. While an engine
+        is down none does, as nothing is remembered then."""
+        return shape.days == self.judge.days_at(now) and all_stand(self.judge.engines)
 
     # --- how long it is needed -------------------------------------------------------
 

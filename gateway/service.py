@@ -27,7 +27,7 @@ from gateway.errors import (
     StatementMalformedError,
 )
 from gateway.identifiers import uuid7
-from gateway.in_force import InForce, InUse
+from gateway.in_force import InForce, InUse, counts_until
 from gateway.keys import DecisionSigner
 from gateway.keys.signer import RemoteSigner
 from gateway.ledger.bodies import Enveloped
@@ -42,7 +42,7 @@ from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.request import DecisionRequest
 from gateway.pdp.search import Searched
 from gateway.pdp.standing import EngineState, first_down, states
-from gateway.record.canonical import MAX_VALUES, Json, canonicalise, load_strict
+from gateway.record.canonical import MAX_VALUES, Json, canonicalise, is_plain, load_strict
 from gateway.record.envelope import (
     MAX_ENVELOPE,
     Envelope,
@@ -55,11 +55,13 @@ from gateway.record.statement import (
     MAX_PAYLOAD_DEPTH,
     PAYLOAD_TYPE,
     digest_request,
+    digest_text,
     read_statement,
     state_predicate,
 )
 from gateway.repeated import repeated_text
 from gateway.self_check import TENANT, own_record, self_check
+from gateway.shapes import Asked, Shape
 from gateway.spelling import answer_text
 from gateway.watch import Nobody, Watch, decisions, shown
 
@@ -67,6 +69,9 @@ MAX_BODY_BYTES = 1024 * 1024
 DECISION_TIMEOUT_S = 2.0  # from the arrival of a question to its answer
 
 log = logging.getLogger("charter")
+
+# What a question leads to, at what instant, and until when a decision of it counts.
+_Found = tuple[Shape, datetime, datetime]
 
 
 @dataclass(frozen=True)
@@ -226,7 +231,7 @@ class Service:
             DecisionTimeoutError: It took too long since.
         """
         value = load_strict(body, max_bytes=MAX_BODY_BYTES, max_values=MAX_VALUES)
-        prepared = await self.prepare(value, caller, arrived=arrived, text=body)
+        prepared = await self.prepare(value, caller, arrived=arrived, plain=is_plain(body))
         (answer,) = await self.commit_texts([prepared])
         return answer
 
@@ -239,7 +244,7 @@ class Service:
         *,
         in_force: InForce | None = None,
         arrived: float | None = None,
-        text: bytes | None = None,
+        plain: bool = False,
     ) -> Prepared:
         """Decide and sign, and record nothing yet: nobody may see this before `commit`.
 
@@ -249,7 +254,7 @@ class Service:
             claims: What the caller says there of facts that only others may state.
             in_force: With what that door read it, in use until this has returned.
             arrived: As of `answer`.
-            text: What `value` was read from, where it is all of it.
+            plain: Whether `value` is what `load_strict` read of a text that is `is_plain`.
 
         Raises:
             RequestError: The question is malformed; the error names the field.
@@ -259,27 +264,50 @@ class Service:
         if in_force is None:
             with self.question() as in_force:
                 return await self.prepare(
-                    value, caller, request, claims, in_force=in_force, arrived=arrived, text=text
+                    value, caller, request, claims, in_force=in_force, arrived=arrived, plain=plain
                 )
         started = perf_counter()
         until = (arrived or started) + self._timeout_s
-        request = request or DecisionRequest.read(value)
-        authorise(request, caller)
+        asked = in_force.shapes.read(value, caller.tenant) if plain and request is None else None
+        found = None if asked is None else self._alike(asked, caller, in_force)
+        if found is None:
+            request = request or DecisionRequest.read(value)
+            found = await self._judged(request, caller, claims, in_force, until)
+            if asked is not None:
+                in_force.shapes.keep(asked, found[0])
+        shape, now, ends = found
+        decision_id = uuid7(now, self._random)
+        predicate = shape.spelled.at(decision_id=decision_id, now=now, until=ends)
+        digest = digest_request(value) if asked is None else digest_text(asked.text)
+        record = await self._sign(_payload(digest, predicate), until)
+        return Prepared(shape.judged, decision_id, caller, predicate, record, started, until)
+
+    async def _judged(
+        self,
+        request: DecisionRequest,
+        caller: Caller,
+        claims: Claims,
+        in_force: InForce,
+        until: float,
+    ) -> _Found:
+        authorise(request.action.name, request.subject.properties.get("tenant"), caller)
         now = self.clock()
         judged = await in_force.judge.judge(request, now=now, tenant=caller.tenant, claims=claims)
         if perf_counter() > until:
             raise DecisionTimeoutError(f"the engines took longer than {self._timeout_s:g} s in all")
-        decision_id = uuid7(now, self._random)
-        predicate = in_force.speller.predicate(
-            judged,
-            decision_id=decision_id,
-            tenant=caller.tenant,
-            now=now,
-            until=in_force.valid_until(judged, now),
-        )
-        payload = _payload(digest_request(value, text=text), predicate)
-        record = await self._sign(payload, until)
-        return Prepared(judged, decision_id, caller, predicate, record, started, until)
+        shape = in_force.shape(request, judged, caller.tenant, now)
+        return shape, now, in_force.valid_until(judged, now)
+
+    def _alike(self, asked: Asked, caller: Caller, in_force: InForce) -> _Found | None:
+        """The same from what a question of the same shape led to, where it still does."""
+        shape = in_force.shapes.find(asked)
+        if shape is None:
+            return None
+        authorise(shape.action, shape.said_tenant, caller)
+        now = self.clock()
+        if not in_force.leads_to(shape, now):
+            return None
+        return shape, now, counts_until(now, shape.ends)
 
     async def _sign(self, payload: bytes, until: float) -> bytes:
         """The record of a payload, in no more time than there is."""
@@ -455,11 +483,11 @@ class Service:
         await asyncio.to_thread(self.ledger.close)
 
 
-def authorise(request: DecisionRequest, caller: Caller) -> None:
-    """Raise `AuthorisationError` unless the caller may put the question."""
-    caller.may(request.action.name)
-    tenant = request.subject.properties.get("tenant")
-    if tenant is not None and tenant != caller.tenant:
+def authorise(action: str, said_tenant: object, caller: Caller) -> None:
+    """Raise `AuthorisationError` unless the caller may put a question of that action about a
+    workload of which it says that tenant."""
+    caller.may(action)
+    if said_tenant is not None and said_tenant != caller.tenant:
         raise AuthorisationError("this token does not speak for that tenant")
 
 

@@ -6,6 +6,7 @@ from the last one like it. The bytes are those `canonicalise` gives of the whole
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -19,6 +20,28 @@ from gateway.spelling_parts import Form, Members, Parts, spelled_engines
 
 _FACTS_KEPT = 10_000  # of the catalogue, that have been in an answer
 _ENTITIES_KEPT = 10_000  # sets of them, of the catalogue
+
+
+_OF_ONE = ("id", "decided_at", "valid_until")  # what no two decisions share
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """The predicate of decisions that are alike, with room for what is of one of them."""
+
+    form: Form
+    own: Members
+
+    def at(self, *, decision_id: str, now: datetime, until: datetime) -> bytes:
+        """The predicate of one of them."""
+        return self.form.fill(
+            {
+                **self.own,
+                "id": canonicalise(decision_id),
+                "decided_at": canonicalise(instant(now)),
+                "valid_until": canonicalise(instant(until)),
+            }
+        )
 
 
 class Speller:
@@ -57,13 +80,14 @@ class Speller:
         Raises:
             CanonicalFormError: A fact has no canonical form.
         """
+        return self.spelled(judged, tenant).at(decision_id=decision_id, now=now, until=until)
+
+    def spelled(self, judged: Judged, tenant: str) -> "Spelled":
+        """The same without the identity and the times; raises as `predicate`."""
         own = {name: self._asked(name, value, judged) for name, value in judged.asked().items()}
         own["facts"] = b"[%b]" % b",".join([self._fact(*fact) for fact in judged.known()])
-        own["id"] = canonicalise(decision_id)
         own["tenant"] = canonicalise(tenant)
-        own["decided_at"] = canonicalise(instant(now))
-        own["valid_until"] = canonicalise(instant(until))
-        return self._form(judged, own).fill(own)
+        return Spelled(self._form(judged, (*own, *_OF_ONE)), own)
 
     def _asked(self, name: str, value: object, judged: Judged) -> bytes:
         if value is None:
@@ -81,7 +105,7 @@ class Speller:
             return kept
         return canonicalise(value)
 
-    def _form(self, judged: Judged, own: Members) -> Form:
+    def _form(self, judged: Judged, own: Sequence[str]) -> Form:
         """The members that follow from the key of the judgement, where it has one, with room
         for its own."""
         key = None if judged.key is None else (judged.key, *own)

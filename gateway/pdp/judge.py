@@ -136,6 +136,10 @@ class Judge:
             if isinstance(engine, Guarded):
                 engine.checked()
 
+    def days_at(self, now: datetime) -> Days:
+        """The days on which questions of an instant are decided."""
+        return self._normaliser.days_at(now)
+
     async def judge(
         self,
         request: DecisionRequest,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import RequestError
 
+MAX_NAME = 256  # characters
 _MODEL = ConfigDict(extra="forbid", frozen=True, strict=True)
 Properties = dict[str, Any]
 
@@ -14,23 +15,23 @@ Properties = dict[str, Any]
 class Subject(BaseModel):
     model_config = _MODEL
 
-    type: str = Field(min_length=1, max_length=256)
-    id: str = Field(min_length=1, max_length=256)
+    type: str = Field(min_length=1, max_length=MAX_NAME)
+    id: str = Field(min_length=1, max_length=MAX_NAME)
     properties: Properties = Field(default_factory=dict)
 
 
 class Action(BaseModel):
     model_config = _MODEL
 
-    name: str = Field(min_length=1, max_length=256)
+    name: str = Field(min_length=1, max_length=MAX_NAME)
     properties: Properties = Field(default_factory=dict)
 
 
 class Resource(BaseModel):
     model_config = _MODEL
 
-    type: str = Field(min_length=1, max_length=256)
-    id: str = Field(min_length=1, max_length=256)
+    type: str = Field(min_length=1, max_length=MAX_NAME)
+    id: str = Field(min_length=1, max_length=MAX_NAME)
     properties: Properties = Field(default_factory=dict)
 
 

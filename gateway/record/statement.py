@@ -17,9 +17,7 @@ from gateway.errors import (
 from gateway.record.canonical import (
     Json,
     canonicalise,
-    canonicalise_plain,
     check_canonical,
-    is_plain,
 )
 from gateway.record.lookalikes import odd_names
 
@@ -48,18 +46,18 @@ class Statement:
     predicate: Mapping[str, Json]
 
 
-def digest_request(request: object, *, text: bytes | None = None) -> str:
+def digest_request(request: object) -> str:
     """SHA-256 of a request in RFC 8785, in hex.
-
-    Args:
-        text: What `load_strict` read it from, whole and unchanged, where it did.
 
     Raises:
         CanonicalFormError: The request has no canonical form.
     """
-    if text is not None and is_plain(text):
-        return sha256(canonicalise_plain(request)).hexdigest()
     return sha256(canonicalise(request)).hexdigest()
+
+
+def digest_text(text: str) -> str:
+    """The same of a request that is in RFC 8785 already."""
+    return sha256(text.encode()).hexdigest()
 
 
 def write_statement(statement: Statement) -> bytes:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from gateway.callers import Caller
 from gateway.errors import GatewayError, RequestError
-from gateway.record.canonical import MAX_DEPTH, load_strict
+from gateway.record.canonical import MAX_DEPTH, is_plain, load_strict
 from gateway.service import Prepared, Service
 from gateway.web import problem
 from gateway.web.access import caller_of
@@ -82,6 +82,7 @@ class BatchDoor:
             async with self._entrance.body(request, caller, MAX_BATCH_BYTES) as body:
                 async with self._entrance.turn(caller, len(body)):
                     value, questions = _questions(body)
+                    plain = is_plain(body)
                 if len(questions) > MAX_BATCH:
                     words = f"a batch has at most {MAX_BATCH} questions"
                     return replace(TOO_MANY, detail=words, pointer="/questions").response()
@@ -90,7 +91,7 @@ class BatchDoor:
 
                 async def decide(asked: Asked | None = None) -> list[bytes]:
                     said = [
-                        await self._one(question, caller, size, f"/questions/{number}")
+                        await self._one(question, caller, size, plain, f"/questions/{number}")
                         for number, question in enumerate(questions)
                     ]
                     return await committed(self._service, said, asked)
@@ -104,13 +105,13 @@ class BatchDoor:
         return Response(_whole(answers), media_type=JSON, headers=PRIVATE)
 
     async def _one(
-        self, question: object, caller: Caller, size: int, where: str
+        self, question: object, caller: Caller, size: int, plain: bool, where: str
     ) -> Prepared | Problem:
         # Deciding holds the event loop: others get their turn in between.
         await asyncio.sleep(0)
         try:
             async with self._entrance.turn(caller, size):
-                return await self._service.prepare(question, caller)
+                return await self._service.prepare(question, caller, plain=plain)
         except GatewayError as error:
             refused = of_error(error)
             if refused.status == problem.INTERNAL.status:

@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from gateway.callers import Caller
 from gateway.ledger.erased import ErasedEntryError
-from gateway.record.canonical import MAX_VALUES, load_strict
+from gateway.record.canonical import MAX_VALUES, is_plain, load_strict
 from gateway.service import MAX_BODY_BYTES, Service
 from gateway.web.access import caller_of
 from gateway.web.entrance import PRIVATE, Entrance, RefusedError
@@ -43,7 +43,9 @@ class DecisionDoor:
         value = load_strict(body, max_bytes=MAX_BODY_BYTES, max_values=MAX_VALUES)
 
         async def decide(asked: Asked) -> list[bytes]:
-            prepared = await self._service.prepare(value, caller, arrived=arrived)
+            prepared = await self._service.prepare(
+                value, caller, arrived=arrived, plain=is_plain(body)
+            )
             return await self._service.commit_texts([prepared], once=asked.leads_to([prepared]))
 
         (answer,) = await self._repeats.answers(key, "/v1/decisions", value, caller, decide)
