@@ -55,9 +55,14 @@ def canonicalise(value: object, *, max_depth: int = MAX_DEPTH) -> bytes:
         raise CanonicalFormError("a string has a lone surrogate") from error
 
 
+def canonicalise_plain(value: object) -> bytes:
+    """The same of a value that `load_strict` read from a text that `is_plain`: it has refused
+    whatever has no canonical form, and every key is ASCII."""
+    return spell_plain(value).encode()
+
+
 def spell_plain(value: object) -> str:
-    """The same, not yet as bytes, of a value that `load_strict` read from a text that
-    `is_plain`: it has refused whatever has no canonical form, and every key is ASCII."""
+    """As `canonicalise_plain`, not yet as bytes."""
     return _FAST.encode(value)
 
 
