@@ -9,7 +9,7 @@ of the old one, signed by the decision key, so that the two are one history.
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +17,8 @@ from typing import Any
 
 from gateway.errors import ConfigurationError, KeyMalformedError
 from gateway.identifiers import uuid7
-from gateway.keys import CheckpointKey
-from gateway.keys.overlap import alongside
+from gateway.keys import CheckpointKey, CheckpointSigner
+from gateway.keys.purposes import raw_of_vkey
 from gateway.ledger.guard import LedgerBehindError, LedgerEndUnknownError, LedgerForkedError
 from gateway.ledger.log import Log
 from gateway.ledger.seen import Seen
@@ -29,6 +29,7 @@ from gateway.next_log_files import (
     ORIGIN,
     TRUST,
     TRUST_FORMAT_2,
+    files_of_old,
     finish,
     read_trust,
     write_json,
@@ -51,9 +52,12 @@ class Changed:
     vkey: str
 
 
-def prepare(state: State, origin: str) -> str:
+def prepare(state: State, origin: str, *, key: CheckpointSigner | None = None) -> str:
     """Make the key of the next log, and tell strangers of it before it signs anything; its
     verifier key. The log goes on meanwhile.
+
+    Args:
+        key: The one that is made already, in a token.
 
     Raises:
         ConfigurationError: It cannot be made, or is prepared already.
@@ -62,14 +66,15 @@ def prepare(state: State, origin: str) -> str:
     folder = state.folder / NEXT
     if (folder / ORIGIN).exists():
         raise ConfigurationError(f"{folder}: a next log is prepared already")
-    key = _make_key(folder, origin)
     document = read_trust(state.folder)
-    further = [*document.get("further_logs", []), {"origin": origin, "vkey": key.public.vkey}]
+    used = _make_key(folder, origin, key, document)
+    vkey = used.public.vkey
+    further = [*document.get("further_logs", []), {"origin": origin, "vkey": vkey}]
     write_text(folder / ORIGIN, origin + "\n")
     write_json(
         state.folder / TRUST, {**document, "format": TRUST_FORMAT_2, "further_logs": further}
     )
-    return key.public.vkey
+    return vkey
 
 
 def change(
@@ -82,6 +87,7 @@ def change(
     seen: Sequence[tuple[str, bytes]] = (),
     seen_file: Path | None = None,
     lost: bool = False,
+    key: CheckpointSigner | None = None,
 ) -> Changed:
     """End the log and begin the next one.
 
@@ -89,6 +95,7 @@ def change(
         origin: The name of the next log.
         reason: Why, for the first entry of the next log.
         lost: The newest entries of the log are gone; it ends where it was last seen.
+        key: Of the next log, in a token; without it, one in a file is made.
 
     Raises:
         ConfigurationError: The next log cannot have this name, or a folder cannot be written.
@@ -97,14 +104,14 @@ def change(
     _check(state, origin)
     place = seen_file or seen_place(state.folder)
     last = _last(state, clock, seen, place, lost=lost)
-    key = _make_key(state.folder / NEXT, origin)
+    new = _make_key(state.folder / NEXT, origin, key, read_trust(state.folder))
     old: dict[str, Any] = {
         "origin": last.checkpoint.origin,
         "vkey": state.checkpoint_key.public.vkey,
         "last_size": last.checkpoint.size,
     }
-    _begin(state, key, {**old, "checkpoint": last.note, "lost": lost}, reason, clock, random)
-    write_next_trust(state.folder, key.public, old)
+    _begin(state, new, {**old, "checkpoint": last.note, "lost": lost}, reason, clock, random)
+    write_next_trust(state.folder, new.public, old)
     # Older ones can have been moved away.
     number = max((int(one.name) for one in shard_folders(state.folder)), default=0) + 1
     told = {
@@ -113,21 +120,17 @@ def change(
         "checkpoint": last.note,
         "seen_file": str(place.absolute()),
         "new": origin,
+        "of_old": files_of_old(state.folder),
     }
     write_json(state.folder / NEXT_LOG, told)
     finish(state.folder)
-    return Changed(last.checkpoint.origin, last.checkpoint.size, origin, key.public.vkey)
+    return Changed(last.checkpoint.origin, last.checkpoint.size, origin, new.public.vkey)
 
 
 # --- what it takes -------------------------------------------------------------------
 
 
 def _check(state: State, origin: str) -> None:
-    if not all(isinstance(one, CheckpointKey) for one in alongside(state.checkpoint_key)):
-        raise ConfigurationError(
-            "a key of the log is in a token: a next log can only take the place of one whose "
-            "keys are in files"
-        )
     try:
         CheckpointKey.generate(origin)
     except KeyMalformedError as error:
@@ -167,22 +170,41 @@ def _last(
         return error.seen
 
 
-def _make_key(folder: Path, origin: str) -> CheckpointKey:
-    """The key of the next log: the one that was prepared, or a new one."""
+def _make_key(
+    folder: Path, origin: str, given: CheckpointSigner | None, document: Mapping[str, Any]
+) -> CheckpointSigner:
+    """The key of the next log: the one that was prepared, a new one in a file, or one that is
+    given."""
+    logs = [document["log"], *document.get("further_logs", [])]
+    prepared = [one["vkey"] for one in logs if one["origin"] == origin]
+    if given is not None:
+        others = (one["vkey"] for one in logs if one["origin"] != origin)
+        if raw_of_vkey(given.public.vkey) in set(map(raw_of_vkey, others)):
+            raise ConfigurationError("the next log needs a key that no log has had: make another")
+        if prepared not in ([], [given.public.vkey]):
+            raise ConfigurationError(f"the next log is prepared with another key: {prepared[0]}")
     try:
         if (folder / ORIGIN).exists():
             shutil.rmtree(folder / "ledger", ignore_errors=True)
-            return CheckpointKey.load(folder / KEY, name=origin)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)
-        return CheckpointKey.create(folder / KEY, name=origin)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+        if given is not None:
+            return given
+        if prepared and not (folder / KEY).exists():
+            raise ConfigurationError(
+                f"the next log is prepared with a key that is in no file: name its token, "
+                f"{prepared[0]}"
+            )
+        is_there = (folder / KEY).exists()
+        return (CheckpointKey.load if is_there else CheckpointKey.create)(folder / KEY, name=origin)
     except OSError as error:
         raise ConfigurationError(f"{folder}: {error.strerror}") from error
 
 
 def _begin(
     state: State,
-    key: CheckpointKey,
+    key: CheckpointSigner,
     old: dict[str, Any],
     reason: str,
     clock: Callable[[], datetime],

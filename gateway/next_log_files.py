@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def finish(folder: Path) -> bool:
         end_log(moved if moved.exists() else folder / "ledger", str(told["new"]))
         write_text(shard / VKEY, f"{old.vkey}\n")
         if (folder / NEXT / TRUST).exists():
-            _change_places(folder, shard)
+            _change_places(folder, shard, told.get("of_old", _OF_OLD))
         shutil.rmtree(folder / NEXT, ignore_errors=True)
         # It was about the log that has ended.
         (folder / RESTORED).unlink(missing_ok=True)
@@ -61,9 +62,15 @@ def finish(folder: Path) -> bool:
     return True
 
 
-def _change_places(folder: Path, shard: Path) -> None:
+def files_of_old(folder: Path) -> list[str]:
+    """What goes with the log that ends. A key that is in a token is in no file, and the next
+    one may be: whoever goes on after a crash must not take that for the old one."""
+    return [name for name in _OF_OLD if (folder / name).exists()]
+
+
+def _change_places(folder: Path, shard: Path, of_old: Collection[str]) -> None:
     for name in _OF_OLD:
-        if (folder / name).exists() and not (shard / name).exists():
+        if name in of_old and (folder / name).exists() and not (shard / name).exists():
             (folder / name).rename(shard / name)
     _sync(shard)
     for name in _OF_NEW:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
-from gateway.cli import options
+from gateway.cli import key_options, options
 from gateway.cli.command import Command
 from gateway.cli.ledger_rests_command import rests_arguments
 
@@ -213,6 +213,7 @@ def _erase_arguments(added: Any) -> ArgumentParser:
         ("by", "who has it done"),
     ):
         erase.add_argument(f"--{name}", required=True, metavar="TEXT", help=words)
+    key_options.add_settings(erase)
     erase.set_defaults(run_ledger=_erase)
     return erase
 
@@ -224,7 +225,8 @@ def _shard_arguments(added: Any) -> ArgumentParser:
         allow_abbrev=False,
     )
     options.add_state(shard)
-    shard.add_argument("--origin", metavar="NAME", help="name of the next log")
+    # Not `origin`, which is a setting and the name of the log that ends.
+    shard.add_argument("--origin", dest="next_origin", metavar="NAME", help="name of the next log")
     shard.add_argument("--reason", metavar="TEXT", help="why, for its first entry")
     shard.add_argument(
         "--prepare",
@@ -244,6 +246,15 @@ def _shard_arguments(added: Any) -> ArgumentParser:
         metavar="FILE",
         help="log.seen_file of the gateway, where it is set",
     )
+    shard.add_argument(
+        "--to",
+        type=key_options.place,
+        default="file",
+        metavar="PLACE",
+        help="where the key of the next log is: `file`, which makes one, or the pkcs11: URI of "
+        "one that `charter keys new` made (default: file)",
+    )
+    key_options.add_settings(shard)
     shard.set_defaults(run_ledger=_shard)
     return shard
 

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 from dsl.printable import printable
 from gateway.cli import exit_codes
+from gateway.cli.key_options import custody_of
 from gateway.cli.output import to_json
+from gateway.cli.settings import resolve
 from gateway.erasure import Grounds
 from gateway.erasure import erase as erase_record
 from gateway.errors import ConfigurationError
@@ -17,11 +19,15 @@ from gateway.state import open_state
 
 def erase(args: Namespace) -> int:
     """Erase the body of a record, in a ledger that no gateway has open."""
+    resolve(args)
     grounds = Grounds(args.reason, args.authority, args.by)
     if not (args.state / "ledger").is_dir():
         raise ConfigurationError(f"{args.state}: there is no ledger here")
-    state = open_state(args.state)
-    with closing(with_older(state.open_ledger(), state.folder)) as log:
+    state = open_state(args.state, custody=custody_of(args))
+    with (
+        closing(state),
+        closing(with_older(state.open_ledger(seen_file=args.seen_file), state.folder)) as log,
+    ):
         done = erase_record(
             log, state.decision_key, entry=args.id, grounds=grounds, now=datetime.now(UTC)
         )
