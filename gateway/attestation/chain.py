@@ -121,11 +121,11 @@ def verify_chain(
     if not 2 <= len(path) <= MAX_CHAIN:
         raise EvidenceChainError(f"a chain has 2 to {MAX_CHAIN} certificates, not {len(path)}")
     if fingerprint(path[-1]) not in anchors:
-        raise EvidenceChainError(f"`{_name(path[-1])}` is no pinned authority")
+        raise EvidenceChainError(f"`{name_of(path[-1])}` is no pinned authority")
     for between, (issued, issuer) in enumerate(pairwise(path)):
         _check_step(issued, issuer, between)
     for certificate in path:
-        _check_time(certificate, at)
+        check_time(certificate, at)
     if _is_authority(path[0]):
         raise EvidenceChainError("the certificate of the evidence is of an authority")
     if check_leaf is not None:
@@ -136,24 +136,24 @@ def verify_chain(
 def _check_step(issued: x509.Certificate, issuer: x509.Certificate, between: int) -> None:
     """`between` authorities stand between the issuer and the leaf."""
     if issued.issuer != issuer.subject:
-        raise EvidenceChainError(f"`{_name(issued)}` is not issued by `{_name(issuer)}`")
+        raise EvidenceChainError(f"`{name_of(issued)}` is not issued by `{name_of(issuer)}`")
     try:
         constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
         may_sign = _may_sign(issuer)
     except (x509.ExtensionNotFound, ValueError) as error:
-        raise EvidenceChainError(f"`{_name(issuer)}` is no authority") from error
+        raise EvidenceChainError(f"`{name_of(issuer)}` is no authority") from error
     if not constraints.ca or not may_sign:
-        raise EvidenceChainError(f"`{_name(issuer)}` is no authority")
+        raise EvidenceChainError(f"`{name_of(issuer)}` is no authority")
     if constraints.path_length is not None and constraints.path_length < between:
-        raise EvidenceChainError(f"`{_name(issuer)}` may not stand so high above the leaf")
+        raise EvidenceChainError(f"`{name_of(issuer)}` may not stand so high above the leaf")
     try:
         issued.verify_directly_issued_by(issuer)
     except InvalidSignature as error:
         raise EvidenceSignatureError(
-            f"the signature of `{_name(issuer)}` on `{_name(issued)}` does not hold"
+            f"the signature of `{name_of(issuer)}` on `{name_of(issued)}` does not hold"
         ) from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise EvidenceChainError(f"`{_name(issued)}` is not signed as expected") from error
+        raise EvidenceChainError(f"`{name_of(issued)}` is not signed as expected") from error
 
 
 def _may_sign(issuer: x509.Certificate) -> bool:
@@ -165,11 +165,11 @@ def _may_sign(issuer: x509.Certificate) -> bool:
         return True
 
 
-def _check_time(certificate: x509.Certificate, at: datetime) -> None:
+def check_time(certificate: x509.Certificate, at: datetime) -> None:
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if not begins <= at <= ends:
         raise EvidenceExpiredError(
-            f"the certificate `{_name(certificate)}` is valid from {begins:%Y-%m-%d} "
+            f"the certificate `{name_of(certificate)}` is valid from {begins:%Y-%m-%d} "
             f"until {ends:%Y-%m-%d}"
         )
 
@@ -183,7 +183,7 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         raise EvidenceMalformedError("the extensions of a certificate cannot be read") from error
 
 
-def _name(certificate: x509.Certificate) -> str:
+def name_of(certificate: x509.Certificate) -> str:
     """Its common name, as far as it is safe to show."""
     names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     text = str(names[0].value) if names else "(unnamed)"
@@ -230,20 +230,22 @@ def check_crl(
         EvidenceRevokedError: It names one of the certificates.
     """
     if crl.issuer != issuer.subject:
-        raise EvidenceChainError(f"a revocation list is not of `{_name(issuer)}`")
+        raise EvidenceChainError(f"a revocation list is not of `{name_of(issuer)}`")
     try:
         holds = crl.is_signature_valid(issuer.public_key())  # pyright: ignore[reportArgumentType]
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise EvidenceChainError("a revocation list is not signed as expected") from error
     if not holds:
-        raise EvidenceSignatureError(f"the revocation list of `{_name(issuer)}` does not hold")
+        raise EvidenceSignatureError(f"the revocation list of `{name_of(issuer)}` does not hold")
     ends = crl.next_update_utc
     if ends is None or not crl.last_update_utc <= at <= ends:
-        raise EvidenceExpiredError(f"the revocation list of `{_name(issuer)}` is not of that time")
+        raise EvidenceExpiredError(
+            f"the revocation list of `{name_of(issuer)}` is not of that time"
+        )
     for certificate in certificates:
         if certificate.issuer != issuer.subject:
             continue
         found = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
         if found is not None and found.revocation_date_utc <= at:
-            raise EvidenceRevokedError(f"the certificate `{_name(certificate)}` is revoked")
+            raise EvidenceRevokedError(f"the certificate `{name_of(certificate)}` is revoked")
     return ends

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.attestation.errors import EvidenceUnsupportedError
-from gateway.attestation.evidence import Detail, Used
+from gateway.attestation.evidence import Detail, Used, earliest
 from gateway.attestation.rim import Firmware, Manifest, differing, verify_rim
 from gateway.attestation.xml_signed import SignedXml
 
@@ -36,6 +36,9 @@ class Golden:
     @property
     def is_closed(self) -> bool:
         return self.mode in ("spt", "mpt")
+
+    def ends(self) -> datetime | None:
+        return earliest([one.valid_until for one in self.manifests])
 
     def used(self) -> tuple[Used, ...]:
         return tuple(one for manifest in self.manifests for one in manifest.used)

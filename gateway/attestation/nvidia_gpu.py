@@ -33,6 +33,7 @@ from gateway.attestation.errors import (
 )
 from gateway.attestation.evidence import Claims, Detail, Technology, earliest
 from gateway.attestation.gpu_golden import golden_of
+from gateway.attestation.ocsp import Answer, standing
 from gateway.attestation.rim import ROOT as RIM_ROOT
 from gateway.attestation.rim import Firmware
 from gateway.attestation.xml_signed import SignedXml
@@ -153,12 +154,14 @@ def verify_report(
     anchors: frozenset[str] = frozenset({ROOT}),
     rims: Sequence[SignedXml] = (),
     rim_anchors: frozenset[str] = frozenset({RIM_ROOT}),
+    answers: Sequence[Answer] = (),
 ) -> Claims:
     """Check a report, and the chain of the device that signed it.
 
     Args:
         chain: The device's certificate first, the authority of NVIDIA last.
         rims: The manifests of its driver and of its VBIOS, or none.
+        answers: About the revocation of certificates, of all that NVIDIA issued.
 
     Raises:
         EvidenceError: Of the kind that tells what does not hold.
@@ -184,20 +187,23 @@ def verify_report(
         at=at,
         anchors=rim_anchors,
     )
+    # The device itself issued its first certificate, and answers no questions.
+    paths = [chain[1:] if len(chain) > 2 else chain, *(one.chain for one in golden.manifests)]
+    stands = standing(paths, answers, at=at)
     return Claims(
         Technology.NVIDIA_GPU,
         product=product,
         firmware=firmware,
         is_debug=False if golden.is_met else None,
-        is_unrevoked=False,
+        is_unrevoked=stands.is_good,
         is_confidential=True if golden.is_met and golden.is_closed else None,
         is_as_published=golden.is_met,
         measurements={f"index{index}": value for index, value in report.measurements.items()},
         bound=report.nonce,
         attester_id=f"{leaf.serial_number:040x}",
-        valid_until=earliest([ends, *(one.valid_until for one in golden.manifests)]),
-        used=(*used("certificate", chain), *golden.used()),
-        detail={**_detail(report, driver, vbios), **golden.detail()},
+        valid_until=earliest([ends, golden.ends(), stands.valid_until]),
+        used=(*used("certificate", chain), *golden.used(), *stands.used),
+        detail={**_detail(report, driver, vbios), **golden.detail(), **stands.detail()},
     )
 
 

@@ -9,7 +9,7 @@
 | `tpm` | `quote`, `signature`, `pcrs`, `public` or `ak_pem` | `ak_path` |
 | `nitro` | `document` | |
 | `arm-cca` | `token` | |
-| `nvidia-gpu` | `report` | `chain`, `rims` |
+| `nvidia-gpu` | `report` | `chain`, `rims`, `ocsp` |
 | | or `nras` | |
 | `ear` | `token` | |
 
@@ -34,6 +34,7 @@ from gateway.attestation import (
     nitro,
     nras,
     nvidia_gpu,
+    ocsp,
     sev_snp,
     tdx,
     tpm,
@@ -181,6 +182,7 @@ def _nvidia_gpu(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claim
         nvidia_gpu.parse_report(bundle.one("report")),
         chain=[read_certificate(der) for der in bundle.endorsement_list("chain")],
         rims=_rims(bundle),
+        answers=_answers(bundle),
         at=at,
     )
 
@@ -192,6 +194,13 @@ def _rims(bundle: EvidenceBundle) -> list[SignedXml]:
     return [parse_signed_xml(data) for data in listed]
 
 
+def _answers(bundle: EvidenceBundle) -> list[ocsp.Answer]:
+    listed = bundle.endorsement_list("ocsp")
+    if len(listed) > ocsp.MAX_ANSWERS:
+        raise EvidenceMalformedError(f"a GPU has {ocsp.MAX_ANSWERS} OCSP answers at most")
+    return [ocsp.parse_answer(data) for data in listed]
+
+
 def _ear(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claims:
     token = ear_token.parse_token(bundle.one("token"))
     return ear_token.verify_token(token, issuers=anchors.ear_issuers, at=at)
@@ -199,7 +208,7 @@ def _ear(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claims:
 
 _VEK = frozenset({"vek", "chain", "crls"})
 _COLLATERAL = frozenset({"collateral"})
-_GPU = frozenset({"chain", "rims"})
+_GPU = frozenset({"chain", "rims", "ocsp"})
 _QUOTE = frozenset({"quote", "signature", "pcrs"})
 VERIFIERS: Mapping[Technology, Row] = {
     Technology.SEV_SNP: Row(_sev_snp, frozenset({"report"}), _VEK),
