@@ -15,10 +15,12 @@ from gateway.cose_key import thumbprint
 from gateway.errors import AnswerMalformedError
 from gateway.keys import DecisionPublicKey
 from gateway.keys.signer import Signer
+from gateway.ledger.note import parse_note
 from gateway.ledger.proof import Proof, parse_proof
 from gateway.record.envelope import read_envelope
 from gateway.verify import receipt as receipts
 from gateway.verify.decision import VerifiedDecision, verify_decision
+from gateway.verify.receipt_note import NOTE
 from gateway.verify.transparent import (
     PAYLOAD_TYPE,
     RECEIPT_TYPE,
@@ -58,7 +60,7 @@ def make_statement(
         raise AnswerMalformedError("the answer carries no record and proof")
     verified = verify_decision(answer, trust, at=now)
     read = parse_proof(proof)
-    made = _receipt(verified, read, receipt, now)
+    made = _receipt(verified, read, receipt, now, _cosigned(read, trust))
     headers: dict[Key, Value] = {
         **_headers(decision, verified.origin, now, subject=verified.id),
         receipts.CONTENT_TYPE: PAYLOAD_TYPE,
@@ -71,7 +73,18 @@ def make_statement(
     return statement
 
 
-def _receipt(verified: VerifiedDecision, proof: Proof, signer: _P256, now: datetime) -> bytes:
+def _cosigned(proof: Proof, trust: Trust) -> str | None:
+    """The checkpoint of a proof, where others than the log have signed it too."""
+    note = parse_note(proof.checkpoint.encode())
+    keys = trust.log_keys(note.text.partition("\n")[0])
+    own = {(key.name, key.key_id) for key in keys}
+    others = any((one.name, one.key_id) not in own for one in note.signatures)
+    return proof.checkpoint if others else None
+
+
+def _receipt(
+    verified: VerifiedDecision, proof: Proof, signer: _P256, now: datetime, note: str | None
+) -> bytes:
     headers: dict[Key, Value] = {
         **_headers(signer, verified.origin, now),
         receipts.TYPE: RECEIPT_TYPE,
@@ -80,7 +93,10 @@ def _receipt(verified: VerifiedDecision, proof: Proof, signer: _P256, now: datet
     }
     place = cbor.dumps([verified.tree_size, verified.index, list(proof.path)])
     proofs: dict[Key, Value] = {receipts.INCLUSION: [place]}
-    return _sign1(headers, {receipts.PROOFS: proofs}, verified.root, signer, detached=True)
+    unprotected: dict[Key, Value] = {receipts.PROOFS: proofs}
+    if note is not None:
+        unprotected[NOTE] = note
+    return _sign1(headers, unprotected, verified.root, signer, detached=True)
 
 
 def _headers(

@@ -66,6 +66,12 @@ class ReceiptSizeError(LedgerError):
     reason = "receipt-size"
 
 
+class ReceiptNoteError(LedgerError):
+    """The checkpoint beside a receipt is of another log, or of another size of the tree."""
+
+    reason = "receipt-checkpoint"
+
+
 class ReceiptMissingError(CannotTellError):
     """The statement carries no receipt."""
 
@@ -79,6 +85,6 @@ class ReceiptStructureError(CannotTellError):
 
 
 class ReceiptUnwitnessedError(CannotTellError):
-    """The trust file demands witnesses, whose signatures a receipt cannot carry."""
+    """The trust file demands witnesses, and no receipt carries a checkpoint that they signed."""
 
     reason = "receipt-unwitnessed"

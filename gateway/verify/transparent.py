@@ -7,7 +7,9 @@
         the record as it was logged, signature])
 
 The receipt is one of `gateway.verify.receipt` whose protected header has type and size of the
-tree besides: {16: "application/scitt-receipt+cose", "charter-tree-size": 8}.
+tree besides: {16: "application/scitt-receipt+cose", "charter-tree-size": 8}. Its unprotected
+header may have "charter-checkpoint", the signed note that has the same root, with the
+cosignatures of witnesses: each line of it is signed by itself.
 
 The entry of the log follows from salt and record (`gateway.ledger.entry`); so this is the same
 evidence as an answer with its proof, but that a key for receipts signs the tree where a
@@ -37,6 +39,7 @@ from gateway.record.statement import MAX_PAYLOAD_DEPTH
 from gateway.verify import receipt as receipts
 from gateway.verify.decision import LEEWAY, VerifiedDecision, check_expected, verify_record
 from gateway.verify.receipt import Inclusion, Receipt, claims_of
+from gateway.verify.receipt_note import check_note, note_of
 from gateway.verify.refused import DecidedLaterError, KeyPeriodError
 from gateway.verify.refused_receipts import (
     ReceiptFormError,
@@ -156,16 +159,22 @@ def verify_statement(
     except JsonError as error:
         raise StatementFormError(f"the payload is not strict JSON: {error}") from error
 
+    notes: list[str] = []
+
     def find_place(body: bytes) -> tuple[VerifiedProof, Mapping[str, int]]:
         if body != statement.record:
             raise StatementFormError("the record is not in the form in which it is logged")
-        return _find_place(statement, trust), {}
+        place, note = _find_place(statement, trust)
+        if note is None:
+            return place, {}
+        notes.append(note)
+        return place, check_note(note, place, trust)
 
     verified = verify_record({"record": record}, trust, find_place, at=at)
     if statement.subject != verified.id:
         raise AnswerDiffersError(member="sub", expected=verified.id, found=statement.subject)
     check_expected(verified, expect_id, expect_request)
-    if trust.terms.quorum:
+    if trust.terms.quorum and not notes:
         raise ReceiptUnwitnessedError("the trust file demands witnesses, and no receipt has any")
     return verified
 
@@ -204,18 +213,19 @@ def _instant(seconds: int) -> datetime | None:
         return None
 
 
-def _find_place(statement: Statement, trust: Trust) -> VerifiedProof:
-    """Where a trusted log has the record. All receipts of trusted keys must hold."""
+def _find_place(statement: Statement, trust: Trust) -> tuple[VerifiedProof, str | None]:
+    """Where a trusted log has the record, and the checkpoint that says so where a receipt has
+    it. All receipts of trusted keys must hold."""
     leaf = entry_leaf(commit(statement.salt, statement.record))
     known = {thumbprint(cose_key(one.key)): one for one in trust.terms.receipt_keys}
     places = [
-        _place(found, known[found.key_id], leaf)
+        (_place(found, known[found.key_id], leaf), note_of(found))
         for found in _readable(statement.receipts())
         if found.key_id in known
     ]
     if not places:
         raise ReceiptKeyError("no receipt names a receipt key of the trust file")
-    return places[0]
+    return next((one for one in places if one[1] is not None), places[0])
 
 
 def _readable(listed: list[bytes]) -> Iterator[Receipt]:

@@ -15,7 +15,7 @@ from gateway.keys import DecisionKey
 from gateway.receipts.make import make_statement
 from gateway.verify import Trust
 from gateway.verify.transparent import cose_key
-from tests.gateway.verify.fresh import AT, Answer, Case, Fresh, flip
+from tests.gateway.verify.fresh import AT, Answer, Case, Fresh, Witness, flip
 from tests.gateway.world import NOW
 
 Mutation = tuple[Callable[[Fresh], Case], str]
@@ -42,6 +42,33 @@ def good(f: Fresh, answer: Answer | None = None) -> bytes:
         receipt=KEY,
         now=NOW,
     )
+
+
+def cosigned(f: Fresh, *witnesses: Witness) -> Answer:
+    """The later answer, its checkpoint cosigned by these."""
+    proof = f.later["proof"]
+    note = proof.split("\n\n", 1)[1]
+    return {**f.later, "proof": proof + "".join(one.line(note) for one in witnesses)}
+
+
+def demanding(f: Fresh, quorum: int = 2) -> bytes:
+    vkeys = [one.public.vkey for one in f.witnesses[:2]]
+    return trust(f, witnesses={"quorum": quorum, "vkeys": vkeys})
+
+
+def with_note(change: Callable[[Fresh, str], Any], quorum: int = 2) -> Callable[[Fresh], Case]:
+    """A statement whose receipt has a cosigned checkpoint, which is changed."""
+
+    def case(f: Fresh) -> Case:
+        statement = Parts.of(good(f, cosigned(f, *f.witnesses[:2])))
+        receipt = Parts.of(statement.unprotected[394][0])
+        receipt.unprotected["charter-checkpoint"] = change(
+            f, receipt.unprotected["charter-checkpoint"]
+        )
+        statement.unprotected[394] = [receipt.encoded()]
+        return Case(statement.encoded(), demanding(f, quorum))
+
+    return case
 
 
 def sign(raw: bytes, payload: bytes, key: DecisionKey) -> bytes:
@@ -415,6 +442,11 @@ CANNOT_TELL: dict[str, Mutation] = {
             trust(f, witnesses={"quorum": 1, "vkeys": [f.witnesses[0].public.vkey]}),
         ), "receipt-unwitnessed",
     ),
+    "COSE a checkpoint that is taken away": (
+        lambda f: Case(
+            good(f), demanding(f)
+        ), "receipt-unwitnessed",
+    ),
     "COSE one key for decisions and for receipts": (
         lambda f: Case(good(f), trust(f, listed(f, f.world.decision_key))), "trust-key-twice",
     ),
@@ -453,6 +485,51 @@ def beside(f: Fresh) -> Case:
     return Case(statement.encoded(), trust(f))
 
 
+def noted(f: Fresh, note: str) -> str:
+    return note + "".join(one.line(note) for one in f.witnesses[:2])
+
+
+def forked(f: Fresh) -> str:
+    """A checkpoint of another history, as large as the tree of the later answer."""
+    size = int(f.later["proof"].split("\n\n", 1)[1].split("\n")[1])
+    (one,) = [n for n in f.other_history() if int(n.split("\n")[1]) == size]
+    return one
+
+
+NOTES: dict[str, Mutation] = {
+    "COSE one witness of two": (
+        lambda f: Case(good(f, cosigned(f, f.witnesses[0])), demanding(f)), "witness-quorum",
+    ),
+    "COSE one witness twice": (
+        lambda f: Case(
+            good(f, cosigned(f, f.witnesses[0], f.witnesses[0])), demanding(f)
+        ), "witness-quorum",
+    ),
+    "COSE a witness that nobody knows": (
+        lambda f: Case(good(f, cosigned(f, *f.witnesses[1:])), demanding(f)), "witness-quorum",
+    ),
+    "COSE a checkpoint that is no text": (with_note(lambda f, n: n.encode()), "receipt-malformed"),
+    "COSE a checkpoint that is none": (with_note(lambda f, n: "x"), "checkpoint-malformed"),
+    "COSE a damaged cosignature": (
+        with_note(lambda f, n: n.removesuffix(n[-12:]) + "AAAAAAAAAA=\n"), "cosignature",
+    ),
+    "COSE a damaged cosignature that nobody demands": (
+        with_note(lambda f, n: n.removesuffix(n[-12:]) + "AAAAAAAAAA=\n", 0), "cosignature",
+    ),
+    "COSE a checkpoint without the line of the log": (
+        with_note(lambda f, n: n.replace(n.split("\n")[4] + "\n", "", 1)),
+        "checkpoint-key-unknown",
+    ),
+    "COSE the checkpoint of another size": (
+        with_note(lambda f, n: noted(f, f.permit["proof"].split("\n\n", 1)[1])),
+        "receipt-checkpoint",
+    ),
+    "COSE the checkpoint of another history": (
+        with_note(lambda f, n: noted(f, forked(f))), "checkpoint-fork",
+    ),
+}  # fmt: skip
+BAD.update(NOTES)
+
 GOOD: dict[str, Callable[[Fresh], Case]] = {
     "COSE as it was made": whole(bytes),
     "COSE the decision that was asked for": lambda f: Case(good(f), trust(f), expect=f.later["id"]),
@@ -463,6 +540,13 @@ GOOD: dict[str, Callable[[Fresh], Case]] = {
         good(f),
         trust(f, {**listed(f), "from": "2026-11-22T09:30:15Z", "until": "2026-11-22T09:30:16Z"}),
         at=AT,
+    ),
+    "COSE cosigned as is demanded": lambda f: Case(
+        good(f, cosigned(f, *f.witnesses[:2])), demanding(f)
+    ),
+    "COSE cosigned by one more": lambda f: Case(good(f, cosigned(f, *f.witnesses)), demanding(f)),
+    "COSE cosigned, and nobody demands it": lambda f: Case(
+        good(f, cosigned(f, *f.witnesses)), trust(f)
     ),
     "COSE signed once more by the key for receipts": changed(lambda b: None, receipt_key=KEY),
 }

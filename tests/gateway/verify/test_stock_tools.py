@@ -24,9 +24,10 @@ from gateway.keys import CheckpointKey, DecisionKey
 from gateway.record.canonical import canonicalise
 from gateway.record.statement import PREDICATE_TYPE
 from tests.gateway.verify.fresh import Fresh, flip, lines_changed
+from tests.gateway.verify.statements import KEY, cosigned, good
 from tests.gateway.world import question
 from tests.project import ROOT
-from tests.stock_tools import cosign, tlogcheck
+from tests.stock_tools import cosecheck, cosign, tlogcheck
 
 REQUEST = question(resource__id="closed")
 
@@ -105,6 +106,21 @@ def test_securesystemslib_verifies_a_record_and_not_with_another_key(fresh: Fres
         envelope.verify(keys[1:], 1)
     payload = json.loads(envelope.payload)
     assert payload["_type"] == "https://in-toto.io/Statement/v1"
+
+
+# --- github.com/veraison/go-cose -----------------------------------------------------
+
+
+def test_go_cose_reads_a_receipt_that_carries_cosignatures(fresh: Fresh) -> None:
+    statement = good(fresh, cosigned(fresh, *fresh.witnesses))
+    assert b"charter-checkpoint" in statement
+    files = {
+        "statement": statement,
+        "decision": fresh.world.decision_key.public.pem.encode(),
+        "receipt": KEY.public.pem.encode(),
+    }
+    ran = cosecheck("decision", "receipt", "statement", files=files)
+    assert (ran.returncode, ran.stdout.startswith("entry ")) == (0, True), ran.stderr
 
 
 # --- golang.org/x/mod/sumdb ----------------------------------------------------------
