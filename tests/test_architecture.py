@@ -255,6 +255,17 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.bundle",
         "gateway.pdp",
     ),
+    "gateway.reappraise": (
+        "gateway.errors",
+        "gateway.attestation",
+        "gateway.nodes.attested",
+        "gateway.nodes.errors",
+        "gateway.nodes.judged",
+        "gateway.nodes.register",
+        "gateway.record.canonical",
+        "gateway.verify",
+        "gateway.reappraise",
+    ),
     "gateway.replay": (
         "dsl",
         "gateway.errors",
@@ -348,6 +359,20 @@ VERIFIER = ("gateway.verify", "dsl.kleene", "dsl.core", "dsl.facts", "dsl.evalua
 VERIFIER_LIBRARIES = {"cryptography", "rfc8785", "rfc3161_client"}
 NOT_FOR_THE_VERIFIER = {"asyncio", "http", "multiprocessing", "socket", "sqlite3", "subprocess"}
 
+AGAIN = ("gateway.reappraise.decision",)
+AGAIN_LIBRARIES = VERIFIER_LIBRARIES | {"dcap_qvl", "jwt", "lxml", "pydantic", "signxml"}
+NOT_FOR_AUDITORS = (
+    "gateway.web",
+    "gateway.service",
+    "gateway.ledger.storage",
+    "gateway.ledger.log",
+    "gateway.nodes.desk",
+    "gateway.nodes.store",
+    "gateway.pdp.engine",
+    "gateway.pdp.engines",
+    "gateway.fetch",
+)
+
 LAYOUT = {
     ".ci",
     ".gitignore",
@@ -434,6 +459,17 @@ def test_the_language_uses_no_library_but_lark() -> None:
 def test_the_verifier_uses_no_web_no_engine_and_no_storage() -> None:
     assert [name for name in VERIFIER if name not in KNOWN] == []
     assert wrong_libraries_of_the_verifier(ARROWS, KNOWN) == []
+
+
+def test_what_judges_evidence_again_needs_no_network_no_engine_and_no_storage() -> None:
+    reached = reach(AGAIN, ARROWS, KNOWN)
+    ours = {name for name in reached if below(name, NOT_FOR_AUDITORS)}
+    libraries = {third_party(arrow) for arrow in ARROWS if arrow.importer in reached}
+    standard = {arrow.target.partition(".")[0] for arrow in ARROWS if arrow.importer in reached}
+    assert "gateway.attestation.verifiers" in reached
+    assert (ours, libraries - AGAIN_LIBRARIES, standard & NOT_FOR_THE_VERIFIER) == (
+        set(), {None}, set(),
+    )  # fmt: skip
 
 
 def test_every_library_is_a_declared_dependency() -> None:

@@ -279,7 +279,31 @@ def _verify_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="question that it must be the answer to; with --bundle, that one in it must",
     )
+    _again_arguments(parser)
     options.add_format(parser)
+
+
+def _again_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--re-appraise",
+        type=Path,
+        action="append",
+        metavar="PATH",
+        help="with an answer: judge the evidence of the decision again, by the documents in this "
+        "folder or file that it names by digest; repeatable",
+    )
+    parser.add_argument(
+        "--appraisal-now",
+        type=Path,
+        metavar="FILE",
+        help="with --re-appraise: also say what stands of it now, by this appraisal policy",
+    )
+    parser.add_argument(
+        "--anchors-now",
+        type=Path,
+        metavar="FILE",
+        help="with --appraisal-now: anchors of today (default: those of then)",
+    )
 
 
 _VERIFY_DETAILS = """
@@ -294,6 +318,8 @@ def _verify(args: Namespace) -> int:
         return verify(args)
     from gateway.cli import verify_evidence
 
+    if args.re_appraise is not None:
+        args.parser.error("--re-appraise goes with an answer")
     if args.bundle is not None:
         return verify_evidence.verify_bundle(args)
     if args.newer is not None:

@@ -54,8 +54,25 @@ def verify(args: Namespace) -> int:
     except (RecordError, LedgerError) as error:
         sys.stdout.write(_refused(error, args.format))
         return exit_codes.REFUSED
+    if args.re_appraise:
+        return _again(args, verified, trust)
     sys.stdout.write(_verified(verified, args.format))
     return exit_codes.OK
+
+
+def _again(args: Namespace, verified: VerifiedDecision, trust: Trust) -> int:
+    """The record holds; whether its evidence comes out again is what is left."""
+    from gateway.cli import verify_again
+
+    again = verify_again.judge_again(args, verified, trust)
+    if args.format == "json":
+        sys.stdout.write(_json({**_body(verified), **verify_again.members(again)}))
+    else:
+        # A line that begins with OK would be read as the verdict.
+        head = _verified(verified, args.format) if again.worst is None else ""
+        lines = "".join(f"{printable(line)}\n" for line in verify_again.lines(again))
+        sys.stdout.write(head + lines)
+    return verify_again.code_of(again.worst)
 
 
 def _request(args: Namespace) -> Json:
@@ -86,22 +103,24 @@ def _cannot_tell(error: CannotTellError, style: str) -> str:
 
 def _verified(verified: VerifiedDecision, style: str) -> str:
     if style == "json":
-        return _json(
-            {
-                "verdict": "good",
-                "id": verified.id,
-                "decision": verified.decision,
-                **_about(verified),
-                "origin": verified.origin,
-                "index": verified.index,
-                "tree_size": verified.tree_size,
-                "key_ids": list(verified.key_ids),
-            }
-        )
+        return _json(_body(verified))
     return (
         f"OK: decision {verified.id} ({verified.decision}) is entry {verified.index} "
         f"in the checkpoint of {verified.tree_size} of {verified.origin}{_told(verified)}\n"
     )
+
+
+def _body(verified: VerifiedDecision) -> dict[str, object]:
+    return {
+        "verdict": "good",
+        "id": verified.id,
+        "decision": verified.decision,
+        **_about(verified),
+        "origin": verified.origin,
+        "index": verified.index,
+        "tree_size": verified.tree_size,
+        "key_ids": list(verified.key_ids),
+    }
 
 
 def _about(verified: VerifiedDecision) -> dict[str, object]:
