@@ -152,6 +152,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.errors",
         "gateway.keys",
         "gateway.record",
+        "gateway.pdp.reads",
         "gateway.pdp.decision",
         "gateway.attestation.evidence",
     ),

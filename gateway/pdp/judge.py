@@ -26,7 +26,8 @@ from gateway.pdp.normalise import NO_CLAIMS, Claims, Days, Joined, Normaliser
 from gateway.pdp.profiles import Profiles
 from gateway.pdp.request import DecisionRequest
 from gateway.pdp.standing import all_stand
-from gateway.pdp.supplied import FactSources
+from gateway.pdp.supplied import NOTHING, FactSources, Supplied
+from gateway.pdp.verified import Verified
 
 # At start nobody waits for an answer, and a first question can be slow.
 CHECK_TIMEOUT_S = 5.0
@@ -91,9 +92,14 @@ class Judged:
         return {"disputed": disputed} if disputed else {}
 
     def _sources(self) -> dict[str, object]:
-        """What they said; nothing where none was asked."""
-        said = self.joined.supplied.bodies()
-        return {"sources": said} if said else {}
+        """What they said, and the evidence it follows from; nothing where none was asked."""
+        supplied = self.joined.supplied
+        told: dict[str, object] = {}
+        if supplied.statements:
+            told["sources"] = supplied.bodies()
+        if supplied.evidence:
+            told["evidence"] = list(supplied.evidence)
+        return told
 
 
 class Judge:
@@ -112,6 +118,7 @@ class Judge:
         self.engines = tuple(engines)
         self._sources = sources
         self._normaliser = Normaliser(program, catalogue)
+        self._verified = Verified(program)
         self._profiles = Profiles(program)
         self._decider = Decider(program)
         self._memo = Memo(program, remember)
@@ -147,22 +154,39 @@ class Judge:
         now: datetime,
         tenant: str | None = None,
         claims: Claims = NO_CLAIMS,
+        verified: Supplied = NOTHING,
     ) -> Judged:
         """What the engines and the rules say to a question of a tenant at an instant; `claims`
-        as of `Normaliser.join_on`.
+        as of `Normaliser.join_on`. `verified` is what a verifier says of the machine that the
+        question names.
 
         Raises:
             RequestError: The question is malformed; the error names the field.
         """
         days = self._normaliser.days_at(now)
         profile = self._profiles.of(tenant)
-        joined = self._normaliser.join_on(request, days, profile, claims, tenant)
+        if verified is not NOTHING:
+            verified = self._verified.facts(verified, request.action.name)
+        joined = self._normaliser.join_on(request, days, profile, claims, tenant, verified)
         if self._sources is not None:
             # After the first join: what is malformed, or foreign to a tenant, asks nobody.
             supplied = await self._sources.ask(joined.named(request, tenant), now)
             if supplied.statements:
+                supplied = supplied if verified is NOTHING else verified + supplied
                 joined = self._normaliser.join_on(request, days, profile, claims, tenant, supplied)
         return await self.judge_joined(joined, days, now, tenant)
+
+    def check_question(
+        self,
+        request: DecisionRequest,
+        *,
+        now: datetime,
+        tenant: str | None = None,
+        claims: Claims = NO_CLAIMS,
+    ) -> None:
+        """Raise `RequestError` where `judge` would, before anything is done for a question."""
+        days = self._normaliser.days_at(now)
+        self._normaliser.join_on(request, days, self._profiles.of(tenant), claims, tenant)
 
     async def judge_on(
         self,

@@ -166,7 +166,8 @@ class Normaliser:
         ends += self._labelled(facts, days.of_catalogue, tenant)
         if supplied.statements:
             subject = (request.subject.type, request.subject.id)
-            supplied.fill(Named(action, entities, tenant, subject, facts), facts, lists)
+            named = Named(action, entities, tenant, subject, facts)
+            supplied.fill(named, facts, lists, request.resource.id)
         disputed = dict(self._disputed(facts, lists, claims))
         for path in disputed:
             facts.pop(path, None)

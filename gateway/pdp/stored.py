@@ -15,7 +15,8 @@ from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.explanation import Explained, When, explained
 from gateway.pdp.normalise import Joined
 from gateway.pdp.request import DecisionRequest
-from gateway.pdp.supplied import SUBJECT, Supplied, read_supplied
+from gateway.pdp.supplied import SUBJECT, Supplied
+from gateway.pdp.supplied_read import read_supplied
 
 _NOBODY = "-"  # a type or id that is no fact
 

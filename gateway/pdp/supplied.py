@@ -4,20 +4,23 @@ A source fills in what nobody else states, and nothing else. What it did not say
 said too long ago, is unknown.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-from dsl.core import FactType, ListType, Origin, Program
-from dsl.facts import Elements, Value, fit, fit_list
+from dsl.core import Origin
+from dsl.facts import Elements, Value
 from gateway.pdp.dates import instant
 
 # What a source can be asked about besides an entity of the catalogue and what a fact of the
 # request names: who asks, and the subject where it has that type.
 TENANT = "tenant"
 SUBJECT = "subject/"
+# What a verifier found out about the machine that a question names; no source is asked.
+ATTESTATION = "attestation/node"
+SITE = "attestation.site"
 
 
 class Status(Enum):
@@ -32,11 +35,14 @@ class Status(Enum):
     MALFORMED = "malformed"
     SUSPENDED = "suspended"  # it failed lately and was not asked
     BUSY = "busy"  # too many questions to it were open
+    REFUSED = "refused"  # evidence that does not count
+    UNDECIDED = "undecided"  # evidence of which nobody can tell whether it counts
+    ELSEWHERE = "elsewhere"  # evidence of a machine that is at another site
 
     @property
     def is_fault(self) -> bool:
         """Whether the same question may lead to something else in a moment."""
-        return self not in (Status.STATED, Status.ABSENT)
+        return self not in (Status.STATED, Status.ABSENT, Status.ELSEWHERE)
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ class Statement:
     """What one source said of one thing.
 
     Attributes:
-        about: An entity type, `tenant`, `subject/` and a type, or the path of a fact.
+        about: An entity type, `tenant`, `subject/` and a type, the path of a fact, or
+            `ATTESTATION`.
         until: From when it is too old.
         digest: `sha256:` of the RFC 8785 form of its answer.
         said: What was used of it, as values of the wire: by field of an entity, else by path.
@@ -114,12 +121,27 @@ class Named:
 
 @dataclass(frozen=True)
 class Supplied:
-    """All that was said for one question, sorted by source, thing and id."""
+    """All that was said for one question, sorted by source, thing and id. `evidence` is what
+    a record says of the evidence that some of it follows from."""
 
     statements: tuple[Statement, ...] = ()
+    evidence: tuple[Mapping[str, object], ...] = ()
 
-    def fill(self, named: Named, facts: dict[str, Value], lists: dict[str, Elements]) -> None:
-        """Add what nobody else stated to the facts and lists of a question, in place."""
+    def __add__(self, other: "Supplied") -> "Supplied":
+        both = (*self.statements, *other.statements)
+        return Supplied(
+            tuple(sorted(both, key=lambda one: (one.source, one.about, one.id))),
+            self.evidence + other.evidence,
+        )
+
+    def fill(
+        self, named: Named, facts: dict[str, Value], lists: dict[str, Elements], at: str = ""
+    ) -> None:
+        """Add what nobody else stated to the facts and lists of a question, in place. What a
+        machine has proved is known of questions about its own site alone; `at` is theirs."""
+        for statement in self.statements:
+            if statement.about == ATTESTATION and statement.said.get(SITE) == at:
+                _add(facts, statement.facts, "")
         for record, kind, one in named.entities:
             for statement in self.statements:
                 if (statement.about, statement.id) == (kind, one):
@@ -188,57 +210,3 @@ def _common(said: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for name, value in first.items()
         if all(name in other and other[name] == value for other in more)
     }
-
-
-# --- what a record says of it --------------------------------------------------------
-
-
-def read_supplied(program: Program, bodies: object) -> Supplied:
-    """What a recorded decision was told by sources; raises nothing, and leaves out what the
-    program does not know."""
-    if not isinstance(bodies, list):
-        return NOTHING
-    read = (_read(program, body) for body in cast("list[object]", bodies))
-    return Supplied(tuple(one for one in read if one is not None))
-
-
-def _read(program: Program, body: object) -> Statement | None:
-    try:
-        raw = cast("Mapping[str, Any]", body)
-        about, at = str(raw["about"]), raw["observed_at"]
-        facts: dict[str, Value] = {}
-        lists: dict[str, Elements] = {}
-        for name, said in cast("Mapping[str, object]", raw["said"]).items():
-            known = type_of(program, about, name)
-            if isinstance(known, FactType) and (value := fit(known, said)) is not None:
-                facts[name] = value
-            elif isinstance(known, ListType) and (rows := fit_list(known, said)) is not None:
-                lists[name] = rows
-        return Statement(
-            source=str(raw["source"]),
-            origin=Origin(raw["origin"]),
-            about=about,
-            id=str(raw["id"]),
-            status=Status(raw["status"]),
-            observed_at=None if at is None else datetime.fromisoformat(str(at)),
-            digest=raw["digest"],
-            said=raw["said"],
-            facts=facts,
-            lists=lists,
-        )
-    except (TypeError, KeyError, ValueError, AttributeError):
-        return None
-
-
-def type_of(program: Program, about: str, name: str) -> FactType | ListType | None:
-    """The type of what a source states under a name."""
-    for path in _paths(program, about, name):
-        found = program.facts.get(path) or program.lists.get(path)
-        if found is not None:
-            return found
-    return None
-
-
-def _paths(program: Program, about: str, name: str) -> Iterator[str]:
-    records = [place.record for place in program.places if place.entity == about]
-    yield from [f"{record}.{name}" for record in records] or [name]

@@ -14,7 +14,7 @@ from dsl.facts import Question, Value, day_of, fit, wire_value
 from gateway.pdp.normalise import Claims, Days, Joined, Normaliser
 from gateway.pdp.request import DecisionRequest
 from gateway.pdp.stored import request_of
-from gateway.pdp.supplied import read_supplied
+from gateway.pdp.supplied_read import read_supplied
 from gateway.replay.stored import Predicate
 
 # Of no kind of fact a value, so it contradicts whatever is stated.

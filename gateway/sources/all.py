@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from dsl.core import Program
+from gateway.pdp.reads import read_by_action
 from gateway.pdp.supplied import NOTHING, TENANT, Named, Statement, Status, Supplied
-from gateway.sources.allowed import read_by_action
 from gateway.sources.interface import Key
 from gateway.sources.source import Source
 

@@ -4,12 +4,10 @@ A source states facts of one origin, about one kind of thing. What a caller, the
 clock states, and what is derived, no source states.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dsl.core import PROFILE_PATH, Kind, Origin, Program
-from dsl.derive import inputs
-from dsl.fold import paths_read, slice_by_action
 from dsl.near import nearest
 from gateway.errors import ConfigurationError
 from gateway.pdp.catalogue_facts import EntityFields, entity_fields, map_of
@@ -141,22 +139,3 @@ def check_apart(all_of_them: Iterable[tuple[str, Allowed]], where: str) -> None:
                 raise ConfigurationError(
                     f"{where}: both `{other}` and `{source}` may state `{name}`: leave it to one"
                 )
-
-
-def read_by_action(program: Program) -> Mapping[str, frozenset[str]]:
-    """The facts and lists that the rules of each action read, or derived facts that they do."""
-    return {
-        action: frozenset(_with_inputs(program, paths_read(slice_by_action(program, action))))
-        for action in program.actions
-    }
-
-
-def _with_inputs(program: Program, paths: Iterable[str]) -> Iterator[str]:
-    seen: set[str] = set()
-    left = list(paths)
-    while left:
-        path = left.pop()
-        if path not in seen:
-            seen.add(path)
-            yield path
-            left += inputs(program.derived[path]) if path in program.derived else ()

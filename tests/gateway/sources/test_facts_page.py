@@ -25,7 +25,7 @@ BLOCKS = [match[2] for match in re.finditer(r"^```(json|toml)\n(.*?)^```$", PAGE
 
 
 def test_every_example_is_tested() -> None:
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
 
 
 def test_the_sources_are_those_of_the_installed_pack() -> None:

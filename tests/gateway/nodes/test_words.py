@@ -1,0 +1,115 @@
+"""The words for what a machine has proved: those of the page are those of the vocabulary, and
+the charter that users begin with does what it says."""
+
+import asyncio
+import json
+import re
+
+import pytest
+
+from dsl.compile import compile_charters
+from dsl.core import Kind, Origin
+from dsl.diagnostics import Severity
+from dsl.examples import cases, failure
+from dsl.source import SourceText
+from gateway import bundle
+from gateway.attestation.evidence import Technology
+from gateway.attestation.result import Freshness
+from gateway.attestation.vector import MEMBERS, Tier
+from gateway.nodes.attested import Strength
+from gateway.nodes.question import take_attestation
+from gateway.pdp.engine_cedar import CedarEngine
+from gateway.pdp.engine_reference import ReferenceEngine
+from gateway.pdp.engine_rego import RegoEngine
+from gateway.pdp.judge import Judge
+from gateway.pdp.request import DecisionRequest
+from tests.gateway.world import NOW
+from tests.pack import pack, pack_catalogue
+from tests.project import ROOT
+
+PAGE = (ROOT / "docs" / "facts.md").read_text(encoding="utf-8")
+SECTION = PAGE.partition("## What a machine has proved")[2].partition("\n## ")[0]
+ROWS = dict(re.findall(r"^\| ([a-zA-Z][^|]+) \| `(.+)` \|$", SECTION, re.M))
+FACTS = {path: fact for path, fact in pack().program.facts.items() if "attestation." in path}
+EXAMPLE = ROOT / "docs" / "examples" / "confidential.charter"
+RULE = """charter page
+  title "As the page says"
+  law PAGE "The page" url "https://charter.example/facts"
+import vocabulary.places
+import vocabulary.attestation
+
+rule asked "As the page says"
+  cites PAGE section 1
+  on place
+  require {}
+  because "The page says so."
+  remedy "Read the page."
+"""
+
+
+def test_the_page_has_a_row_for_each_thing_that_can_be_asked() -> None:
+    assert len(ROWS) == 12, ROWS
+
+
+@pytest.mark.parametrize("wanted", ROWS)
+def test_what_the_page_writes_compiles(wanted: str) -> None:
+    for condition in ROWS[wanted].split("`; `"):
+        source = SourceText("page.charter", RULE.format(condition))
+        compiled = compile_charters(bundle.with_imports([source]))
+        errors = [one for one in compiled.diagnostics if one.severity is Severity.ERROR]
+        assert errors == [], condition
+
+
+def test_only_a_verifier_states_them() -> None:
+    assert {fact.origin for fact in FACTS.values()} == {Origin.VERIFIER}
+    assert {fact.wire[:2] for fact in FACTS.values()} == {("context", "attestation")}
+
+
+def test_the_vocabulary_has_the_words_of_results() -> None:
+    words = {path.removeprefix("attestation."): fact for path, fact in FACTS.items()}
+    assert set(words["technology"].values or ()) == {one.value for one in Technology}
+    assert words["place"].order == tuple(one.value for one in Strength)
+    assert set(words["freshness"].order) == {one.value for one in Freshness}
+    assert words["freshness"].order[-1] == Freshness.CHALLENGED.value
+    tiers = sorted((tier for tier in Tier if tier is not Tier.NONE), reverse=True)
+    assert words["status"].order == tuple(tier.word for tier in tiers)
+    assert {path for path in words if path.startswith("trust[")} == {
+        f"trust[{member}]" for member in MEMBERS
+    }
+    assert words["firmware[snp]"].kind is Kind.INTEGER
+
+
+def test_the_question_of_the_page_names_a_node_and_nothing_else() -> None:
+    block = re.search(r"```json\n(.*?)```", SECTION, re.S)
+    assert block is not None
+    rest, asked = take_attestation(DecisionRequest.read(json.loads(block[1])))
+    assert asked is not None
+    assert (asked.node, asked.submission) == ("gpu-0417", None)
+    judge = Judge(pack().program, pack_catalogue(), [ReferenceEngine(pack().program)])
+    judge.check_question(rest, now=NOW)
+
+
+@pytest.mark.parametrize("make", [ReferenceEngine, CedarEngine, RegoEngine])
+def test_the_charter_to_begin_with_holds(make: type[ReferenceEngine]) -> None:
+    compiled = bundle.compile_folder(EXAMPLE)
+    model, program = compiled.require()
+    assert compiled.diagnostics == ()
+    made = list(cases(model, program, {}))
+    assert len(made) >= 15
+
+    async def failures() -> list[str]:
+        said: list[str] = []
+        engines: dict[int, ReferenceEngine] = {}
+        for case in made:
+            engine = engines.setdefault(id(case.program), make(case.program))
+            why = failure(case, await engine.ask(case.question))
+            said += [] if why is None else [f"{case.name}: {why}"]
+        for engine in engines.values():
+            await engine.close()
+        return said
+
+    assert asyncio.run(failures()) == []
+
+
+def test_the_charter_to_begin_with_is_in_force_nowhere() -> None:
+    assert not any(rule.id.startswith("operator.confidential") for rule in pack().program.rules)
