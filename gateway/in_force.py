@@ -14,6 +14,7 @@ from time import monotonic
 from zoneinfo import ZoneInfo
 
 from gateway.bundle import Bundle
+from gateway.nodes.terms import Terms
 from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.dates import LAST_DAY, boundaries, daily_zones, day_of, midnight
 from gateway.pdp.decision import Outcome
@@ -48,6 +49,7 @@ class InForce:
         release: By which an author signed the two, where only signed ones are loaded.
         sources: Asked for what nobody states; they belong to this value.
         catalogue_files: What the catalogue was read from, the lowest first.
+        attestation: What evidence of machines is judged by, where it is taken.
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class InForce:
         release: Release | None = None,
         sources: FactSources | None = None,
         catalogue_files: Sequence[Path] = (),
+        attestation: Terms | None = None,
     ) -> None:
         self.bundle = bundle
         self.catalogue = catalogue
         self.catalogue_files = tuple(catalogue_files)
         self.release = release
         self.sources = sources
+        self.attestation = attestation
         self.since = monotonic()
         program = bundle.program
         self.judge = Judge(

@@ -35,6 +35,7 @@ from gateway.ledger.erased import ErasedEntryError
 from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
+from gateway.nodes.desk import Desk
 from gateway.pdp.decision import Outcome
 from gateway.pdp.fair import asking
 from gateway.pdp.judge import Judged
@@ -103,10 +104,13 @@ class Service:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[int], bytes] = os.urandom,
         timeout_s: float = DECISION_TIMEOUT_S,
+        desk: Desk | None = None,
     ) -> None:
         self._in_force = in_force
         self._replaced: set[asyncio.Task[None]] = set()
         self.ledger = ledger
+        # Where evidence of machines is taken; what it is judged by is in force.
+        self.desk = desk
         self._signer = signer
         self._timeout_s = timeout_s
         self._key_id = signer.key_id
@@ -481,6 +485,8 @@ class Service:
         """Finish what is queued, then let go of the engines and the ledger."""
         await asyncio.gather(self._in_force.close(), *self._replaced)
         await asyncio.to_thread(self.ledger.close)
+        if self.desk is not None:
+            await asyncio.to_thread(self.desk.close)
 
 
 def authorise(action: str, said_tenant: object, caller: Caller) -> None:

@@ -293,11 +293,13 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.shapes",
         "gateway.spelling",
         "gateway.bundle",
+        "gateway.nodes",
         "gateway.pdp",
     ),
     "gateway.service": (
         "gateway.erasure",
         "gateway.in_force",
+        "gateway.nodes",
         "gateway.repeated",
         "gateway.shapes",
         "gateway.spelling",
@@ -318,6 +320,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.web": (
         "gateway.bundle",
         "gateway.fetch",
+        "gateway.nodes",
         "gateway.sources.settings",
         "gateway.errors",
         "gateway.checked",

@@ -14,6 +14,7 @@ from dsl.errors import DslError
 from gateway import bundle, release
 from gateway.cli.key_options import custody_of
 from gateway.cli.key_uses import check_purposes
+from gateway.cli.node_options import attestation_terms
 from gateway.cli.seen import Seen
 from gateway.cli.witnessing import Witnessing
 from gateway.clock import TrustedClock
@@ -22,6 +23,8 @@ from gateway.in_force import InForce
 from gateway.keys import DecisionSigner
 from gateway.ledger.interface import Ledger, OwnLedger
 from gateway.ledger.shards import with_older
+from gateway.nodes.desk import Desk
+from gateway.nodes.store import FILE as EVIDENCE
 from gateway.pdp import catalogue
 from gateway.pdp.engine import Engine
 from gateway.pdp.engines import DEFAULT, Arrangement, arrange_engines, make_engines
@@ -51,6 +54,7 @@ class Parts:
         self.catalogue = load_catalogue(args, result, program)
         self.catalogue_files = catalogue_files(args, result)
         self.sources = fact_sources(args, program)
+        self.attestation = attestation_terms(args, self.catalogue)
         self.release = signed_release(args, self.bundle.digest, self.catalogue.digest)
         self.engines = self._engines(args, program)
         self.remember: int = args.memo
@@ -79,6 +83,7 @@ class Parts:
             release=self.release,
             sources=self.sources,
             catalogue_files=self.catalogue_files,
+            attestation=self.attestation,
         )
 
     def service(self, state: State, seen: Seen | None = None) -> Service:
@@ -90,16 +95,22 @@ class Parts:
         clock = TrustedClock()  # also the log's: what is in doubt here is not logged there
         ledger = open_ledger(state, clock, seen or Seen(), self.witnessing)
         clock.not_before(newest_instant(ledger, self.clock_was_ahead_until))
-        return self.service_with(ledger, state.decision_key, clock)
+        return self.service_with(ledger, state.decision_key, clock, state.folder)
 
-    def service_with(self, ledger: Ledger, signer: DecisionSigner, clock: TrustedClock) -> Service:
-        """A service with a ledger that is open somewhere."""
+    def service_with(
+        self, ledger: Ledger, signer: DecisionSigner, clock: TrustedClock, folder: Path
+    ) -> Service:
+        """A service with a ledger that is open somewhere, and the rest of its state in a folder."""
+        desk = None if self.attestation is None else Desk(folder / EVIDENCE)
+        if desk is not None:
+            desk.check()
         return Service(
             in_force=self.in_force(),
             signer=signer,
             ledger=ledger,
             clock=clock,
             timeout_s=self.timeout_s,
+            desk=desk,
         )
 
 

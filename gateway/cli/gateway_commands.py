@@ -78,6 +78,7 @@ stated only if it is true. With --format json the output is then
 def _serve_arguments(parser: ArgumentParser) -> None:
     from gateway.cli.engine_options import add_engine_options
     from gateway.cli.limits import add_limits
+    from gateway.cli.node_options import add_evidence
     from gateway.cli.seen import add_seen
     from gateway.cli.settings import collector, take_over
     from gateway.cli.stamping import add_timestamps
@@ -141,6 +142,7 @@ def _serve_arguments(parser: ArgumentParser) -> None:
     add_engine_options(parser)
     add_seen(parser)
     add_timestamps(parser)
+    add_evidence(parser)
     options.add_format(parser)
     take_over(parser)
 

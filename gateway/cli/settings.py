@@ -154,6 +154,9 @@ SETTINGS = (
     Setting("keys", "checkpoint", "checkpoint_key", Text(key_options.place)),
     Setting("keys", "checkpoint_before", "checkpoint_key_before", Text(key_options.place)),
     Setting("keys", "pin_file", "pin_file", File(Path)),
+    Setting("attestation", "nodes", "nodes", File(Path)),
+    Setting("attestation", "policy", "appraisal", File(Path)),
+    Setting("attestation", "anchors", "anchors", File(Path)),
     Setting("tracing", "collector", "traces", Text(collector)),
 )
 BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}

@@ -138,7 +138,8 @@ async def _serve(
     ledger = await LedgerClient.open(args.state, state.log_key, within_s=WRITER_S)
     clock = TrustedClock()
     newest = await asyncio.to_thread(newest_instant, ledger, args.clock_was_ahead_until)
-    service = parts.service_with(ledger, state.decision_key, clock.not_before(newest))
+    clock.not_before(newest)
+    service = parts.service_with(ledger, state.decision_key, clock, args.state)
     _end_with(seat.channel.connection, seat.channel.is_over)
     return await serve(service, state, parts, seat)
 

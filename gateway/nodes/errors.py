@@ -16,6 +16,7 @@ class UnknownNodeError(RequestError):
     def __init__(self, node: str, *, pointer: str = "/context/attestation/node") -> None:
         detail = f"the register of nodes has no `{node:.80}` today"
         super().__init__(detail, pointer=pointer, kind="unknown-entity")
+        self.node = node
 
 
 class TooManyChallengesError(GatewayError):

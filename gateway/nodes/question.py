@@ -59,19 +59,20 @@ def read_asked(value: object, place: str) -> Asked:
             pointer=f"{place}/{escaped:.80}",
             kind="foreign-origin",
         )
-    node = _name(members.get("node"), f"{place}/node", MAX_NAME)
+    node = read_name(members.get("node"), f"{place}/node", MAX_NAME)
     if members.get("evidence") is None:
         if members.get("challenge") is not None:
             raise RequestError("a challenge is answered by evidence", pointer=f"{place}/challenge")
         return Asked(node, None)
     challenge = members.get("challenge")
     if challenge is not None:
-        challenge = _name(challenge, f"{place}/challenge", MAX_CHALLENGE)
+        challenge = read_name(challenge, f"{place}/challenge", MAX_CHALLENGE)
     document = _document(members["evidence"], f"{place}/evidence")
     return Asked(node, Submission(node, document, challenge))
 
 
-def _name(value: object, place: str, most: int) -> str:
+def read_name(value: object, place: str, most: int) -> str:
+    """A printable text of at most that many characters; raises as `read_asked`."""
     if value is None:
         raise RequestError("this member is missing", pointer=place)
     if not isinstance(value, str) or not 0 < len(value) <= most or not value.isprintable():

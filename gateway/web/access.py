@@ -52,6 +52,8 @@ ACCESS: Mapping[str, frozenset[Role] | None] = {
     "POST /access/v1/search/subject": _ASKING,
     "POST /access/v1/search/resource": _ASKING,
     "POST /access/v1/search/action": _ASKING,
+    "POST /v1/attestation/challenge": _ASKING,
+    "POST /v1/attestation/evidence": _ASKING,
     "GET /.well-known/authzen-configuration": ANYBODY,
     "GET /.well-known/jwks.json": ANYBODY,
     "GET /v1/bundle": _RULES,
@@ -74,6 +76,7 @@ ACCESS: Mapping[str, frozenset[Role] | None] = {
 BELOW: Mapping[str, frozenset[Role] | None] = {
     "GET /v1/bundle/": _RULES,
     "GET /v1/catalogue/": _RULES,
+    "GET /v1/attestation/nodes/": _READING,
     "GET /tile/": ANYBODY,
     "GET /shards/": ANYBODY,
 }

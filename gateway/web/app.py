@@ -19,6 +19,7 @@ from gateway.reload import Reloader
 from gateway.service import Service
 from gateway.web import straight
 from gateway.web.access import Gate
+from gateway.web.attesting import AttestingDoor
 from gateway.web.decisions import DecisionDoor
 from gateway.web.discovery import DiscoveryDoor
 from gateway.web.ended import Ended, EndedDoor
@@ -137,6 +138,7 @@ def create_app(
         *WitnessedDoor(service).operations(),
         *watching.operations(),
         *ReloadDoor(reloader).operations(),
+        *AttestingDoor(service, entrance).operations(),
     ]
     described = Described(operations, lambda: service.in_force.bundle.files[VOCABULARY], limits)
     gate = Gate(callers, clock or service.clock)

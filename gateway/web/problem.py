@@ -23,6 +23,7 @@ from gateway.errors import (
 )
 from gateway.keys.errors import SigningUnavailableError
 from gateway.ledger.erased import ErasedEntryError
+from gateway.nodes.errors import EvidenceStoreError, TooManyChallengesError
 
 MEDIA_TYPE = "application/problem+json"
 # Identifiers, not addresses: nobody can register a name under .example (RFC 2606).
@@ -196,6 +197,18 @@ KEYS_EXHAUSTED = Problem(
     HTTPStatus.TOO_MANY_REQUESTS,
     retry_ms=60_000,
 )
+TOO_MANY_CHALLENGES = Problem(
+    "too-many-challenges",
+    "This tenant has as many challenges open as it may",
+    HTTPStatus.TOO_MANY_REQUESTS,
+    retry_ms=60_000,
+)
+EVIDENCE_UNAVAILABLE = Problem(
+    "evidence-unavailable",
+    "Evidence cannot be kept or looked up at present, so none counts",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    retry_ms=5_000,
+)
 ERASED = Problem("erased", "The decision was erased", HTTPStatus.GONE)
 # What a question with a key may be refused with besides.
 OF_A_KEY = (KEY_MALFORMED, KEY_IN_USE, KEY_REUSED, KEYS_EXHAUSTED, ERASED)
@@ -220,7 +233,7 @@ NO_METHOD = Problem(
 )
 TOO_LARGE = Problem(
     "body-too-large",
-    "The body is larger than 1 MiB, or of a batch 4 MiB",
+    "The body is larger than 1 MiB, or of a batch or of evidence 4 MiB",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 )
 TOO_MANY = Problem(
@@ -278,6 +291,8 @@ PROBLEMS = (
     *OF_A_KEY,
     RELOAD_REFUSED,
     ERASURE_REFUSED,
+    TOO_MANY_CHALLENGES,
+    EVIDENCE_UNAVAILABLE,
 )
 
 
@@ -309,5 +324,9 @@ def of_error(error: GatewayError) -> Problem:
             return ERASED
         case KeysExhaustedError():
             return KEYS_EXHAUSTED
+        case TooManyChallengesError():
+            return TOO_MANY_CHALLENGES
+        case EvidenceStoreError():
+            return EVIDENCE_UNAVAILABLE
         case _:
             return INTERNAL

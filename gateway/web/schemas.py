@@ -103,7 +103,52 @@ _DECISION: dict[str, Schema] = {
     "proof": STRING,
 }
 
+_FIRMWARE = mapped(INTEGER)
+_ATTESTATION: dict[str, Schema] = {
+    "node": STRING,
+    "site": STRING,
+    "place": one_of("declared", "enrolled", "measured"),
+    "purpose": one_of("standing", "decision"),
+    "technology": STRING,
+    "digest": DIGEST,
+    "nonce": or_null(STRING),
+    "freshness": one_of("challenged", "background"),
+    "appraised_at": INSTANT,
+    "valid_until": or_null(INSTANT),
+    "verdict": one_of("accepted", "refused", "undecided"),
+    "reason": STRING,
+    "status": one_of("none", "affirming", "warning", "contraindicated"),
+    "vector": mapped(INTEGER),
+    "findings": listed(
+        closed({"member": STRING, "value": INTEGER, "because": STRING, "clause": STRING})
+    ),
+    "lacking": listed(STRING),
+    "skipped": listed(STRING),
+    "policy": closed({"id": STRING, "digest": DIGEST}),
+    "anchors": or_null(DIGEST),
+    "register": DIGEST,
+    "used": listed(closed({"kind": STRING, "digest": DIGEST})),
+    "verifier": STRING,
+    "product": or_null(STRING),
+    "firmware": _FIRMWARE,
+    "tcb_status": or_null(STRING),
+    "advisories": listed(STRING),
+    "attester": or_null(STRING),
+    "measurements": mapped(STRING),
+    "gpus": listed(
+        closed(
+            {
+                "product": or_null(STRING),
+                "firmware": _FIRMWARE,
+                "confidential": or_null({"type": "boolean"}),
+                "attester": or_null(STRING),
+            }
+        )
+    ),
+}
+
 SCHEMAS: Mapping[str, Schema] = {
+    "Attestation": closed(_ATTESTATION),
     "Decision": closed(_DECISION, "disputed", "sources", "catalogue_layers"),
     "Citation": closed(
         {

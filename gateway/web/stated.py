@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from dsl.facts import MAX_TERM_LENGTH, MAX_TERMS
 from gateway import bundle, fetch
 from gateway.ledger import once
+from gateway.nodes import challenge
 from gateway.pdp.combine import DEFAULT_TIMEOUT_S
 from gateway.record.canonical import MAX_DEPTH, MAX_INTEGER, MAX_KEYS, MAX_STRING, MAX_VALUES
 from gateway.service import DECISION_TIMEOUT_S, MAX_BODY_BYTES
 from gateway.sources.settings import MAX_TIMEOUT_MS
-from gateway.web import connections, idempotency, limits, protocol
+from gateway.web import attesting, connections, idempotency, limits, protocol
 
 # A decimal beyond its type is refused anyway; none has more digits than this.
 MAX_DECIMAL_DIGITS = 30
@@ -61,6 +62,9 @@ LIMITS = (
     Limit("idempotency_keys_of_tenant", once.MAX_KEYS),
     Limit("idempotency_bytes_of_tenant", once.MAX_BYTES),
     Limit("idempotency_ms", idempotency.KEPT_S * 1000),
+    Limit("evidence_bytes", attesting.MAX_EVIDENCE_BYTES),
+    Limit("challenges_of_tenant", challenge.MAX_OPEN),
+    Limit("challenge_ms", int(challenge.VALID.total_seconds() * 1000)),
     Limit("connections", connections.MAX_CONNECTIONS, "listen.connections"),
     Limit(
         "connections_of_client",

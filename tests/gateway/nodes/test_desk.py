@@ -120,8 +120,12 @@ def test_of_many_who_show_one_challenge_at_once_one_counts(
     asked = counter.ask()
     document = OWN.document(asked.nonce)
     others = [replace(counter, desk=Desk(tmp_path / FILE)) for _ in range(4)]
+
+    def show(one: Counter) -> Attested:
+        return one.show(document, asked.id)
+
     with ThreadPoolExecutor(8) as pool:
-        shown = list(pool.map(lambda one: one.show(document, asked.id), [counter, *others] * 3))
+        shown = list(pool.map(show, [counter, *others] * 3))
     assert sorted(map(reasons, shown)) == [ACCEPTED] + [("refused", "evidence-nonce")] * 14
     assert stands(counter) == ACCEPTED
 

@@ -31,6 +31,7 @@ def test_the_file_tells_them() -> None:
         ("head_ms", 10_000), ("body_ms", 10_000), ("engine_ms", 500),
         ("in_flight_of_tenant", 64), ("connections_of_client", 100),
         ("charter_bytes", 2**22), ("charter_rules", 10_000), ("charter_files", 1_000),
+        ("evidence_bytes", 2**22), ("challenges_of_tenant", 1_000), ("challenge_ms", 300_000),
         ("outbound_ms", 5_000), ("outbound_bytes", 2**20), ("fact_source_ms", 1_000),
     ],
 )  # fmt: skip
