@@ -15,12 +15,11 @@ from gateway.cose_key import thumbprint
 from gateway.errors import AnswerMalformedError
 from gateway.keys import DecisionPublicKey
 from gateway.keys.signer import Signer
-from gateway.ledger.note import parse_note
 from gateway.ledger.proof import Proof, parse_proof
 from gateway.record.envelope import read_envelope
 from gateway.verify import receipt as receipts
 from gateway.verify.decision import VerifiedDecision, verify_decision
-from gateway.verify.receipt_note import NOTE
+from gateway.verify.receipt_note import NOTE, cosigned_only
 from gateway.verify.transparent import (
     PAYLOAD_TYPE,
     RECEIPT_TYPE,
@@ -60,7 +59,7 @@ def make_statement(
         raise AnswerMalformedError("the answer carries no record and proof")
     verified = verify_decision(answer, trust, at=now)
     read = parse_proof(proof)
-    made = _receipt(verified, read, receipt, now, _cosigned(read, trust))
+    made = _receipt(verified, read, receipt, now, cosigned_only(read.checkpoint, trust))
     headers: dict[Key, Value] = {
         **_headers(decision, verified.origin, now, subject=verified.id),
         receipts.CONTENT_TYPE: PAYLOAD_TYPE,
@@ -71,15 +70,6 @@ def make_statement(
     statement = _sign1(headers, {receipts.RECEIPTS: [made]}, body, decision)
     verify_statement(statement, trust, at=now)
     return statement
-
-
-def _cosigned(proof: Proof, trust: Trust) -> str | None:
-    """The checkpoint of a proof, where others than the log have signed it too."""
-    note = parse_note(proof.checkpoint.encode())
-    keys = trust.log_keys(note.text.partition("\n")[0])
-    own = {(key.name, key.key_id) for key in keys}
-    others = any((one.name, one.key_id) not in own for one in note.signatures)
-    return proof.checkpoint if others else None
 
 
 def _receipt(

@@ -18,6 +18,15 @@ from gateway.verify.trust import Trust
 NOTE = "charter-checkpoint"
 
 
+def cosigned_only(note: str, trust: Trust) -> str | None:
+    """A checkpoint that others than its log have signed too; None where nobody has."""
+    parsed = parse_note(note.encode())
+    keys = trust.log_keys(parsed.text.partition("\n")[0])
+    own = {(key.name, key.key_id) for key in keys}
+    others = any((one.name, one.key_id) not in own for one in parsed.signatures)
+    return note if others else None
+
+
 def note_of(receipt: Receipt) -> str | None:
     """The signed note of a receipt; None where it has none.
 
