@@ -28,22 +28,6 @@ def add_custody(parser: ArgumentParser) -> None:
     add_pin(parser)
 
 
-def add_settings(parser: ArgumentParser) -> None:
-    """Where the keys of a state folder are, also as the settings of its gateway say it: for
-    `gateway.cli.settings.resolve`."""
-    from gateway.cli.settings import take_over
-
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="settings of `charter serve`, which say where its keys are (default: the variable "
-        "CHARTER_CONFIG)",
-    )
-    add_custody(parser)
-    take_over(parser)
-
-
 def add_pin(parser: ArgumentParser) -> None:
     """Where the PIN of a token is."""
     parser.add_argument(

@@ -200,6 +200,8 @@ def _tiles_arguments(added: Any) -> ArgumentParser:
 
 
 def _erase_arguments(added: Any) -> ArgumentParser:
+    from gateway.cli.key_places import add_key_places
+
     erase: ArgumentParser = added.add_parser(
         "erase",
         help="erase the body of a record on legal grounds, while no gateway runs",
@@ -213,12 +215,14 @@ def _erase_arguments(added: Any) -> ArgumentParser:
         ("by", "who has it done"),
     ):
         erase.add_argument(f"--{name}", required=True, metavar="TEXT", help=words)
-    key_options.add_settings(erase)
+    add_key_places(erase)
     erase.set_defaults(run_ledger=_erase)
     return erase
 
 
 def _shard_arguments(added: Any) -> ArgumentParser:
+    from gateway.cli.key_places import add_key_places
+
     shard: ArgumentParser = added.add_parser(
         "shard",
         help="end the log and begin another in its place, while no gateway runs",
@@ -254,7 +258,7 @@ def _shard_arguments(added: Any) -> ArgumentParser:
         help="where the key of the next log is: `file`, which makes one, or the pkcs11: URI of "
         "one that `charter keys new` made (default: file)",
     )
-    key_options.add_settings(shard)
+    add_key_places(shard)
     shard.set_defaults(run_ledger=_shard)
     return shard
 
