@@ -4,6 +4,9 @@
      "evidence": {"report": "…base64…"},
      "endorsements": {"vek": "…", "chain": ["…", "…"]}}
 
+A machine may come with GPUs: `"gpus": [{"evidence": {…}, "endorsements": {…}}]`, each with what a
+GPU alone would have.
+
 Parts are bytes in standard base64, or lists of them. Which parts a technology has stands in
 `gateway.attestation.verifiers`. Endorsements come from the attester and vouch for nothing by
 themselves: they lead to anchors that the verifier holds, or nowhere.
@@ -23,19 +26,27 @@ FORMAT = "charter-evidence/v1"
 MAX_BUNDLE = 4 * 1024 * 1024
 _MAX_TEXT = 3 * 1024 * 1024
 _MAX_LIST = 64
-_MEMBERS = {"format", "technology", "evidence", "endorsements"}
+MAX_GPUS = 16
+_PARTS = {"evidence", "endorsements"}
+_MEMBERS = _PARTS | {"format", "technology", "gpus"}
 
 Part = bytes | tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
 class EvidenceBundle:
-    """Evidence as it was given. `sha256` is that of the whole document."""
+    """Evidence as it was given.
+
+    Attributes:
+        sha256: Of the whole document.
+        gpus: Those of a machine; bundles of the same document, which have none.
+    """
 
     technology: Technology
     evidence: Mapping[str, Part]
     endorsements: Mapping[str, Part]
     sha256: str
+    gpus: tuple["EvidenceBundle", ...] = ()
 
     def one(self, name: str) -> bytes:
         """A part of the evidence.
@@ -77,7 +88,7 @@ def read_bundle(data: bytes) -> EvidenceBundle:
         EvidenceUnsupportedError: Of another format or technology.
     """
     try:
-        found = load_strict(data, max_bytes=MAX_BUNDLE, max_depth=4, max_string=_MAX_TEXT)
+        found = load_strict(data, max_bytes=MAX_BUNDLE, max_depth=5, max_string=_MAX_TEXT)
     except JsonError as error:
         raise EvidenceMalformedError(f"no evidence in JSON: {error}") from error
     if not isinstance(found, dict):
@@ -91,11 +102,30 @@ def read_bundle(data: bytes) -> EvidenceBundle:
     except ValueError as error:
         known = ", ".join(one.value for one in Technology)
         raise EvidenceUnsupportedError(f"`technology` is one of {known}") from error
+    digest = hashlib.sha256(data).hexdigest()
     return EvidenceBundle(
         technology,
         _parts(found.get("evidence"), "evidence"),
         _parts(found.get("endorsements", {}), "endorsements"),
-        hashlib.sha256(data).hexdigest(),
+        digest,
+        _gpus(found["gpus"], digest) if "gpus" in found else (),
+    )
+
+
+def _gpus(value: Json, digest: str) -> tuple[EvidenceBundle, ...]:
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_GPUS:
+        raise EvidenceMalformedError(f"`gpus` is a list of 1 to {MAX_GPUS}")
+    return tuple(_gpu(one, digest, f"gpus.{number}") for number, one in enumerate(value))
+
+
+def _gpu(value: Json, digest: str, place: str) -> EvidenceBundle:
+    if not isinstance(value, dict) or value.keys() - _PARTS:
+        raise EvidenceMalformedError(f"`{place}` has `evidence` and `endorsements`")
+    return EvidenceBundle(
+        Technology.NVIDIA_GPU,
+        _parts(value.get("evidence"), f"{place}.evidence"),
+        _parts(value.get("endorsements", {}), f"{place}.endorsements"),
+        digest,
     )
 
 

@@ -10,7 +10,7 @@ debugged; without them nobody can tell, so that a policy leaves the report undec
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
@@ -42,7 +42,6 @@ from gateway.attestation.xml_signed import SignedXml
 ROOT = "102bf659d5419614c9d8e6aecebc80454eb26b1df6a769ac720b9a690b167b48"
 MAX_REPORT = 64 * 1024
 NONCE = 32
-BINDING = b"charter/attestation/gpu/v1\0"
 
 _REQUEST = b"\x11\xe0\x01\xff"  # SPDM 1.1, GET_MEASUREMENTS, signed, all of them
 _RESPONSE = b"\x11\x60"
@@ -276,29 +275,3 @@ def _detail(report: Report, driver: str, vbios: str) -> dict[str, Detail]:
     for kind, name in _TEXTS.items():
         detail[name] = _text(report, kind)
     return detail
-
-
-# --- bound to the machine ------------------------------------------------------------
-
-
-def binding(challenge: bytes, reports: Sequence[bytes]) -> bytes:
-    """What the evidence of a machine must hold for its GPUs to count: SHA-512 over a label, the
-    challenge, and the SHA-256 of each report in ascending order."""
-    digests = sorted(hashlib.sha256(report).digest() for report in reports)
-    return hashlib.sha512(BINDING + challenge + b"".join(digests)).digest()
-
-
-def with_gpus(machine: Claims, gpus: Sequence[tuple[Report, Claims]], challenge: bytes) -> Claims:
-    """The machine with its GPUs as parts.
-
-    Raises:
-        EvidenceBindingError: A GPU answers another challenge, comes twice, or the machine does
-            not hold `binding` of just these: they could be of another machine.
-    """
-    if not gpus or len({claims.attester_id for _, claims in gpus}) != len(gpus):
-        raise EvidenceBindingError("a GPU is shown twice, or none is")
-    if any(claims.bound != challenge for _, claims in gpus):
-        raise EvidenceBindingError("a GPU answers another challenge than the machine")
-    if machine.bound != binding(challenge, [report.raw for report, _ in gpus]):
-        raise EvidenceBindingError("the machine does not vouch for these GPUs")
-    return replace(machine, parts=machine.parts + tuple(claims for _, claims in gpus))

@@ -14,7 +14,8 @@
 | `ear` | `token` | |
 
 `pcrs` is a file of `tpm2_quote --pcr`. What a technology does not name is refused: nothing that
-was sent goes unread.
+was sent goes unread. Each machine may come with GPUs, which have `report` and the endorsements of
+`nvidia-gpu`, and must be bound to it (`gpus`).
 """
 
 from collections.abc import Callable, Mapping
@@ -49,6 +50,7 @@ from gateway.attestation.errors import (
 )
 from gateway.attestation.evidence import Claims, Technology
 from gateway.attestation.gpu_golden import MAX_RIMS
+from gateway.attestation.gpus import Gpu, bound_together
 from gateway.attestation.tdx_collateral import parse_collateral
 from gateway.attestation.tdx_event_log import check_rtmrs
 from gateway.attestation.tdx_quote import parse_quote as parse_td_quote
@@ -77,14 +79,21 @@ def verify_bundle(bundle: EvidenceBundle, anchors: Anchors, *, at: datetime) -> 
     row = VERIFIERS.get(bundle.technology)
     if row is None:
         raise EvidenceUnsupportedError(f"{bundle.technology.value} cannot be verified from a file")
-    strange = (bundle.evidence.keys() - row.evidence) | (
-        bundle.endorsements.keys() - row.endorsements
-    )
+    _check_parts(bundle, row.evidence, row.endorsements)
+    claims = row.verify(bundle, anchors, at)
+    if not bundle.gpus:
+        return claims
+    return bound_together(claims, [_gpu(one, at) for one in bundle.gpus])
+
+
+def _check_parts(
+    bundle: EvidenceBundle, evidence: frozenset[str], endorsements: frozenset[str]
+) -> None:
+    strange = (bundle.evidence.keys() - evidence) | (bundle.endorsements.keys() - endorsements)
     if strange:
         raise EvidenceMalformedError(
             f"{bundle.technology.value} evidence has no part `{min(strange):.40}`"
         )
-    return row.verify(bundle, anchors, at)
 
 
 def _sev_snp(bundle: EvidenceBundle, _: Anchors, at: datetime) -> Claims:
@@ -178,13 +187,21 @@ def _nvidia_gpu(bundle: EvidenceBundle, anchors: Anchors, at: datetime) -> Claim
             raise EvidenceMalformedError("an answer of the service stands alone")
         found = nras.parse_result(bundle.one("nras"))
         return nras.verify_result(found, issuers=anchors.ear_issuers, at=at)
-    return nvidia_gpu.verify_report(
-        nvidia_gpu.parse_report(bundle.one("report")),
+    return _gpu(bundle, at)[1]
+
+
+def _gpu(bundle: EvidenceBundle, at: datetime) -> Gpu:
+    """A report, by itself or of a GPU of a machine."""
+    _check_parts(bundle, frozenset({"report"}), _GPU)
+    report = nvidia_gpu.parse_report(bundle.one("report"))
+    claims = nvidia_gpu.verify_report(
+        report,
         chain=[read_certificate(der) for der in bundle.endorsement_list("chain")],
         rims=_rims(bundle),
         answers=_answers(bundle),
         at=at,
     )
+    return report, claims
 
 
 def _rims(bundle: EvidenceBundle) -> list[SignedXml]:

@@ -138,6 +138,9 @@ def _lines(result: AttestationResult) -> Iterator[str]:
     yield f"{_HEADS[result.verdict]}: {result.technology.value} evidence"
     if result.claims is not None:
         yield from (f"  {line}" for line in _about(result.claims))
+        for part in result.claims.parts:
+            yield f"  with {part.technology.value} evidence that is bound to it"
+            yield from (f"    {line}" for line in _about(part))
     for found in result.findings:
         yield f"  {_mark(result, found.value)} {found.because}"
         yield f"      by {found.clause}"

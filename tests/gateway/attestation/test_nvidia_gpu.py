@@ -21,13 +21,12 @@ from gateway.attestation.bundle import FORMAT, read_bundle
 from gateway.attestation.chain import fingerprint, read_pem_chain
 from gateway.attestation.evidence import Claims, Technology
 from gateway.attestation.freshness import check_bound
+from gateway.attestation.gpus import binding, with_gpus
 from gateway.attestation.nvidia_gpu import (
     MAX_REPORT,
     ROOT,
-    binding,
     parse_report,
     verify_report,
-    with_gpus,
 )
 from gateway.attestation.policy import read_policy
 from gateway.attestation.result import Freshness, Verdict
