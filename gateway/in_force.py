@@ -72,6 +72,7 @@ class InForce:
         self.sources = sources
         self.attestation = attestation
         self.since = monotonic()
+        self.gateway_evidence: str | None = None
         program = bundle.program
         self.judge = Judge(
             program,
@@ -104,6 +105,12 @@ class InForce:
     def named(self) -> dict[str, str]:
         """The digests by which records name what they were decided with."""
         return {"bundle": self.bundle.digest, "catalogue": self.catalogue.digest}
+
+    def attested(self, evidence: str) -> None:
+        """Take a document for the gateway's evidence of itself over these two, by its digest:
+        before the first question."""
+        self.gateway_evidence = evidence
+        self.speller.attested(evidence)
 
     async def check(self) -> None:
         """Put the bundle's agreement vectors to every engine.

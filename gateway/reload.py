@@ -75,12 +75,20 @@ class Reloader:
     Args:
         load: Reads everything from disk and compiles it, in a thread of its own.
         folder: The state folder, which remembers what was in force.
+        attest: Has the gateway attest itself over what was loaded, in a thread.
     """
 
-    def __init__(self, service: Service, load: Callable[[], InForce], folder: Path) -> None:
+    def __init__(
+        self,
+        service: Service,
+        load: Callable[[], InForce],
+        folder: Path,
+        attest: Callable[[InForce], None] = lambda _: None,
+    ) -> None:
         self._service = service
         self._load = load
         self._folder = folder
+        self._attest = attest
         self._one = asyncio.Lock()
         # Told what is in force after each reload.
         self.on_reload: Callable[[Reloaded], None] = lambda _: None
@@ -128,6 +136,7 @@ class Reloader:
             new = await asyncio.to_thread(self._load)
         try:
             self._admit(new)
+            await asyncio.to_thread(self._attest, new)
             await new.check()
             async with changing(self._folder):
                 done = self._admit(new)  # another worker can have been first meanwhile

@@ -64,6 +64,7 @@ class Speller:
         }
         if len(layers) > 1:
             self._constant["catalogue_layers"] = canonicalise(list(layers))
+        self._remember = remember
         self._parts = Parts(self._fact)
         self._forms: Bounded[object, Form] = Bounded(remember)
         self._today: tuple[object, bytes] = (None, b"")
@@ -71,6 +72,11 @@ class Speller:
         self._words: dict[str, Members] = {}  # of the vocabulary, by fact
         self._wholes: dict[str, dict[Value, bytes]] = {}  # facts that are one of these words
         self._entities: Bounded[object, bytes] = Bounded(_ENTITIES_KEPT)
+
+    def attested(self, evidence: str) -> None:
+        """Name evidence of the gateway in every decision from now on, by its digest."""
+        self._constant["gateway"] = canonicalise({"evidence": evidence})
+        self._forms = Bounded(self._remember)
 
     def predicate(
         self, judged: Judged, *, decision_id: str, tenant: str, now: datetime, until: datetime

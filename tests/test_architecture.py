@@ -128,6 +128,15 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.nodes",
     ),
     "gateway.ledger": ("gateway.errors", "gateway.keys", "gateway.ledger"),
+    "gateway.own_evidence": (
+        "gateway.errors",
+        "gateway.keys",
+        "gateway.published",
+        "gateway.attestation",
+        "gateway.record.canonical",
+        "gateway.verify",
+        "gateway.own_evidence",
+    ),
     "gateway.pdp": (
         "dsl",
         "gateway.errors",

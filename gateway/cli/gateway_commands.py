@@ -82,6 +82,7 @@ def _serve_arguments(parser: ArgumentParser) -> None:
     from gateway.cli.seen import add_seen
     from gateway.cli.settings import collector, take_over
     from gateway.cli.stamping import add_timestamps
+    from gateway.cli.tpm_options import add_tpm
     from gateway.cli.witness_options import add_witnesses
 
     parser.add_argument(
@@ -142,6 +143,7 @@ def _serve_arguments(parser: ArgumentParser) -> None:
     add_engine_options(parser)
     add_seen(parser)
     add_timestamps(parser)
+    add_tpm(parser)
     add_evidence(parser)
     options.add_format(parser)
     take_over(parser)
@@ -281,6 +283,25 @@ def _verify_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="question that it must be the answer to; with --bundle, that one in it must",
     )
+    parser.add_argument(
+        "--gateway-evidence",
+        type=Path,
+        metavar="FILE",
+        help="with an answer: document by which its gateway attested itself, from "
+        "/v1/attestation/gateway; a TPM must have quoted over key and rules",
+    )
+    parser.add_argument(
+        "--anchors",
+        type=Path,
+        metavar="FILE",
+        help="with --gateway-evidence: keys and authorities of TPMs that you vouch for",
+    )
+    parser.add_argument(
+        "--appraisal",
+        type=Path,
+        metavar="FILE",
+        help="with --gateway-evidence: policy on how the machine must have been started",
+    )
     _again_arguments(parser)
     options.add_format(parser)
 
@@ -320,6 +341,8 @@ def _verify(args: Namespace) -> int:
         return verify(args)
     from gateway.cli import verify_evidence
 
+    if args.gateway_evidence is not None:
+        args.parser.error("--gateway-evidence goes with an answer")
     if args.re_appraise is not None:
         args.parser.error("--re-appraise goes with an answer")
     if args.bundle is not None:

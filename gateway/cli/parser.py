@@ -18,6 +18,7 @@ from gateway.cli import (
     release_commands,
     replay_commands,
     token_commands,
+    tpm_commands,
     witness_commands,
 )
 from gateway.cli.command import Command
@@ -32,6 +33,7 @@ COMMANDS: tuple[Command, ...] = (
     *release_commands.COMMANDS,
     *replay_commands.COMMANDS,
     *token_commands.COMMANDS,
+    *tpm_commands.COMMANDS,
     *witness_commands.COMMANDS,
 )
 

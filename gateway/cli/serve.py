@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import resource
+import secrets
 import signal
 import socket
 import sys
@@ -27,6 +28,7 @@ from gateway.cli.engine_options import arrangement
 from gateway.cli.limits import limits_of
 from gateway.cli.logs import log_as_json
 from gateway.cli.memory import give_back, leave_no_core
+from gateway.cli.own_evidence import attest_of, check_tpm
 from gateway.cli.seen import seen_of
 from gateway.cli.settings import resolve
 from gateway.cli.stamping import stamping
@@ -35,6 +37,7 @@ from gateway.errors import ClockError, ConfigurationError
 from gateway.ledger.shards import ended_tiles
 from gateway.ledger.tiles import TileReader
 from gateway.loaded import Loaded
+from gateway.own_evidence.kept import Kept
 from gateway.pdp.engines import DEFAULT
 from gateway.pdp.profiles import Profiles
 from gateway.reload import Reloader, reload_at_signal
@@ -68,6 +71,8 @@ def serve(args: Namespace) -> int:
     resolve(args)
     check_address(args)
     args.arranged = arrangement(args)
+    check_tpm(args)
+    args.run_id = secrets.token_hex(16)  # its workers have the same
     others = Others(args)
     room = _room_for(args.connections, tls=args.tls_cert is not None)
     bounds = Bounds(connections=room, of_client=args.connections_of_client)
@@ -141,7 +146,9 @@ async def _run(
         with suppress(ClockError):  # it has said so; the time may get certain by itself
             service.clock()
         public_url = args.public_url or _url(args, listener)
-        reloader = Reloader(service, partial(load_again, args), state.folder)
+        attest = attest_of(args, service, state)
+        await asyncio.to_thread(attest, service.in_force)
+        reloader = Reloader(service, partial(load_again, args), state.folder, attest)
         started = await reloader.start()
         app = create_app(
             service,
@@ -156,6 +163,7 @@ async def _run(
             tiles=partial(TileReader.open, state.folder / "ledger"),
             stamps=Stamps(state.folder),
             ended=partial(ended_tiles, state.folder),
+            own_evidence=Kept(state.folder).get,
         )
         app.metrics.checked = partial(read_checked, state.folder)
         bounds = _of_one(bounds, args.workers)
@@ -172,8 +180,8 @@ async def _run(
         _greet(args, listener, state.folder, service.in_force.bundle.digest)
     else:
         app.metrics.together = Together(seat.board, seat.number, service.ledger.size)
-        reloader.on_reload = lambda done: seat.channel.reloaded(_words(done.now))
-        seat.channel.ready(_words(started.now))
+        reloader.on_reload = lambda done: seat.channel.reloaded(_words(done.now, service))
+        seat.channel.ready(_words(started.now, service))
     beside = [asyncio.create_task(others.watch(callers).run())]
     if seat is not None:
         beside.append(asyncio.create_task(app.metrics.share()))
@@ -192,9 +200,10 @@ def _of_one(bounds: Bounds, workers: int) -> Bounds:
     )
 
 
-def _words(loaded: Loaded) -> str:
+def _words(loaded: Loaded, service: Service) -> str:
     """What a worker works with; the digest of its bundle first."""
-    return f"{loaded.bundle} {loaded.catalogue} {loaded.sequence}"
+    evidence = service.in_force.gateway_evidence
+    return f"{loaded.bundle} {loaded.catalogue} {loaded.sequence} {evidence}"
 
 
 def _tracing(collector: str | None) -> Tracing | None:

@@ -15,7 +15,15 @@ from typing import cast
 
 from dsl.near import nearest
 from gateway import toml_text
-from gateway.cli import engine_options, key_options, options, seen, stamping, witness_options
+from gateway.cli import (
+    engine_options,
+    key_options,
+    options,
+    seen,
+    stamping,
+    tpm_options,
+    witness_options,
+)
 from gateway.errors import ConfigurationError
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -157,6 +165,10 @@ SETTINGS = (
     Setting("attestation", "nodes", "nodes", File(Path)),
     Setting("attestation", "policy", "appraisal", File(Path)),
     Setting("attestation", "anchors", "anchors", File(Path)),
+    Setting("attestation", "tpm", "tpm", Text(tpm_options.tcti)),
+    Setting("attestation", "tpm_pcrs", "tpm_pcrs", Names(tpm_options.pcrs)),
+    Setting("attestation", "tpm_key", "tpm_key", Text(tpm_options.handle)),
+    Setting("attestation", "tpm_ak_path", "tpm_ak_path", File(Path)),
     Setting("tracing", "collector", "traces", Text(collector)),
 )
 BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}

@@ -6,7 +6,7 @@ Imports neither web nor engine nor storage: what an auditor runs stays small.
 import json
 import sys
 from argparse import Namespace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from dsl.printable import printable
 from gateway.cli import exit_codes
@@ -31,6 +31,9 @@ from gateway.verify.erased import verify_answer
 from gateway.verify.refused import CannotTellError
 from gateway.verify.transparent import FIRST_BYTE, verify_statement
 
+if TYPE_CHECKING:
+    from gateway.cli.verify_gateway import Told
+
 
 def verify(args: Namespace) -> int:
     """Check an answer offline: signature, place in the log, and what surrounds them."""
@@ -54,25 +57,38 @@ def verify(args: Namespace) -> int:
     except (RecordError, LedgerError) as error:
         sys.stdout.write(_refused(error, args.format))
         return exit_codes.REFUSED
+    told = _gateway(args, verified)
+    if told is not None and told.code != exit_codes.OK:
+        sys.stdout.write(told.text(args.format))
+        return told.code
     if args.re_appraise:
-        return _again(args, verified, trust)
-    sys.stdout.write(_verified(verified, args.format))
+        return _again(args, verified, trust, told)
+    sys.stdout.write(_verified(verified, args.format, told))
     return exit_codes.OK
 
 
-def _again(args: Namespace, verified: VerifiedDecision, trust: Trust) -> int:
+def _again(args: Namespace, verified: VerifiedDecision, trust: Trust, told: "Told | None") -> int:
     """The record holds; whether its evidence comes out again is what is left."""
     from gateway.cli import verify_again
 
     again = verify_again.judge_again(args, verified, trust)
     if args.format == "json":
-        sys.stdout.write(_json({**_body(verified), **verify_again.members(again)}))
+        sys.stdout.write(_json({**_body(verified, told), **verify_again.members(again)}))
     else:
         # A line that begins with OK would be read as the verdict.
-        head = _verified(verified, args.format) if again.worst is None else ""
+        head = _verified(verified, args.format, told) if again.worst is None else ""
         lines = "".join(f"{printable(line)}\n" for line in verify_again.lines(again))
         sys.stdout.write(head + lines)
     return verify_again.code_of(again.worst)
+
+
+def _gateway(args: Namespace, verified: VerifiedDecision) -> "Told | None":
+    """What the evidence of the gateway shows, where somebody asks."""
+    if args.gateway_evidence is None:
+        return None
+    from gateway.cli.verify_gateway import rely_on
+
+    return rely_on(args, verified)
 
 
 def _request(args: Namespace) -> Json:
@@ -101,16 +117,17 @@ def _cannot_tell(error: CannotTellError, style: str) -> str:
     return f"CANNOT TELL ({error.reason}): {printable(str(error))}\n"
 
 
-def _verified(verified: VerifiedDecision, style: str) -> str:
+def _verified(verified: VerifiedDecision, style: str, told: "Told | None") -> str:
     if style == "json":
-        return _json(_body(verified))
+        return _json(_body(verified, told))
     return (
         f"OK: decision {verified.id} ({verified.decision}) is entry {verified.index} "
         f"in the checkpoint of {verified.tree_size} of {verified.origin}{_told(verified)}\n"
+        + ("" if told is None else f"{told.words()}\n")
     )
 
 
-def _body(verified: VerifiedDecision) -> dict[str, object]:
+def _body(verified: VerifiedDecision, told: "Told | None") -> dict[str, object]:
     return {
         "verdict": "good",
         "id": verified.id,
@@ -120,6 +137,7 @@ def _body(verified: VerifiedDecision) -> dict[str, object]:
         "index": verified.index,
         "tree_size": verified.tree_size,
         "key_ids": list(verified.key_ids),
+        **({} if told is None else {"gateway": told.members}),
     }
 
 

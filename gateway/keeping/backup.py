@@ -2,7 +2,8 @@
 
     <target>/manifest.json           what is in it, with digests
     <target>/ledger/ledger.sqlite3   the log as it stood at one moment; one file, no WAL
-    <target>/trust.json, origin, decision.pem, in_force.json, bundles/, shards/, timestamps/
+    <target>/trust.json, origin, decision.pem, in_force.json, bundles/, own_evidence/,
+    <target>/shards/, timestamps/
 
 No private key and no token is in it unless asked for, and never what was seen of the log
 (`gateway.ledger.seen`): put back with an old log, that would hide that it is old.

@@ -20,6 +20,7 @@ from gateway.ledger import storage
 _PUBLIC = re.compile(
     r"origin|trust\.json|decision\.pem|in_force\.json"
     r"|bundles/(?:bundle|catalogue)-[0-9a-f]{64}\.tar\.gz"
+    r"|own_evidence/[0-9a-f]{64}\.json"
     r"|ledger/witnessed\.note"
     r"|timestamps/[0-9]+\.(?:checkpoint|tsr)"
     r"|shards/[0-9]+/(?:vkey|origin|trust\.json|ledger/witnessed\.note)"

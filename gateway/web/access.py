@@ -63,6 +63,8 @@ ACCESS: Mapping[str, frozenset[Role] | None] = {
     "GET /checkpoint": ANYBODY,
     "GET /checkpoint/witnessed": ANYBODY,
     "GET /v1/timestamps/{size}": ANYBODY,
+    "GET /v1/attestation/gateway": ANYBODY,
+    "GET /v1/attestation/gateway/{sha256}": ANYBODY,
     "GET /problems/{slug}": ANYBODY,
     "GET /livez": ANYBODY,
     "GET /healthz": ANYBODY,

@@ -29,6 +29,7 @@ from gateway.web.idempotency import Repeats
 from gateway.web.log import LogDoor, Tiles
 from gateway.web.metrics import Metrics
 from gateway.web.openapi import VOCABULARY, Described
+from gateway.web.own_evidence import OwnEvidenceDoor
 from gateway.web.pages import PagesDoor
 from gateway.web.places import decision_places, public_places
 from gateway.web.problem import INTERNAL, NO_METHOD, NOT_FOUND, of_error
@@ -92,6 +93,7 @@ def create_app(
     tiles: Callable[[], LogReader] | None = None,
     stamps: Stamps | None = None,
     ended: Callable[[int], Ended | None] | None = None,
+    own_evidence: Callable[[str], bytes | None] | None = None,
 ) -> Gateway:
     """The gateway as an ASGI application. It closes the service when it stops.
 
@@ -105,6 +107,7 @@ def create_app(
         tiles: Opens the log as files, for anybody to read.
         stamps: Timestamps over checkpoints of the log.
         ended: Opens the logs that were before it, by their number.
+        own_evidence: Documents by which the gateway attested itself, by their SHA-256.
     """
     entrance = Entrance(stated_limits(limits)["in_flight_of_tenant"], workers)
     repeats = Repeats(service)
@@ -136,6 +139,7 @@ def create_app(
         *before_it.operations(),
         *StampDoor(None if stamps is None else stamps.first_of, tiles).operations(),
         *WitnessedDoor(service).operations(),
+        *OwnEvidenceDoor(service, own_evidence).operations(),
         *watching.operations(),
         *ReloadDoor(reloader).operations(),
         *AttestingDoor(service, entrance).operations(),

@@ -97,6 +97,7 @@ _DECISION: dict[str, Schema] = {
     "catalogue": DIGEST,
     "catalogue_layers": listed(DIGEST),
     "evidence": listed(ANY),
+    "gateway": closed({"evidence": DIGEST}),
     "decided_at": INSTANT,
     "valid_until": INSTANT,
     "record": ref("Record"),
@@ -149,7 +150,7 @@ _ATTESTATION: dict[str, Schema] = {
 
 SCHEMAS: Mapping[str, Schema] = {
     "Attestation": closed(_ATTESTATION),
-    "Decision": closed(_DECISION, "disputed", "sources", "catalogue_layers"),
+    "Decision": closed(_DECISION, "disputed", "sources", "catalogue_layers", "gateway"),
     "Citation": closed(
         {
             "law": STRING,

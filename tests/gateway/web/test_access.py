@@ -148,6 +148,7 @@ def test_without_a_token_that_counts_every_place_but_the_open_ones_is_401(client
             assert headers["connection"] == "close"
     # Named once more by hand: what is open to everybody is not opened by the way.
     assert opened <= {
+        "/v1/attestation/gateway", "/v1/attestation/gateway/{sha256}",
         "/checkpoint", "/healthz", "/livez", "/readyz", "/openapi.json", "/v1/trust",
         "/.well-known/authzen-configuration", "/.well-known/jwks.json",
         "/checkpoint/witnessed", "/problems/{slug}", "/tile/{path:path}", "/v1/timestamps/{size}",
