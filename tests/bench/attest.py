@@ -21,13 +21,39 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.attestation import arm_cca, azure, nitro, nvidia_gpu, sev_snp, tpm, tpm_structures
+from gateway.attestation import (
+    arm_cca,
+    azure,
+    azure_tdx,
+    nitro,
+    nvidia_gpu,
+    sev_snp,
+    tdx_quote,
+    tpm,
+    tpm_structures,
+)
 from gateway.attestation.chain import fingerprint, read_certificate, read_crl
 from gateway.attestation.corim import parse_corim, verify_corim
 from gateway.attestation.corim_rows import references
 from gateway.attestation.evidence import Claims
+from gateway.attestation.ocsp import parse_answer
+from gateway.attestation.tdx import verify_quote as verify_td_quote
+from gateway.attestation.xml_signed import parse_signed_xml
 from tests.bench.table import table
-from tests.gateway.attestation import cca, corims, ears, enclave, gpu, snp, test_azure, tpms
+from tests.gateway.attestation import (
+    answers,
+    cca,
+    corims,
+    ears,
+    enclave,
+    gpu,
+    rims,
+    snp,
+    tdx,
+    test_azure,
+    test_azure_tdx,
+    tpms,
+)
 from tests.gateway.attestation.chains import AT, revoked
 from tests.gateway.attestation.pcrs import pcr_file
 
@@ -133,6 +159,76 @@ def _gpu() -> Work:
     return Work(len(report) + sum(map(len, path)), verify)
 
 
+def _tdx() -> Work:
+    made = tdx.Made()
+    quote, collateral = made.quote(), made.collateral()
+    root = frozenset({fingerprint(tdx.authorities().root.certificate)})
+
+    def verify() -> Claims:
+        parsed = tdx_quote.parse_quote(quote)
+        return verify_td_quote(parsed, collateral=collateral, at=made.at, anchors=root)
+
+    return Work(len(quote) + _collateral_size(made), verify)
+
+
+def _collateral_size(made: tdx.Made) -> int:
+    held = made.collateral()
+    signed = [one.raw + one.pem for one in (held.tcb_info, held.qe_identity) if one is not None]
+    return sum(map(len, [*signed, held.root_crl or b"", held.pck_crl or b""]))
+
+
+def _azure_tdx() -> Work:
+    made = test_azure_tdx.GOOD
+    guest, report = made.guest_and_report()
+    td_quote, collateral = guest.quote(), guest.collateral()
+    message = made.quoted.message()
+    signature, pcrs = made.quoted.signature(message)[6:], pcr_file(made.quoted.values)
+
+    def verify() -> Claims:
+        return azure_tdx.verify_tdx(
+            azure.parse_hcl_report(report),
+            td_quote=tdx_quote.parse_quote(td_quote),
+            collateral=collateral,
+            quote=azure.raw_quote(message, signature),
+            values=tpm_structures.parse_pcr_file(pcrs),
+            at=guest.at,
+            anchors=made.anchors(),
+        )
+
+    parts = (report, td_quote, message, signature, pcrs)
+    return Work(sum(map(len, parts)) + _collateral_size(guest), verify)
+
+
+def _gpu_with_manifests() -> Work:
+    """With as many values as real manifests have: 64 each."""
+    made, (root, brom) = gpu.Made(), gpu.authorities()
+    rim_root, between = rims.authorities()
+    report, path = made.report(), [_der(one) for one in made.path()]
+    more = tuple(rims.resource(n, rims.ZERO, active="False") for n in range(10, 70))
+    manifests = [
+        one.having(resources=one.resources + more).data() for one in (rims.driver(), rims.vbios())
+    ]
+    said = [
+        answers.Made(root, (brom.certificate,)).data(),
+        answers.Made(rim_root, (between.certificate,)).data(),
+        answers.Made(between, (rims.signer().certificate,)).data(),
+    ]
+
+    def verify() -> Claims:
+        return nvidia_gpu.verify_report(
+            nvidia_gpu.parse_report(report),
+            chain=[read_certificate(one) for one in path],
+            at=AT,
+            anchors=frozenset({fingerprint(root.certificate)}),
+            rims=[parse_signed_xml(one) for one in manifests],
+            rim_anchors=rims.anchors(),
+            answers=[parse_answer(one) for one in said],
+        )
+
+    assert verify().is_unrevoked
+    return Work(sum(map(len, [report, *path, *manifests, *said])), verify)
+
+
 def _ear() -> Work:
     made = ears.Made()
     data = made.token()
@@ -158,7 +254,10 @@ ROWS: Mapping[str, Callable[[], Work]] = {
     "TPM quote, RSA 2048": lambda: _tpm(tpms.Made(key=tpms.RSA, scheme=tpm_structures.RSASSA)),
     "Nitro document": _nitro,
     "Arm CCA token": _cca,
+    "Intel TDX quote, by two verifiers": _tdx,
+    "Azure confidential VM, TDX and TPM quote": _azure_tdx,
     "NVIDIA GPU report": _gpu,
+    "NVIDIA GPU report, two manifests, three OCSP answers": _gpu_with_manifests,
     "EAR of another verifier": _ear,
     "CoRIM of 20 values, to rows": _corim,
 }

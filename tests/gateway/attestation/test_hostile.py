@@ -30,29 +30,36 @@ from gateway.attestation import (
     corim,
     ear_token,
     nitro,
+    nras,
     nvidia_gpu,
+    ocsp,
     policy,
+    rim,
     sev_snp,
     tdx_collateral,
     tdx_quote,
     tpm,
     tpm_event_log,
     tpm_structures,
+    xml_signed,
 )
 from gateway.attestation.corim_rows import references
 from gateway.attestation.errors import AppraisalPolicyError, EvidenceError
 from gateway.attestation.evidence import Technology
 from gateway.attestation.verifiers import VERIFIERS
 from tests.gateway.attestation import (
+    answers,
     cca,
     corims,
     ears,
     enclave,
     gpu,
+    rims,
     snp,
     tdx,
     test_azure,
     test_azure_tdx,
+    test_nras,
     tpms,
 )
 from tests.gateway.attestation.chains import AT, issue, revoked
@@ -181,6 +188,41 @@ def _gpu() -> Good:
     return Good(parts, look)
 
 
+def _gpu_with_manifests() -> Good:
+    """What comes with a report: two manifests and an answer about a certificate."""
+    made, (root, brom) = gpu.Made(), gpu.authorities()
+    answer = answers.Made(root, (brom.certificate,))
+    parts = {"driver": rims.driver().data(), "vbios": rims.vbios().data(), "ocsp": answer.data()}
+
+    def look(parts: Parts) -> object:
+        return nvidia_gpu.verify_report(
+            made.parsed(),
+            chain=made.path(),
+            at=AT,
+            anchors=frozenset({chain.fingerprint(root.certificate)}),
+            rims=[xml_signed.parse_signed_xml(parts[name]) for name in ("driver", "vbios")],
+            rim_anchors=rims.anchors(),
+            answers=[ocsp.parse_answer(parts["ocsp"])],
+        )
+
+    return Good(parts, look)
+
+
+def _manifest() -> Good:
+    """By itself, so that more changes come to the signature and behind it."""
+
+    def look(parts: Parts) -> object:
+        found = xml_signed.parse_signed_xml(parts["rim"])
+        return rim.verify_rim(found, at=AT, anchors=rims.anchors())
+
+    return Good({"rim": rims.driver().data()}, look)
+
+
+def _nras() -> Good:
+    made = test_nras.MADE
+    return Good({"answer": made.answer()}, lambda parts: made.verify(parts["answer"]))
+
+
 def _ear(made: ears.Made) -> Good:
     return Good({"token": made.token()}, lambda parts: made.verify(parts["token"]))
 
@@ -251,6 +293,9 @@ MAKERS: Mapping[str, Callable[[], Good]] = {
     "nitro": _nitro,
     "arm-cca": _cca,
     "nvidia-gpu": _gpu,
+    "nvidia-gpu with manifests": _gpu_with_manifests,
+    "manifest of a GPU": _manifest,
+    "answer of NVIDIA's service": _nras,
     "ear": lambda: _ear(ears.Made()),
     "ear in CBOR": lambda: _ear(ears.CBOR),
     "tdx": _tdx,
@@ -398,7 +443,7 @@ def test_changed_evidence_makes_no_other_error_and_little_work(
 # Heads that promise the most for the fewest bytes, and what fills a bound with small items.
 _FILLS: Sequence[bytes] = (
     b"\0", b"\xff", b"\x80", b"\x81", b"\xa0", b"\x9f", b"\xbf\x00", b"\x5f", b"\xc1", b"\x40",
-    b"[", b"{", b'"', b"[[],", b"0", b"\x30\x80", b"-----BEGIN CERTIFICATE-----\n",
+    b"[", b"{", b"<a>", b"&a;", b'"', b"[[],", b"0", b"\x30\x80", b"-----BEGIN CERTIFICATE-----\n",
 )  # fmt: skip
 PARSERS: Mapping[str, tuple[Callable[[bytes], object], str]] = {
     "report of SEV-SNP": (sev_snp.parse_report, "sev-snp"),
@@ -410,6 +455,9 @@ PARSERS: Mapping[str, tuple[Callable[[bytes], object], str]] = {
     "document of Nitro": (nitro.parse_document, "nitro"),
     "token of CCA": (arm_cca.parse_token, "arm-cca"),
     "report of a GPU": (nvidia_gpu.parse_report, "nvidia-gpu"),
+    "manifest of a GPU": (xml_signed.parse_signed_xml, "manifest of a GPU"),
+    "OCSP answer": (ocsp.parse_answer, "nvidia-gpu with manifests"),
+    "answer of NVIDIA's service": (nras.parse_result, "answer of NVIDIA's service"),
     "token of a verifier": (ear_token.parse_token, "ear"),
     "quote of TDX": (tdx_quote.parse_quote, "tdx"),
     "collateral of TDX": (tdx_collateral.parse_collateral, "tdx"),
