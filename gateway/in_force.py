@@ -30,6 +30,7 @@ from gateway.shapes import Shape, Shapes
 from gateway.spelling import Speller
 
 MAX_VALIDITY = timedelta(hours=1)
+SITE = "site"  # the entity at which machines stand
 
 
 def counts_until(now: datetime, ends: datetime | None) -> datetime:
@@ -142,6 +143,11 @@ class InForce:
         if judged.joined.vouched_until not in (None, date.max):
             ends.append(midnight(judged.joined.vouched_until + timedelta(days=1), UTC))
         return min(ends, default=None)
+
+    def site_of(self, request: DecisionRequest) -> str | None:
+        """The site that is the resource of a question; None where it is something else."""
+        resource = request.resource
+        return resource.id if self.catalogue.entity_named(resource.type) == SITE else None
 
     # --- what questions of one shape lead to ---
 

@@ -36,6 +36,8 @@ from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
 from gateway.nodes.desk import Desk
+from gateway.nodes.question import MEMBER as EVIDENCE
+from gateway.nodes.asking import Office, refuse_evidence
 from gateway.pdp.decision import Outcome
 from gateway.pdp.fair import asking
 from gateway.pdp.judge import Judged
@@ -46,6 +48,7 @@ from gateway.pdp.standing import EngineState, first_down, states
 from gateway.record.canonical import MAX_VALUES, Json, canonicalise, is_plain, load_strict
 from gateway.record.envelope import (
     MAX_ENVELOPE,
+from gateway.pdp.supplied import NOTHING, Supplied
     Envelope,
     EnvelopeSignature,
     pre_authentication_encoding,
@@ -296,7 +299,12 @@ class Service:
     ) -> _Found:
         authorise(request.action.name, request.subject.properties.get("tenant"), caller)
         now = self.clock()
-        judged = await in_force.judge.judge(request, now=now, tenant=caller.tenant, claims=claims)
+        verified = NOTHING
+        if EVIDENCE in request.context:
+            request, verified = await self._look(request, caller, claims, in_force, now, until)
+        judged = await in_force.judge.judge(
+            request, now=now, tenant=caller.tenant, claims=claims, verified=verified
+        )
         if perf_counter() > until:
             raise DecisionTimeoutError(f"the engines took longer than {self._timeout_s:g} s in all")
         shape = in_force.shape(request, judged, caller.tenant, now)
@@ -305,6 +313,34 @@ class Service:
     def _alike(self, asked: Asked, caller: Caller, in_force: InForce) -> _Found | None:
         """The same from what a question of the same shape led to, where it still does."""
         shape = in_force.shapes.find(asked)
+    async def _look(
+        self,
+        request: DecisionRequest,
+        caller: Caller,
+        claims: Claims,
+        in_force: InForce,
+        now: datetime,
+        until: float,
+    ) -> tuple[DecisionRequest, Supplied]:
+        """What is known of the machine that a question names, and the question without it."""
+        if self.desk is None or in_force.attestation is None:
+            refuse_evidence(request, in_force.bundle.program)
+            return request, NOTHING
+        check = partial(in_force.judge.check_question, now=now, tenant=caller.tenant, claims=claims)
+        looking = Office(self.desk, in_force.attestation).look(
+            request,
+            tenant=caller.tenant,
+            caller=caller.id,
+            now=now,
+            site=in_force.site_of(request),
+            check=check,
+        )
+        try:
+            async with asyncio.timeout(max(0.0, until - perf_counter())):
+                return await looking
+        except TimeoutError as error:
+            raise DecisionTimeoutError("the evidence took too long to be verified") from error
+
         if shape is None:
             return None
         authorise(shape.action, shape.said_tenant, caller)

@@ -119,7 +119,9 @@ class Speller:
         if kept is None:
             settled = self._parts.decision(judged.decision)
             settled["engines"] = spelled_engines(tuple(judged.engines_said().items()))
-            kept = Form({**self._constant, **settled}, own)
+            # Evidence, where there is some, is what differs.
+            constant = {name: text for name, text in self._constant.items() if name not in own}
+            kept = Form({**constant, **settled}, own)
             if key is not None:
                 self._forms.put(key, kept)
         return kept

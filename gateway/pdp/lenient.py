@@ -21,6 +21,9 @@ MAX_IGNORED = 100  # that an answer names
 _MODEL = ConfigDict(extra="ignore", frozen=True, strict=True)
 _NAME = Field(min_length=1, max_length=256)
 _PROPERTIES = Field(default_factory=dict[str, Any])
+# How a question names its machine and shows evidence, to a gateway that takes some.
+_MACHINE = ("context", "attestation")
+_SHOWN = ("node", "challenge", "evidence")
 # Stands for an id that a search ignores and for an action that it leaves out.
 ANY = "-"
 
@@ -100,6 +103,7 @@ class _Reading:
     """One question on its way through `Lenient`."""
 
     action: str
+    takes_evidence: bool = False
     claims: dict[str, object] = field(default_factory=dict[str, object])
     ignored: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
@@ -119,8 +123,13 @@ class Lenient:
             wire[:length] for wire in self._claimed for length in range(1, len(wire))
         }
 
-    def read(self, value: object, shape: Shape = Evaluation) -> Understood:
+    def read(
+        self, value: object, shape: Shape = Evaluation, *, takes_evidence: bool = False
+    ) -> Understood:
         """What is left of a question.
+
+        Args:
+            takes_evidence: Whether the gateway takes evidence of the machine that it names.
 
         Raises:
             RequestError: It has not the shape of one.
@@ -133,7 +142,7 @@ class Lenient:
             raise of_validation(error) from error
         body = asked.model_dump()
         action = cast("dict[str, Any]", body.setdefault("action", {"name": ANY}))
-        reading = _Reading(action["name"])
+        reading = _Reading(action["name"], takes_evidence)
         tenant = body["subject"]["properties"].get("tenant")
         for name in ("subject", "action", "resource"):
             entity = cast("dict[str, Any]", body[name])
@@ -157,7 +166,11 @@ class Lenient:
             here = (*wire, name)
             if value is None:
                 continue
-            if here in self._places:
+            if here == _MACHINE and reading.takes_evidence and isinstance(value, dict):
+                shown = dict(self._machine(cast("dict[str, object]", value), reading))
+                if shown:
+                    yield name, shown
+            elif here in self._places:
                 yield from self._reference(here, value, reading)
             elif here in self._stated:
                 yield from self._fact(here, value, reading)
@@ -171,6 +184,17 @@ class Lenient:
                     yield name, inner
             else:
                 reading.ignore(here, "this is not an object")
+
+    def _machine(
+        self, members: Mapping[str, object], reading: _Reading
+    ) -> Iterator[tuple[str, object]]:
+        """What names a machine and shows evidence. All else can only dispute what it shows."""
+        for name in _SHOWN:
+            if members.get(name) is not None:
+                yield name, members[name]
+        rest = {name: value for name, value in members.items() if name not in _SHOWN}
+        for _ in self._kept(_MACHINE, rest, reading):
+            pass  # claims alone
 
     def _fact(self, wire: Wire, value: object, reading: _Reading) -> Iterator[tuple[str, object]]:
         fact = self._stated[wire]

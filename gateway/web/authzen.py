@@ -147,7 +147,7 @@ class AuthZenDoor:
     ) -> Response:
         with self._service.question() as in_force:
             try:
-                understood = in_force.lenient.read(value, Evaluation)
+                understood = _understood(value, in_force)
             except RequestError as error:
                 raise malformed_request(error) from error
             said = await self._said(value, understood, caller, size, in_force)
@@ -183,7 +183,7 @@ class AuthZenDoor:
                 raise RequestError("this is not an object")
             value = {**defaults, **cast("Mapping[str, object]", item)}
             with self._service.question() as in_force:
-                understood = in_force.lenient.read(value, Evaluation)
+                understood = _understood(value, in_force)
                 return await self._said(value, understood, caller, size, in_force)
         except GatewayError as error:
             return _refused(error)
@@ -213,6 +213,11 @@ class AuthZenDoor:
         return [
             _text(one, next(answers) if one.prepared is not None else None, context) for one in said
         ]
+
+
+def _understood(value: object, in_force: InForce) -> Understood:
+    takes_evidence = in_force.attestation is not None
+    return in_force.lenient.read(value, Evaluation, takes_evidence=takes_evidence)
 
 
 def _items(value: Mapping[str, object]) -> tuple[list[object], bool | None]:
