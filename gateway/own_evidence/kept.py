@@ -61,15 +61,15 @@ class Kept:
         Args:
             bound: What it must be made over.
 
-        Raises:
-            OwnEvidenceError: It is damaged.
+        Returns:
+            None where there is none, or it cannot be used.
         """
         named = self._run(run).get(bound.hex())
         if not isinstance(named, str) or _SHA256.fullmatch(named) is None:
             return None
         try:
             found = self._read(named)
-        except FileNotFoundError:
+        except (OwnEvidenceError, FileNotFoundError):
             return None
         return found if found.bound.data() == bound else None
 

@@ -9,11 +9,12 @@ import os
 import re
 import selectors
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway.own_evidence.errors import OwnEvidenceError
@@ -90,7 +91,10 @@ class Session:
         if program is None:
             raise OwnEvidenceError(f"tpm2_{name} is not there: install the package tpm2-tools")
         left = self._until - time.monotonic()
-        code, said = _bounded([program, *arguments], self._environment, self._folder, left)
+        try:
+            code, said = _bounded([program, *arguments], self._environment, self._folder, left)
+        except OSError as error:
+            raise OwnEvidenceError(f"{program}: it cannot be started: {error.strerror}") from error
         if code is None:
             raise OwnEvidenceError(f"the TPM does not answer in time, or tpm2_{name} says too much")
         if code != 0:
@@ -149,7 +153,8 @@ def _bounded(
     except subprocess.TimeoutExpired:
         return None, b""
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with whatever it has started
         process.wait()
         assert process.stdout is not None  # noqa: S101 - asked for above
         process.stdout.close()
