@@ -16,10 +16,12 @@ from gateway.keys.custody import (
     CHECKPOINT_FILE,
     DECISION_FILE,
     IN_FILE,
+    RECEIPT_FILE,
     Custody,
     checkpoint_key,
     close,
     decision_key,
+    receipt_key,
 )
 from gateway.keys.errors import RotationError
 from gateway.rotation_plan import NEXT
@@ -30,6 +32,14 @@ def new_decision_key(custody: Custody, folder: Path, to: str) -> DecisionSigner:
     if to != IN_FILE:
         return decision_key(replace(custody, decision=to), folder)
     path = folder / (DECISION_FILE + NEXT)
+    return DecisionKey.load(path) if path.exists() else DecisionKey.create(path)
+
+
+def new_receipt_key(custody: Custody, folder: Path, to: str) -> DecisionSigner:
+    """As `new_decision_key`."""
+    if to != IN_FILE:
+        return receipt_key(replace(custody, receipt=to), folder)
+    path = folder / (RECEIPT_FILE + NEXT)
     return DecisionKey.load(path) if path.exists() else DecisionKey.create(path)
 
 

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -110,6 +110,31 @@ def with_decision_key(
     kept = [{**one, "until": until} if one["keyid"] in old else one for one in listed]
     added: dict[str, object] = {"keyid": new.key_id, "pem": new.pem, "from": at}
     return {**document, "format": _V2, "decision_keys": [added, *kept]}
+
+
+def _end_of_receipts(one: Mapping[str, object], at: datetime) -> datetime:
+    """After what the key signed in this second, and after its beginning, wherever the clock was."""
+    begins = datetime.fromisoformat(str(one.get("from", at.isoformat())))
+    return max(begins, at) + timedelta(seconds=1)
+
+
+def with_receipt_key(
+    document: Mapping[str, object], new: DecisionPublicKey, origin: str, at: datetime
+) -> dict[str, object]:
+    """The document in which a new key signs receipts of a log from `at` on; one that did so
+    before ends."""
+    listed = cast("list[dict[str, object]]", document.get("receipt_keys", []))
+    kept = [
+        {**one, "until": _end_of_receipts(one, at).isoformat()}
+        if one["origin"] == origin and "until" not in one
+        else one
+        for one in listed
+    ]
+    start = at.isoformat()
+    added: dict[str, object] = {
+        "origin": origin, "keyid": new.key_id, "pem": new.pem, "from": start,
+    }  # fmt: skip
+    return {**document, "format": "charter-trust/v2", "receipt_keys": [added, *kept]}
 
 
 def with_log_key(document: Mapping[str, object], new: CheckpointPublicKey) -> dict[str, object]:

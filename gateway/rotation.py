@@ -10,7 +10,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from gateway import published
 from gateway.identifiers import uuid7
@@ -20,13 +20,19 @@ from gateway.keys.custody import (
     CHECKPOINT_FILE,
     DECISION_FILE,
     IN_FILE,
+    RECEIPT_FILE,
     checkpoint_key,
     close,
 )
 from gateway.keys.errors import RotationError
 from gateway.keys.overlap import Overlap, alongside
 from gateway.ledger.log import Log
-from gateway.new_keys import find_log_keys, new_checkpoint_key, new_decision_key
+from gateway.new_keys import (
+    find_log_keys,
+    new_checkpoint_key,
+    new_decision_key,
+    new_receipt_key,
+)
 from gateway.own_keys import own_checkpoint_key, own_decision_key
 from gateway.published import Published
 from gateway.record.canonical import Json
@@ -36,7 +42,7 @@ from gateway.rotation_plan import NEXT, Plan, begin, begun, finish
 from gateway.self_check import own_record
 from gateway.state import origin_of
 
-Purpose = Literal["decision", "checkpoint"]
+Purpose = Literal["decision", "checkpoint", "receipt"]
 ROTATED, RETIRED = "key-rotation", "key-retirement"
 # How long the old key counts beside the new one: the entry of the change is signed by both.
 _BOTH = timedelta(seconds=1)
@@ -64,6 +70,8 @@ def rotate(
     origin, told = known(given)
     if purpose == "decision":
         return _rotate_decision(given, origin, told, to, lost)
+    if purpose == "receipt":
+        return _rotate_receipt(given, origin, told, to, lost)
     return _rotate_checkpoint(given, origin, told, to, lost)
 
 
@@ -128,6 +136,44 @@ def _rotate_decision(
             return _do(
                 given, ledger, ROTATED, said, signers, log_key, document, moves, new.public.pem, at
             )
+    finally:
+        close(*opened)
+
+
+def _rotate_receipt(
+    given: Given, origin: str, told: Published, to: str, lost: bool
+) -> Mapping[str, Any]:
+    """The old one has nothing to sign here: the entry is signed by the decision key."""
+    opened: list[object] = []
+    try:
+        decision = own_decision_key(given.folder, given.custody, told)
+        opened.append(decision)
+        log_key = own_checkpoint_key(given.folder, given.custody, origin, told)
+        opened += alongside(log_key)
+        new = new_receipt_key(given.custody, given.folder, to)
+        opened.append(new)
+        listed = cast("list[Mapping[str, str]]", told.document.get("receipt_keys", []))
+        if new.key_id in {*told.ends, *(one["keyid"] for one in listed)}:
+            raise RotationError(f"key {new.key_id} was in use before: make another one")
+        signs = [one["keyid"] for one in listed if "until" not in one]
+        with locked_ledger(given, log_key, told.earlier) as ledger:
+            said: dict[str, Json] = {
+                "purpose": "receipt",
+                "old": signs[0] if signs else None,
+                "new": new.key_id,
+                "public": new.public.pem,
+                "lost": lost,
+            }
+            at = instant(given, ledger)
+            document = published.with_receipt_key(
+                told.document, new.public, origin, at.replace(microsecond=0)
+            )
+            kept = f"retired-{said['old'] or 'receipt'}.key"
+            moves = [
+                *_moves(given.custody.receipt, RECEIPT_FILE, kept),
+                *_moves(to, RECEIPT_FILE + NEXT, RECEIPT_FILE),
+            ]
+            return _do(given, ledger, ROTATED, said, [decision], log_key, document, moves, at=at)
     finally:
         close(*opened)
 

@@ -17,6 +17,7 @@ def add_custody(parser: ArgumentParser) -> None:
         ("--decision-key", "key that signs decisions"),
         ("--checkpoint-key", "key that signs the log"),
         ("--checkpoint-key-before", "key that signs the log alongside while it is replaced"),
+        ("--receipt-key", "key that signs receipts of `charter receipt`"),
     ):
         parser.add_argument(
             flag,
@@ -60,5 +61,6 @@ def custody_of(args: Namespace) -> "Custody":
         decision=getattr(args, "decision_key", _FILE),
         checkpoint=getattr(args, "checkpoint_key", _FILE),
         before=getattr(args, "checkpoint_key_before", _FILE),
+        receipt=getattr(args, "receipt_key", _FILE),
         pin_file=getattr(args, "pin_file", None),
     )

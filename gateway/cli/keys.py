@@ -26,7 +26,7 @@ from gateway.ledger.cosignature import WitnessPublicKey
 from gateway.rotation import retire, rotate
 from gateway.rotation_ground import Given
 
-_P256 = ("decision", "release")
+_P256 = ("decision", "receipt", "release")
 
 
 # --- new -----------------------------------------------------------------------------
@@ -113,11 +113,24 @@ def list_all(args: Namespace) -> int:
                 "place": places.checkpoint if current else places.before if alongside else None,
             }
         )
+    rows += [_receipt_row(one, places.receipt, now) for one in _receipt_keys(told)]
     if args.format == "json":
         sys.stdout.write(to_json(rows))
     else:
         sys.stdout.write("".join(printable(_line(row)) + "\n" for row in rows))
     return exit_codes.OK
+
+
+def _receipt_row(one: Mapping[str, Any], place: str, now: datetime) -> dict[str, object]:
+    counts = _is_open(one, now)
+    return {
+        "purpose": "receipt",
+        "id": one["keyid"],
+        "state": "signs" if counts else "ended",
+        "from": one.get("from"),
+        "until": one.get("until"),
+        "place": place if counts else None,
+    }
 
 
 def _line(row: Mapping[str, object]) -> str:
@@ -153,11 +166,11 @@ def _settings(args: Namespace, said: Mapping[str, Any]) -> dict[str, str]:
     """What the configuration has to say from now on, where it says something else."""
     places = custody_of(args)
     now = {"keys.decision": places.decision, "keys.checkpoint": places.checkpoint}
-    now["keys.checkpoint_before"] = places.before
+    now |= {"keys.checkpoint_before": places.before, "keys.receipt": places.receipt}
     if "last_size" in said:
         wanted = {"keys.checkpoint_before": IN_FILE}
-    elif said["purpose"] == "decision":
-        wanted = {"keys.decision": args.to}
+    elif said["purpose"] != "checkpoint":
+        wanted = {f"keys.{said['purpose']}": args.to}
     else:
         before = IN_FILE if said["lost"] else places.checkpoint
         wanted = {"keys.checkpoint": args.to, "keys.checkpoint_before": before}
@@ -195,17 +208,19 @@ def export(args: Namespace) -> int:
     """Write public keys, the current ones first."""
     told = _told(args.state)
     purpose = args.purpose or ("checkpoint" if args.format == "vkey" else "decision")
-    if purpose == "decision":
-        sys.stdout.write(_export_decision(args, told))
-    else:
+    now = datetime.now(UTC)
+    if purpose == "checkpoint":
         sys.stdout.write(_export_checkpoint(args, told))
+        return exit_codes.OK
+    if purpose == "decision":
+        rows = [one for one in _decision_keys(told) if args.ended or told.counts(one["keyid"], now)]
+    else:
+        rows = [one for one in _receipt_keys(told) if args.ended or _is_open(one, now)]
+    sys.stdout.write(_export_p256(args, [one["pem"] for one in rows]))
     return exit_codes.OK
 
 
-def _export_decision(args: Namespace, told: published.Published) -> str:
-    now = datetime.now(UTC)
-    listed = _decision_keys(told)
-    kept = [one["pem"] for one in listed if args.ended or told.counts(one["keyid"], now)]
+def _export_p256(args: Namespace, kept: list[str]) -> str:
     try:
         keys = [DecisionPublicKey.from_pem(pem) for pem in kept]
     except KeyMalformedError as error:
@@ -240,6 +255,17 @@ def _told(folder: Path) -> published.Published:
 def _decision_keys(told: published.Published) -> list[dict[str, Any]]:
     document: Mapping[str, Any] = told.document
     return document["decision_keys"]
+
+
+def _receipt_keys(told: published.Published) -> list[dict[str, Any]]:
+    document: Mapping[str, Any] = told.document
+    return document.get("receipt_keys", [])
+
+
+def _is_open(one: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a key that is listed with its time has not ended."""
+    until = one.get("until")
+    return until is None or now < datetime.fromisoformat(until)
 
 
 def _log_keys(told: published.Published) -> list[tuple[CheckpointPublicKey, dict[str, Any]]]:

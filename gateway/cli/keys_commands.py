@@ -7,8 +7,8 @@ from pathlib import Path
 from gateway.cli import options
 from gateway.cli.command import Command
 
-PURPOSES = ("decision", "checkpoint", "cosignature", "release")
-REPLACED = ("decision", "checkpoint")
+PURPOSES = ("decision", "checkpoint", "receipt", "cosignature", "release")
+REPLACED = ("decision", "checkpoint", "receipt")
 
 
 def _arguments(parser: ArgumentParser) -> None:

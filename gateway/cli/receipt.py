@@ -15,7 +15,7 @@ from gateway.errors import ConfigurationError, LedgerError, RecordError, TrustEr
 from gateway.keys.custody import close
 from gateway.own_keys import own_decision_key
 from gateway.receipts.make import make_statement
-from gateway.receipts.own_key import FILE, open_receipt_key
+from gateway.receipts.own_key import open_receipt_key, place_of
 from gateway.verify import MAX_ANSWER, MAX_TRUST, Trust, read_answer
 from gateway.verify.refused import CannotTellError
 
@@ -29,16 +29,20 @@ def receipt(args: Namespace) -> int:
     if args.output.exists():  # before a key is made
         raise ConfigurationError(f"{args.output}: it is there already")
     told = published.read(args.state)
-    decision = own_decision_key(args.state, custody_of(args), told)
+    custody = custody_of(args)
+    opened: list[object] = []
     try:
-        key, is_new = open_receipt_key(args.state, now=now)
+        decision = own_decision_key(args.state, custody, told)
+        opened.append(decision)
+        key, is_new = open_receipt_key(args.state, now=now, custody=custody)
+        opened.append(key)
         trust_file = args.state / published.FILE
         trust = Trust.from_json(read_file(trust_file, limit=MAX_TRUST))
         made = make_statement(read_answer(data), trust, decision=decision, receipt=key, now=now)
     except (RecordError, LedgerError, CannotTellError, TrustError) as error:
         raise ConfigurationError(f"{args.answer}: {error.reason}: {error}") from error
     finally:
-        close(decision)
+        close(*opened)
     try:
         with args.output.open("xb") as file:
             file.write(made)
@@ -47,8 +51,8 @@ def receipt(args: Namespace) -> int:
     if is_new:
         sys.stderr.write(
             printable(
-                f"{args.state / FILE} signs receipts from now on: give {trust_file} to whoever "
-                "verifies; a gateway that runs tells it after its next start."
+                f"{place_of(args.state, custody)} signs receipts from now on: give {trust_file} "
+                "to whoever verifies; a gateway that runs tells it after its next start."
             )
             + "\n"
         )

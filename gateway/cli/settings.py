@@ -161,6 +161,7 @@ SETTINGS = (
     Setting("keys", "decision", "decision_key", Text(key_options.place)),
     Setting("keys", "checkpoint", "checkpoint_key", Text(key_options.place)),
     Setting("keys", "checkpoint_before", "checkpoint_key_before", Text(key_options.place)),
+    Setting("keys", "receipt", "receipt_key", Text(key_options.place)),
     Setting("keys", "pin_file", "pin_file", File(Path)),
     Setting("attestation", "nodes", "nodes", File(Path)),
     Setting("attestation", "policy", "appraisal", File(Path)),

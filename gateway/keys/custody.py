@@ -17,6 +17,7 @@ from gateway.keys.uri import SCHEME, parse
 
 IN_FILE = "file"
 DECISION_FILE, CHECKPOINT_FILE = "decision.key", "checkpoint.key"
+RECEIPT_FILE = "receipt.key"
 # Signs alongside the other while one key takes the place of another.
 BEFORE_FILE = "checkpoint.before.key"
 
@@ -28,6 +29,7 @@ class Custody:
     decision: str = IN_FILE
     checkpoint: str = IN_FILE
     before: str = IN_FILE
+    receipt: str = IN_FILE
     pin_file: Path | None = None
 
 
@@ -63,6 +65,16 @@ def decision_key(
         path = folder / DECISION_FILE
         return DecisionKey.create(path) if make else DecisionKey.load(path)
     uri = parse(custody.decision)
+    return open_decision_key(uri, read_pin(uri.pin_file or custody.pin_file))
+
+
+def receipt_key(custody: Custody, folder: Path) -> Signer[DecisionPublicKey]:
+    """The key that signs receipts, made where its place is a file that is not there; raises as
+    `decision_key`."""
+    if custody.receipt == IN_FILE:
+        path = folder / RECEIPT_FILE
+        return DecisionKey.load(path) if path.exists() else DecisionKey.create(path)
+    uri = parse(custody.receipt)
     return open_decision_key(uri, read_pin(uri.pin_file or custody.pin_file))
 
 

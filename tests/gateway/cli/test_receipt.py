@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.receipts.own_key import FILE
+from gateway.keys.custody import RECEIPT_FILE as FILE
 from gateway.state import open_state
 from gateway.verify import Trust
 from tests.gateway.cli.commands import Charter
