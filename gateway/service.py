@@ -35,9 +35,9 @@ from gateway.ledger.erased import ErasedEntryError
 from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
+from gateway.nodes.asking import Office, refuse_evidence
 from gateway.nodes.desk import Desk
 from gateway.nodes.question import MEMBER as EVIDENCE
-from gateway.nodes.asking import Office, refuse_evidence
 from gateway.pdp.decision import Outcome
 from gateway.pdp.fair import asking
 from gateway.pdp.judge import Judged
@@ -45,10 +45,10 @@ from gateway.pdp.normalise import NO_CLAIMS, Claims
 from gateway.pdp.request import DecisionRequest
 from gateway.pdp.search import Searched
 from gateway.pdp.standing import EngineState, first_down, states
+from gateway.pdp.supplied import NOTHING, Supplied
 from gateway.record.canonical import MAX_VALUES, Json, canonicalise, is_plain, load_strict
 from gateway.record.envelope import (
     MAX_ENVELOPE,
-from gateway.pdp.supplied import NOTHING, Supplied
     Envelope,
     EnvelopeSignature,
     pre_authentication_encoding,
@@ -310,9 +310,6 @@ class Service:
         shape = in_force.shape(request, judged, caller.tenant, now)
         return shape, now, in_force.valid_until(judged, now)
 
-    def _alike(self, asked: Asked, caller: Caller, in_force: InForce) -> _Found | None:
-        """The same from what a question of the same shape led to, where it still does."""
-        shape = in_force.shapes.find(asked)
     async def _look(
         self,
         request: DecisionRequest,
@@ -341,6 +338,9 @@ class Service:
         except TimeoutError as error:
             raise DecisionTimeoutError("the evidence took too long to be verified") from error
 
+    def _alike(self, asked: Asked, caller: Caller, in_force: InForce) -> _Found | None:
+        """The same from what a question of the same shape led to, where it still does."""
+        shape = in_force.shapes.find(asked)
         if shape is None:
             return None
         authorise(shape.action, shape.said_tenant, caller)
