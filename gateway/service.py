@@ -26,6 +26,7 @@ from gateway.errors import (
     SigningError,
     StatementMalformedError,
 )
+from gateway.evidence_erasure import ErasedEvidence, erase_evidence, evidence_tombstone
 from gateway.identifiers import uuid7
 from gateway.in_force import InForce, InUse, counts_until
 from gateway.keys import DecisionSigner
@@ -37,6 +38,7 @@ from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
 from gateway.nodes.asking import Office, refuse_evidence
 from gateway.nodes.desk import Desk
+from gateway.nodes.documents import Documents
 from gateway.nodes.question import MEMBER as EVIDENCE
 from gateway.pdp.decision import Outcome
 from gateway.pdp.fair import asking
@@ -495,6 +497,28 @@ class Service:
     async def tombstone(self, erased: ErasedEntryError) -> Mapping[str, object]:
         """What is answered in place of an erased record; raises `LedgerError`."""
         return await asyncio.to_thread(tombstone, self.ledger, erased)
+
+    async def erase_evidence(
+        self, documents: Documents, sha256: str, grounds: Grounds
+    ) -> ErasedEvidence:
+        """Erase evidence of any tenant; raises as `gateway.evidence_erasure.erase_evidence`."""
+        at = self.clock()
+        return await asyncio.to_thread(
+            partial(
+                erase_evidence,
+                documents,
+                self.ledger,
+                self._steady_signer(),
+                sha256=sha256,
+                grounds=grounds,
+                now=at,
+                random=self._random,
+            )
+        )
+
+    async def evidence_tombstone(self, erasure_id: str) -> Mapping[str, object]:
+        """What is answered in place of erased evidence; raises `LedgerError`."""
+        return await asyncio.to_thread(evidence_tombstone, self.ledger, erasure_id)
 
     def _report(self, judged: Judged, decision_id: str, caller: Caller, seconds: float) -> None:
         incident = judged.combined.incident

@@ -249,6 +249,16 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.record",
         "gateway.self_check",
     ),
+    "gateway.evidence_erasure": (
+        "gateway.erasure",
+        "gateway.errors",
+        "gateway.identifiers",
+        "gateway.keys",
+        "gateway.ledger",
+        "gateway.nodes.documents",
+        "gateway.record",
+        "gateway.self_check",
+    ),
     "gateway.repeated": (
         "dsl.core",
         "gateway.bundle",
@@ -307,6 +317,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "gateway.service": (
         "gateway.erasure",
+        "gateway.evidence_erasure",
         "gateway.in_force",
         "gateway.nodes",
         "gateway.repeated",
@@ -334,6 +345,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.errors",
         "gateway.checked",
         "gateway.erasure",
+        "gateway.evidence_erasure",
         "gateway.ledger.erased",
         "gateway.ledger.merkle",
         "gateway.ledger.once",

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.cli import key_options, options
 from gateway.cli.command import Command
+from gateway.cli.ledger_documents_command import documents_arguments, erase_evidence_arguments
 from gateway.cli.ledger_rests_command import rests_arguments
 
 MAX_JOBS = 64
@@ -23,6 +24,8 @@ def _arguments(parser: ArgumentParser) -> None:
         rests_arguments,
         _tiles_arguments,
         _erase_arguments,
+        documents_arguments,
+        erase_evidence_arguments,
         _shard_arguments,
     ):
         command = add(added)
@@ -373,9 +376,9 @@ def _shard(args: Namespace) -> int:
 
 
 _DETAILS = """\
-All but `erase` read the ledger as it stands at one moment, while its gateway runs or without it.
-`fsck` exits with 0 where everything holds, with 2 and a list where something does not, and
-with 1 where it could not look."""
+All but `erase`, `erase-evidence` and `shard` read the ledger as it stands at one moment, while
+its gateway runs or without it. `fsck` exits with 0 where everything holds, with 2 and a list
+where something does not, and with 1 where it could not look."""
 
 COMMANDS = (
     Command("ledger", "check, copy and look into the log of decisions", _arguments, _run, _DETAILS),

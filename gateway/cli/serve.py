@@ -37,6 +37,8 @@ from gateway.errors import ClockError, ConfigurationError
 from gateway.ledger.shards import ended_tiles
 from gateway.ledger.tiles import TileReader
 from gateway.loaded import Loaded
+from gateway.nodes.documents import Documents
+from gateway.nodes.store import FILE as EVIDENCE
 from gateway.own_evidence.kept import Kept
 from gateway.pdp.engines import DEFAULT
 from gateway.pdp.profiles import Profiles
@@ -163,6 +165,7 @@ async def _run(
             tiles=partial(TileReader.open, state.folder / "ledger"),
             stamps=Stamps(state.folder),
             ended=partial(ended_tiles, state.folder),
+            documents=Documents(state.folder / EVIDENCE),
             own_evidence=Kept(state.folder).get,
         )
         app.metrics.checked = partial(read_checked, state.folder)

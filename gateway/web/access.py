@@ -35,6 +35,7 @@ _CLOSE = {"Connection": "close"}
 ANYBODY: frozenset[Role] | None = None
 _ASKING = frozenset({Role.SCHEDULER})
 _READING = frozenset({Role.SCHEDULER, Role.AUDITOR})
+_AUDITING = frozenset({Role.AUDITOR})
 _RULES = frozenset(Role)
 _RUNNING = frozenset({Role.OPERATOR})
 
@@ -47,6 +48,8 @@ ACCESS: Mapping[str, frozenset[Role] | None] = {
     "GET /v1/decisions/{id}/proof": _READING,
     "GET /v1/decisions/{id}/explain": _READING,
     "POST /v1/decisions/{id}/erasure": _RUNNING,
+    "GET /v1/attestation/documents/{sha256}": _AUDITING,
+    "POST /v1/attestation/documents/{sha256}/erasure": _RUNNING,
     "POST /access/v1/evaluation": _ASKING,
     "POST /access/v1/evaluations": _ASKING,
     "POST /access/v1/search/subject": _ASKING,

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from gateway.callers import Callers, Known
 from gateway.errors import GatewayError
+from gateway.nodes.documents import Documents
 from gateway.reload import Reloader
 from gateway.service import Service
 from gateway.web import straight
@@ -22,6 +23,7 @@ from gateway.web.access import Gate
 from gateway.web.attesting import AttestingDoor
 from gateway.web.decisions import DecisionDoor
 from gateway.web.discovery import DiscoveryDoor
+from gateway.web.documents import DocumentsDoor
 from gateway.web.ended import Ended, EndedDoor
 from gateway.web.entrance import Entrance
 from gateway.web.further import further_places
@@ -93,6 +95,7 @@ def create_app(
     tiles: Callable[[], LogReader] | None = None,
     stamps: Stamps | None = None,
     ended: Callable[[int], Ended | None] | None = None,
+    documents: Documents | None = None,
     own_evidence: Callable[[str], bytes | None] | None = None,
 ) -> Gateway:
     """The gateway as an ASGI application. It closes the service when it stops.
@@ -107,6 +110,7 @@ def create_app(
         tiles: Opens the log as files, for anybody to read.
         stamps: Timestamps over checkpoints of the log.
         ended: Opens the logs that were before it, by their number.
+        documents: Evidence of machines, and what it is judged by.
         own_evidence: Documents by which the gateway attested itself, by their SHA-256.
     """
     entrance = Entrance(stated_limits(limits)["in_flight_of_tenant"], workers)
@@ -132,6 +136,7 @@ def create_app(
         # First, for `batch` is no id of a decision.
         *further_places(service, entrance, repeats, without_context),
         *DiscoveryDoor(service, public_url, limits).operations(),
+        *DocumentsDoor(service, entrance, documents).operations(),
         *PagesDoor().operations(),
         *decision_places(decisions),
         *public_places(public),

@@ -19,8 +19,10 @@ from gateway.web.problem import ERASED, ERASURE_REFUSED, IN_SCOPE, MEDIA_TYPE, N
 from gateway.web.routes import JSON, Answer, Operation, Parameter, Schema
 from gateway.web.schemas import INTEGER, STRING, closed
 
-_MAX_BYTES = 16 * 1024
+MAX_GROUNDS_BYTES = 16 * 1024
 _MEMBERS = ("reason", "authority")
+_WORDS: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_WORDS}
+GROUNDS = closed(dict.fromkeys(_MEMBERS, _WORDS))
 
 
 async def gone(request: Request, service: Service, erased: ErasedEntryError) -> Response:
@@ -38,7 +40,6 @@ class ErasureDoor:
         self._entrance = entrance
 
     def operations(self) -> tuple[Operation, ...]:
-        words: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_WORDS}
         said = closed(
             {
                 "id": STRING,
@@ -68,7 +69,7 @@ class ErasureDoor:
                     ERASURE_REFUSED,
                     NOT_FOUND,
                 ),
-                body=closed(dict.fromkeys(_MEMBERS, words)),
+                body=GROUNDS,
                 parameters=(Parameter("id", "The id of a decision"),),
             ),
         )
@@ -76,9 +77,9 @@ class ErasureDoor:
     async def erase(self, request: Request) -> Response:
         caller = caller_of(request)
         try:
-            async with self._entrance.body(request, caller, _MAX_BYTES) as data:
-                value = load_strict(data, max_bytes=_MAX_BYTES)
-                grounds = _grounds(value, shown(caller.id))
+            async with self._entrance.body(request, caller, MAX_GROUNDS_BYTES) as data:
+                value = load_strict(data, max_bytes=MAX_GROUNDS_BYTES)
+                grounds = read_grounds(value, shown(caller.id))
                 done = await self._service.erase(request.path_params["id"], grounds)
         except RefusedError as refused:
             return refused.response()
@@ -96,7 +97,12 @@ class ErasureDoor:
         return JSONResponse(body, headers=PRIVATE)
 
 
-def _grounds(value: object, by: str) -> Grounds:
+def read_grounds(value: object, by: str) -> Grounds:
+    """Why something is erased, as a body says it.
+
+    Raises:
+        RefusedError: It does not.
+    """
     members = cast("dict[object, object]", value) if isinstance(value, dict) else {}
     reason, authority = (members.get(name) for name in _MEMBERS)
     if isinstance(reason, str) and isinstance(authority, str) and len(members) == len(_MEMBERS):

@@ -209,6 +209,7 @@ EVIDENCE_UNAVAILABLE = Problem(
     HTTPStatus.SERVICE_UNAVAILABLE,
     retry_ms=5_000,
 )
+EVIDENCE_ERASED = Problem("evidence-erased", "The evidence was erased", HTTPStatus.GONE)
 ERASED = Problem("erased", "The decision was erased", HTTPStatus.GONE)
 # What a question with a key may be refused with besides.
 OF_A_KEY = (KEY_MALFORMED, KEY_IN_USE, KEY_REUSED, KEYS_EXHAUSTED, ERASED)
@@ -291,6 +292,7 @@ PROBLEMS = (
     *OF_A_KEY,
     RELOAD_REFUSED,
     ERASURE_REFUSED,
+    EVIDENCE_ERASED,
     TOO_MANY_CHALLENGES,
     EVIDENCE_UNAVAILABLE,
 )
