@@ -14,8 +14,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from gateway import cbor
+from gateway.attestation.anchors import CcaPlatform
 from gateway.attestation.corim import Corim, Signer
 from gateway.attestation.corim_comid import Comid, Environment, Measurement, Triple
+from gateway.attestation.corim_keys import platform_keys
 from gateway.attestation.corim_profiles import ALGORITHMS, How, how_to_read
 from gateway.attestation.errors import (
     EvidenceExpiredError,
@@ -57,12 +59,14 @@ class Imported:
         environments: Of which there are rows. A policy tells technologies apart and not
             environments: rows of two together would admit mixtures of them.
         left: What it says and no row does, in words, each with its place.
+        keys: Rows of a file of anchors.
     """
 
     technology: Technology
     rows: tuple[Row, ...]
     environments: tuple[str, ...]
     left: tuple[str, ...]
+    keys: tuple[CcaPlatform, ...] = ()
 
 
 @dataclass
@@ -121,7 +125,10 @@ def references(
     if len(rows) > MAX_ROWS:
         raise EvidenceUnsupportedError(f"more than {MAX_ROWS} reference values")
     environments = tuple(dict.fromkeys(row.environment for row in rows))
-    return Imported(how.technology, tuple(rows), environments, tuple(sheet.left))
+    sources = {one.id: _source(one, corim, signer) for one in corim.comids}
+    keys = platform_keys(corim, sources, first, last)
+    left = (*sheet.left, *keys.left)
+    return Imported(how.technology, tuple(rows), environments, left, keys.rows)
 
 
 # --- one tag -------------------------------------------------------------------------
@@ -130,11 +137,6 @@ def references(
 def _read(comid: Comid, how: How, corim: Corim, signer: Signer | None, sheet: _Sheet) -> None:
     place = f"tag {comid.id}"
     sheet.left += [f"{place}: {words}" for words in comid.others]
-    for number, one in enumerate(comid.keys):
-        words = f"{place}: attestation keys of `{one.environment.text}`, which anchors name"
-        sheet.left.append(f"{words} (triple {number})")
-    by = "vouched for by the operator" if signer is None else f"signed by {signer.name:.60}"
-    head = f"CoRIM {corim.id}, {place} version {comid.version}"
     for number, triple in enumerate(comid.references):
         inside = f"{place}, reference values {number}"
         found = _state(triple, how, signer, inside, sheet)
@@ -143,8 +145,13 @@ def _read(comid: Comid, how: How, corim: Corim, signer: Signer | None, sheet: _S
             continue
         for name, digests in found.items():
             sheet.digests.setdefault((own, name), []).extend(digests)
-            source = f"{head}, sha256 {corim.sha256}, {by}, of {own:.150}"
+            source = f"{_source(comid, corim, signer)}, of {own:.150}"
             sheet.sources.setdefault((own, name), source)
+
+
+def _source(comid: Comid, corim: Corim, signer: Signer | None) -> str:
+    by = "vouched for by the operator" if signer is None else f"signed by {signer.name:.60}"
+    return f"CoRIM {corim.id}, tag {comid.id} version {comid.version}, sha256 {corim.sha256}, {by}"
 
 
 def _mixes(own: str, found: frozenset[str], inside: str, sheet: _Sheet) -> bool:

@@ -1,5 +1,5 @@
-"""`charter corim`: reference values of a maker as rows of an appraisal policy, printed for
-the operator to review and put there."""
+"""`charter corim`: reference values of a maker as rows of an appraisal policy, and keys of its
+platforms as rows of a file of anchors, printed for the operator to review and put there."""
 
 import json
 import sys
@@ -42,9 +42,9 @@ def import_corim(args: Namespace) -> int:
         sys.stderr.write(f"charter: {printable(f'{args.corim}: {error}')}\n")
         return exit_codes.INDETERMINATE if error.is_undecided else exit_codes.REFUSED
     rows = _of_one(found, args.environment)
-    lines = [*_head(corim, signer), *_left(found), *_policy(found, rows)]
+    lines = [*_head(corim, signer), *_left(found), *_policy(found, rows), *_anchors(found)]
     sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
-    if not rows:
+    if not rows and not found.keys:
         sys.stderr.write("charter: nothing in it can be compared with evidence here\n")
         return exit_codes.FAILED
     return exit_codes.OK
@@ -96,6 +96,23 @@ def _policy(found: Imported, rows: Sequence[Row]) -> Iterator[str]:
         yield f"valid_from = {_day(reference.valid_from)}"
         if reference.valid_until is not None:
             yield f"valid_until = {_day(reference.valid_until)}"
+
+
+def _anchors(found: Imported) -> Iterator[str]:
+    if not found.keys:
+        return
+    yield "#"
+    yield "# Put these into your file of anchors."
+    for row in found.keys:
+        yield ""
+        yield "[[cca_platform]]"
+        yield f"implementation_id = {_string(row.implementation_id)}"
+        yield f"instance_id = {_string(row.instance_id)}"
+        yield f"pem = {_string(row.pem)}"
+        yield f"source = {_string(row.source)}"
+        yield f"valid_from = {_day(row.valid_from)}"
+        if row.valid_until is not None:
+            yield f"valid_until = {_day(row.valid_until)}"
 
 
 def _string(text: str) -> str:

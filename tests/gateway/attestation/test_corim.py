@@ -93,7 +93,7 @@ def test_a_published_manifest_of_a_platform_becomes_rows(vectors: Path) -> None:
     assert rows.keys() == {"platform:RSE_BL1_2", "platform:RSE_BL2"}
     assert rows["platform:RSE_BL2"].any_of[0].startswith("53c234e5e4872b6ac51c1a1ecba3fe06")
     assert hashlib.sha256(data).hexdigest() in rows["platform:RSE_BL2"].source
-    assert len(found.left) == 3  # the key of the platform, and two signers
+    assert len(found.left) == 2  # two signers
 
 
 # --- what becomes a row --------------------------------------------------------------
