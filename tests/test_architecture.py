@@ -280,6 +280,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.attestation",
         "gateway.nodes.attested",
         "gateway.nodes.errors",
+        "gateway.nodes.facts",
         "gateway.nodes.judged",
         "gateway.nodes.register",
         "gateway.record.canonical",

@@ -1,21 +1,24 @@
 """The facts that a decision had of a machine, held against what its evidence comes to."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from gateway.nodes.attested import Attested
+from gateway.nodes.facts import RECORD, SOURCE, stated
 from gateway.reappraise.errors import FactsDifferError
-from gateway.record.canonical import Json
+from gateway.record.canonical import Json, canonicalise
 from gateway.verify.instant import parse_instant
 
-# The name under which a record lists what evidence stated.
-SOURCE = "attestation"
+# What a record says of a source that follows from the evidence.
+_FOLLOWS = ("origin", "about", "status", "observed_at", "digest")
+# Records cut instants to this, and an age in minutes may have begun within it.
+_CUT = timedelta(milliseconds=1)
 
 
 def check_facts(predicate: Mapping[str, Json], held: Sequence[Attested], *, whole: bool) -> None:
-    """That facts are stated of accepted evidence alone, of the place that was asked about, and
-    that the decision does not outlive it.
+    """That the facts of a record are those of its evidence, of the place that was asked about,
+    and that the decision does not outlive it.
 
     Args:
         held: The evidence that came out as the record says.
@@ -24,48 +27,93 @@ def check_facts(predicate: Mapping[str, Json], held: Sequence[Attested], *, whol
     Raises:
         FactsDifferError: A fact does not follow.
     """
-    decided_at = _instant(predicate, "decided_at")
-    for node, said in _statements(predicate):
+    known = _facts(predicate)
+    of_others = {path for _, said in _statements(predicate, ours=False) for path in said}
+    for statement, said in _statements(predicate, ours=True):
+        node = statement.get("id")
         found = [one for one in held if one.node == node]
-        if not found:
-            if not whole:
-                continue  # it is said of the evidence why nobody can tell
+        if found:
+            _check(predicate, found[0], statement, said)
+        elif not whole:
+            return  # it is said of the evidence why nobody can tell
+        elif said:
             raise FactsDifferError(f"facts are stated of node {node!r}, and no evidence of it")
-        if said:
-            _check(predicate, found[0], decided_at)
+        for path, value in said.items():
+            if path in known and _spelled(known[path]) != _spelled(value):
+                raise FactsDifferError(f"`{path}` is another than its evidence states")
+            known.pop(path, None)
+    if whole and (strange := known.keys() - of_others):
+        raise FactsDifferError(f"nothing states `{min(strange)}`")
 
 
-def _check(predicate: Mapping[str, Json], attested: Attested, decided_at: datetime) -> None:
-    node = attested.node
-    if not attested.counts_at(decided_at):
-        raise FactsDifferError(f"facts are stated of node {node!r}, whose evidence did not count")
-    if attested.site != _destination(predicate):
-        raise FactsDifferError(f"facts are stated of node {node!r}, which is at another site")
+def _check(
+    predicate: Mapping[str, Json],
+    attested: Attested,
+    statement: Mapping[str, Json],
+    said: Mapping[str, Json],
+) -> None:
+    node, decided_at = attested.node, _instant(predicate, "decided_at")
+    site = attested.site if attested.site in _places(predicate) else None
+    # The instant of the decision had more digits than its record.
+    possible = [
+        stated(attested, node, now=at, site=site).body() for at in (decided_at, decided_at + _CUT)
+    ]
+    for name in _FOLLOWS:
+        if _spelled(statement.get(name)) != _spelled(possible[0][name]):
+            raise FactsDifferError(
+                f"`{name}` of what node {node!r} states is {statement.get(name)!r}, and follows "
+                f"as {possible[0][name]!r}"
+            )
+    if _spelled(said) not in [_spelled(one["said"]) for one in possible]:
+        raise FactsDifferError(f"what is stated of node {node!r} does not follow from its evidence")
     until = attested.result.valid_until
-    if until is not None and _instant(predicate, "valid_until") > until:
+    if said and until is not None and _instant(predicate, "valid_until") > until:
         raise FactsDifferError(f"the decision outlives the evidence of node {node!r}")
 
 
-def _statements(predicate: Mapping[str, Json]) -> Iterator[tuple[str, Mapping[str, Json]]]:
-    """What the record lists as stated by evidence: the node, and the facts."""
-    sources = predicate.get("sources")
-    for one in cast("list[Json]", sources) if isinstance(sources, list) else []:
+def _facts(predicate: Mapping[str, Json]) -> dict[str, Json]:
+    """The facts of machines that the record lists."""
+    found: dict[str, Json] = {}
+    for one in _listed(predicate, "facts"):
         match one:
-            case {"source": found, "id": str(node), "said": dict(said)} if found == SOURCE:
-                yield node, cast("Mapping[str, Json]", said)
+            case {"path": str(path), "value": value} if path.startswith(f"{RECORD}."):
+                found[path] = value
+            case _:
+                continue
+    return found
+
+
+def _statements(
+    predicate: Mapping[str, Json], *, ours: bool
+) -> Iterator[tuple[Mapping[str, Json], Mapping[str, Json]]]:
+    """What sources stated: what evidence did, or all others."""
+    for one in _listed(predicate, "sources"):
+        match one:
+            case {"source": found, "said": dict(said)} if (found == SOURCE) is ours:
+                yield cast("Mapping[str, Json]", one), cast("Mapping[str, Json]", said)
             case _:
                 continue
 
 
-def _destination(predicate: Mapping[str, Json]) -> str | None:
-    entities = predicate.get("entities")
-    for one in cast("list[Json]", entities) if isinstance(entities, list) else []:
+def _places(predicate: Mapping[str, Json]) -> set[str]:
+    """The site that was asked about."""
+    found: dict[str, str] = {}
+    for one in _listed(predicate, "entities"):
         match one:
-            case {"record": "destination", "id": str(site)}:
-                return site
+            case {"record": str(record), "id": str(entity)}:
+                found[record] = entity
             case _:
                 continue
-    return None
+    return {found["destination"]} if "destination" in found else set(found.values())
+
+
+def _listed(predicate: Mapping[str, Json], name: str) -> list[Json]:
+    value = predicate.get(name)
+    return value if isinstance(value, list) else []
+
+
+def _spelled(value: object) -> bytes:
+    return canonicalise(value)
 
 
 def _instant(predicate: Mapping[str, Json], name: str) -> datetime:
