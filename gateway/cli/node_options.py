@@ -55,7 +55,7 @@ def attestation_terms(args: Namespace, known: "Catalogue") -> "Terms | None":
     from gateway.nodes.terms import load_terms
 
     terms = load_terms(args.appraisal, args.anchors, nodes)
-    sites = {name for entries in known.entries.values() for name in entries}
+    sites = known.entries.get("site", {})
     for rows in terms.register.rows.values():
         for row in rows:
             if row.site not in sites:

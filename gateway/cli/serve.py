@@ -205,8 +205,9 @@ def _of_one(bounds: Bounds, workers: int) -> Bounds:
 
 def _words(loaded: Loaded, service: Service) -> str:
     """What a worker works with; the digest of its bundle first."""
-    evidence = service.in_force.gateway_evidence
-    return f"{loaded.bundle} {loaded.catalogue} {loaded.sequence} {evidence}"
+    evidence, terms = service.in_force.gateway_evidence, service.in_force.attestation
+    judged_by = None if terms is None else terms.digest
+    return f"{loaded.bundle} {loaded.catalogue} {loaded.sequence} {evidence} {judged_by}"
 
 
 def _tracing(collector: str | None) -> Tracing | None:

@@ -10,6 +10,12 @@ class RegisterError(ConfigurationError):
     reason = "node-register"
 
 
+class EnrolmentError(GatewayError):
+    """A node has not shown that its key is in the TPM of a known maker."""
+
+    reason = "enrolment"
+
+
 class UnknownNodeError(RequestError):
     """The register has no node of that name on that day."""
 

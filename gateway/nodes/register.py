@@ -8,7 +8,7 @@
     site = "nimbus/ie-dublin"
     technology = "tpm"
     attesters = ["3f…"]
-    place = { measurement = "sha256:22", any_of = ["ab…"] }
+    place = { measurement = "sha256:15", any_of = ["ab…"] }
     source = "inventory, checked on 2026-05-02"
     valid_from = 2026-05-02
 
@@ -40,7 +40,7 @@ _MODEL = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class PlaceTag(BaseModel):
-    """What a machine measures of where it stands, such as the tag of its site in PCR 22."""
+    """What a machine measures of where it stands, such as the tag of its site in PCR 15."""
 
     model_config = _MODEL
 
