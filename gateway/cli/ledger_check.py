@@ -29,7 +29,13 @@ def fsck(args: Namespace) -> int:
     trust = load_trust(args.state, args.trust)
     with shown(style=args.format) as told:
         whole = check_whole(
-            args.state, trust, first=args.first, quick=args.quick, jobs=args.jobs, told=told
+            args.state,
+            trust,
+            first=args.first,
+            quick=args.quick,
+            jobs=args.jobs,
+            told=told,
+            behind="notice" if (args.state / MANIFEST).exists() else "damage",
         )
     ended = whole.ended
     report = whole.newest.beside(kept_bundles(args.state, whole.newest, *ended))

@@ -104,7 +104,7 @@ def check_copy(folder: Path, *, quick: bool, jobs: int, told: Told) -> Report:
     trust = read_trust(folder)
     if not (folder / LEDGER / storage.DATABASE).is_file():
         raise BackupError(f"there is no ledger in {folder}")
-    whole = check_whole(folder, trust, quick=quick, jobs=jobs, told=told)
+    whole = check_whole(folder, trust, quick=quick, jobs=jobs, told=told, behind="notice")
     for report in whole.reports():
         if not report.is_good:
             first = next(one for one in report.findings if one.level == "damage")

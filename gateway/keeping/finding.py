@@ -28,6 +28,13 @@ WHAT_TO_DO: Mapping[str, str] = MappingProxyType(
         "tombstone": _RESTORE,
         "erasure": "keep the ledger from others until it is mended: what the law wanted erased "
         "is in it; restore the newest good backup and erase again",
+        "cosignature": "keep the file, and ask the witnesses for what they have: it may show that "
+        "the ledger is an old copy or another history; where the file alone is damaged, remove "
+        "it, and it is collected again",
+        "timestamp": "put the two files back into `timestamps` from a backup; what they bounded "
+        "in time is bounded by the next one only",
+        "once": "find out who changed it: nothing of Charter does; a question that is sent again "
+        "under that key may be decided again, and the log holds without it",
         "unfinished": "start the gateway once, or run `charter ledger erase` for that entry again: "
         "either finishes it",
         "time": "compare with the clock of the machine and the log lines of that day",

@@ -16,6 +16,7 @@ from gateway.keeping.errors import SnapshotError
 from gateway.ledger import storage
 from gateway.ledger.bodies import Unpacker
 from gateway.ledger.entry import entry_leaf
+from gateway.ledger.migrate import is_moving
 from gateway.ledger.schema import SCHEMA_VERSION
 from gateway.ledger.storage import StoredRecord
 
@@ -38,6 +39,11 @@ class Snapshot:
                 f"the ledger in {path.parent} is of schema version {version or 'unknown'}, and "
                 f"this program reads {SCHEMA_VERSION}: let the gateway open it once, "
                 "which brings an older one up to date, or use the version that wrote it"
+            )
+        if is_moving(connection):
+            raise SnapshotError(
+                f"the ledger in {path.parent} was stopped on its way from an older version, and "
+                "nothing of that is damage: let the gateway open it once, which goes on"
             )
         self.size = storage.count_records(connection)
         self.tile = lru_cache(_TILES_KEPT)(self._tile)

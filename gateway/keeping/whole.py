@@ -4,13 +4,13 @@ by itself and held against the others."""
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from gateway.errors import GatewayError
 from gateway.keeping import fsck
 from gateway.keeping.across import check_across
-from gateway.keeping.finding import Finding
+from gateway.keeping.beside import check_beside
+from gateway.keeping.finding import Finding, Level
 from gateway.keeping.fsck import Report
 from gateway.keeping.progress import Told, nobody
 from gateway.keeping.snapshot import open_snapshot
@@ -44,19 +44,32 @@ def check_whole(
     quick: bool = False,
     jobs: int = 1,
     told: Told = nobody,
+    behind: Level = "damage",
 ) -> Whole:
     """Check all ledgers of a folder; as `gateway.keeping.fsck.check`.
 
     Args:
         first: Of the log that grows.
+        behind: As of `gateway.keeping.beside.check_beside`.
 
     Raises:
         SnapshotError: One of them cannot be read.
     """
-    check = partial(fsck.check, trust=trust, quick=quick, jobs=jobs, told=told)
-    folders = [state / LEDGER, *(one / LEDGER for one in shard_folders(state))]
-    newest = check(folders[0], first=first)
-    ended = tuple(check(folder) for folder in folders[1:])
+    places = [state, *shard_folders(state)]
+    folders = [one / LEDGER for one in places]
+    reports: list[Report] = []
+    for number, place in enumerate(places):
+        report = fsck.check(
+            place / LEDGER,
+            trust,
+            first=0 if number else first,
+            quick=quick,
+            jobs=jobs,
+            told=told,
+        )
+        beside = check_beside(place, trust, quick=quick, behind=behind)
+        reports.append(report.beside(beside))
+    newest, ended = reports[0], tuple(reports[1:])
     sizes = {one.origin: one.size for one in ended}
     ends = _ends(trust, newest.origin)
     elsewhere = [one for report in (newest, *ended) for one in report.elsewhere]

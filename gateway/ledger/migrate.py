@@ -25,14 +25,19 @@ def migrate(connection: sqlite3.Connection) -> int:
     moved. The caller has the lock of the ledger, and knows that it is the right one."""
     if storage.read_meta(connection).get("schema_version") == OLD_VERSION:
         _begin(connection)
-    query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?"
-    if connection.execute(query, ("record_1",)).fetchone() is None:
+    if not is_moving(connection):
         return 0
     packer, moved = Packer(), 0
     while count := _move(connection, packer):
         moved += count
     connection.execute("DROP TABLE record_1")
     return moved
+
+
+def is_moving(connection: sqlite3.Connection) -> bool:
+    """Whether a ledger was begun to be brought to this version, and is not yet."""
+    query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?"
+    return connection.execute(query, ("record_1",)).fetchone() is not None
 
 
 def _begin(connection: sqlite3.Connection) -> None:

@@ -61,9 +61,7 @@ def verify_timestamp(
     """
     response = _read(token)
     info = response.tst_info
-    digest = _DIGESTS.get(info.message_imprint.hash_algorithm.dotted_string)
-    if digest is None or info.message_imprint.message != digest(message).digest():
-        raise TimestampImprintError("the timestamp is over other bytes than this checkpoint")
+    _check_imprint(response, message)
     if accepted.policy is not None and info.policy.dotted_string != accepted.policy:
         raise TimestampPolicyError(f"the timestamp is not made under policy {accepted.policy}")
     if nonce is not None and info.nonce != nonce:
@@ -74,6 +72,22 @@ def verify_timestamp(
     if info.gen_time > at + LEEWAY:
         raise TimestampError(f"stamped at {info.gen_time.isoformat()}, judged at {at.isoformat()}")
     return info.gen_time
+
+
+def check_imprint(token: bytes, message: bytes) -> None:
+    """Check that a timestamp response is over these bytes, whoever made it.
+
+    Raises:
+        TimestampError: It is none, or over others.
+    """
+    _check_imprint(_read(token), message)
+
+
+def _check_imprint(response: TimeStampResponse, message: bytes) -> None:
+    imprint = response.tst_info.message_imprint
+    digest = _DIGESTS.get(imprint.hash_algorithm.dotted_string)
+    if digest is None or imprint.message != digest(message).digest():
+        raise TimestampImprintError("the timestamp is over other bytes than this checkpoint")
 
 
 def _read(token: bytes) -> TimeStampResponse:
