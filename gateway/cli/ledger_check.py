@@ -12,13 +12,15 @@ from gateway.cli.files import read_file
 from gateway.cli.output import to_json
 from gateway.cli.progress import shown
 from gateway.errors import ConfigurationError
+from gateway.keeping.evidence import check_evidence
 from gateway.keeping.finding import Finding
-from gateway.keeping.fsck import Report
+from gateway.keeping.fsck import QUICK, Report
 from gateway.keeping.manifest import NAME as MANIFEST
 from gateway.keeping.stats import Stats
 from gateway.keeping.stats import stats as count
 from gateway.keeping.whole import check_whole
 from gateway.kept import FOLDER, kept_bundle
+from gateway.ledger.shards import shard_folders
 from gateway.verify.trust import MAX_TRUST, Trust
 
 _MIB = 1024 * 1024
@@ -37,8 +39,11 @@ def fsck(args: Namespace) -> int:
             told=told,
             behind="notice" if (args.state / MANIFEST).exists() else "damage",
         )
+        ledgers = [one / "ledger" for one in (args.state, *shard_folders(args.state))]
+        last = QUICK if args.quick else None
+        evidence = check_evidence(args.state, ledgers, last=last, told=told)
     ended = whole.ended
-    report = whole.newest.beside(kept_bundles(args.state, whole.newest, *ended))
+    report = whole.newest.beside([*kept_bundles(args.state, whole.newest, *ended), *evidence])
     now = int(datetime.now(UTC).timestamp())
     told_of = (report.first, report.size, report.damages, report.notices)
     if not (args.state / MANIFEST).exists():  # what is added to a backup would spoil it

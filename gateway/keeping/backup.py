@@ -4,6 +4,7 @@
     <target>/ledger/ledger.sqlite3   the log as it stood at one moment; one file, no WAL
     <target>/trust.json, origin, decision.pem, in_force.json, bundles/, own_evidence/,
     <target>/shards/, timestamps/
+    <target>/attestation.sqlite3     evidence of machines, and what it was judged by
 
 No private key and no token is in it unless asked for, and never what was seen of the log
 (`gateway.ledger.seen`): put back with an old log, that would hide that it is old.
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from gateway.keeping import files
 from gateway.keeping.errors import BackupError
+from gateway.keeping.evidence import check_kept
 from gateway.keeping.fsck import Report
 from gateway.keeping.manifest import NAME, Manifest, digest_of, list_files
 from gateway.keeping.progress import Told, nobody
@@ -68,6 +70,8 @@ def back_up(
         raise BackupError(f"{target} exists already; name a folder that is not there")
     with new_folder(target) as made:
         _copy_ledgers(state, made, told)
+        for name in files.stores_of(state):  # after what names what is in it
+            files.copy_store(state / name, made / name)
         for name in files.files_of(state, with_keys=with_keys):
             files.copy(state / name, made / name)
         report = check_copy(made, quick=quick, jobs=jobs, told=told)
@@ -105,6 +109,8 @@ def check_copy(folder: Path, *, quick: bool, jobs: int, told: Told) -> Report:
     if not (folder / LEDGER / storage.DATABASE).is_file():
         raise BackupError(f"there is no ledger in {folder}")
     whole = check_whole(folder, trust, quick=quick, jobs=jobs, told=told, behind="notice")
+    for one in check_kept(folder):
+        raise BackupError(f"the evidence beside the ledger does not hold, such as: {one.what}")
     for report in whole.reports():
         if not report.is_good:
             first = next(one for one in report.findings if one.level == "damage")
@@ -133,7 +139,11 @@ def read_trust(folder: Path) -> Trust:
 def _describe(folder: Path, report: Report, now: datetime) -> Manifest:
     with open_snapshot(folder / LEDGER) as snapshot:
         *_, (_, note, _) = snapshot.checkpoints(report.size)
-    names = [*files.databases_of(folder), *files.files_of(folder, with_keys=True)]
+    names = [
+        *files.databases_of(folder),
+        *files.stores_of(folder),
+        *files.files_of(folder, with_keys=True),
+    ]
     return Manifest(
         made_at=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         origin=report.origin,

@@ -11,6 +11,7 @@ from io import BufferedWriter
 from pathlib import Path
 
 from gateway.keeping.errors import BackupError
+from gateway.keeping.evidence import open_evidence
 from gateway.keeping.progress import Told
 from gateway.keeping.snapshot import open_snapshot
 from gateway.ledger import storage
@@ -28,6 +29,7 @@ _PUBLIC = re.compile(
 )
 _SECRET = re.compile(r"[a-z.]+\.key|tokens\.json|shards/[0-9]+/[a-z.]+\.key")
 _DATABASE = re.compile(rf"(?:shards/[0-9]+/)?ledger/{re.escape(storage.DATABASE)}")
+_STORE = re.compile(r"attestation\.sqlite3")
 # The most that is looked at for a private key in a file that should be public.
 _LOOKED_AT = 64 * 1024
 _PRIVATE = b"PRIVATE KEY"
@@ -46,9 +48,14 @@ def databases_of(state: Path) -> Iterator[str]:
     return (name for name in _names(state) if _DATABASE.fullmatch(name))
 
 
+def stores_of(state: Path) -> Iterator[str]:
+    """The stores beside the ledgers: that of evidence, where there is one."""
+    return (name for name in _names(state) if _STORE.fullmatch(name))
+
+
 def is_known(name: str) -> bool:
     """Whether a backup may hold a file of this name at all."""
-    return any(one.fullmatch(name) for one in (_PUBLIC, _SECRET, _DATABASE))
+    return any(one.fullmatch(name) for one in (_PUBLIC, _SECRET, _DATABASE, _STORE))
 
 
 def is_secret(name: str) -> bool:
@@ -108,6 +115,31 @@ def copy_database(source: Path, target: Path, told: Told) -> None:
         )
         copied.execute("PRAGMA journal_mode=DELETE")
     sync(path)
+
+
+def copy_store(source: Path, target: Path) -> None:
+    """Copy a store of evidence as it stands now: one file without a WAL. What is only for the
+    moment stays behind: put back later, a challenge would be open again, and a machine would
+    stand that has shown something else since.
+
+    Raises:
+        BackupError: It cannot be read.
+    """
+    _create(target).close()
+    try:
+        with (
+            open_evidence(source) as store,
+            closing(sqlite3.connect(target, isolation_level=None)) as copied,
+        ):
+            copied.execute("PRAGMA synchronous=FULL")
+            store.backup(copied, pages=_PAGES, sleep=0)
+            copied.execute("PRAGMA secure_delete=ON")
+            copied.execute("PRAGMA journal_mode=DELETE")
+            copied.execute("DELETE FROM challenge")
+            copied.execute("DELETE FROM standing")
+    except sqlite3.Error as error:
+        raise BackupError(f"{source}: cannot copy it: {error}") from error
+    sync(target)
 
 
 def digest(path: Path) -> str:

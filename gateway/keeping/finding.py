@@ -42,6 +42,8 @@ WHAT_TO_DO: Mapping[str, str] = MappingProxyType(
         "checkpoint": _WHO,
         "root": _RESTORE,
         "head": _RESTORE,
+        "evidence": "put `attestation.sqlite3` back from the newest good backup that has it; "
+        "without it decisions verify, and their evidence cannot be judged again",
         "ended": "put the ledger of that log back into `shards` of the state folder, from the "
         "newest good backup; where it was moved away, its decisions are read there",
         "bundle": "put the file back into `bundles` of the state folder from a backup; without "
