@@ -302,6 +302,11 @@ def _verify_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="with --gateway-evidence: policy on how the machine must have been started",
     )
+    parser.add_argument(
+        "--key-in-tpm",
+        action="store_true",
+        help="with --gateway-evidence: the decision key itself must be in that TPM",
+    )
     _again_arguments(parser)
     options.add_format(parser)
 

@@ -21,8 +21,11 @@ def check_tpm(args: Namespace) -> None:
     Raises:
         ConfigurationError: There are such.
     """
-    if args.tpm is None and (args.tpm_key is not None or args.tpm_ak_path is not None):
-        raise ConfigurationError("--tpm-key and --tpm-ak-path belong to --tpm: give it as well")
+    others = (args.tpm_key, args.tpm_decision_key, args.tpm_ak_path)
+    if args.tpm is None and any(one is not None for one in others):
+        raise ConfigurationError(
+            "--tpm-key, --tpm-decision-key and --tpm-ak-path belong to --tpm: give it as well"
+        )
 
 
 def attest_of(args: Namespace, service: Service, state: State | WorkerState) -> Attest:

@@ -169,6 +169,7 @@ SETTINGS = (
     Setting("attestation", "tpm", "tpm", Text(tpm_options.tcti)),
     Setting("attestation", "tpm_pcrs", "tpm_pcrs", Names(tpm_options.pcrs)),
     Setting("attestation", "tpm_key", "tpm_key", Text(tpm_options.handle)),
+    Setting("attestation", "tpm_decision_key", "tpm_decision_key", Text(tpm_options.handle)),
     Setting("attestation", "tpm_ak_path", "tpm_ak_path", File(Path)),
     Setting("tracing", "collector", "traces", Text(collector)),
 )

@@ -28,6 +28,13 @@ def add_tpm(parser: ArgumentParser) -> None:
         metavar="NUMBERS",
         help=f"PCRs of the SHA-256 bank that are quoted, with commas between (default: {_PCRS})",
     )
+    parser.add_argument(
+        "--tpm-decision-key",
+        type=handle,
+        metavar="HANDLE",
+        help="where in the TPM the decision key is, which --decision-key uses as a token: the "
+        "attestation key then certifies that it cannot leave",
+    )
     add_attestation_key(parser)
 
 
@@ -87,4 +94,10 @@ def place_of(args: Namespace) -> "TpmPlace | None":
 
     if args.tpm is None:
         return None
-    return TpmPlace(args.tpm, tuple(map(int, args.tpm_pcrs)), args.tpm_key, args.tpm_ak_path)
+    return TpmPlace(
+        args.tpm,
+        tuple(map(int, args.tpm_pcrs)),
+        args.tpm_key,
+        args.tpm_decision_key,
+        args.tpm_ak_path,
+    )

@@ -51,9 +51,10 @@ class Told:
             if judged
             else "how it was started is not judged without --appraisal"
         )
+        where = "; the key cannot leave that TPM" if self.members["key_in_tpm"] else ""
         return printable(
             f"OK: a TPM, by a key that is {self.members['vouched']}, quoted over the key that "
-            f"signed and the rules that decided, at {self.members['made_at']}; {started}"
+            f"signed and the rules that decided, at {self.members['made_at']}{where}; {started}"
         )
 
 
@@ -66,7 +67,7 @@ def rely_on(args: Namespace, verified: VerifiedDecision) -> Told:
     data = read_file(args.gateway_evidence, limit=MAX_DOCUMENT)
     anchors, policy = _anchors(args.anchors), _policy(args.appraisal)
     try:
-        relied = check_gateway(verified, data, anchors, policy)
+        relied = check_gateway(verified, data, anchors, policy, resident=args.key_in_tpm)
     except GatewayEvidenceError as error:
         return Told(exit_codes.REFUSED, error.reason, str(error))
     except CannotTellError as error:
@@ -98,6 +99,7 @@ def _members(relied: Relied) -> Mapping[str, object]:
         "vouched": claims.detail["vouched"],
         "measurements": {name: value.hex() for name, value in claims.measurements.items()},
         "reset_count": claims.detail["reset_count"],
+        "key_in_tpm": relied.is_resident,
         "policy": None if result is None else result.policy_id,
         "waived": [] if result is None else list(result.skipped),
     }

@@ -7,9 +7,9 @@
     an authority, at the time of the decision.
  4. The quote was made over exactly what the document says.
  5. Where there is a policy: the machine was started as it demands.
+ 6. Where the document says that the decision key is in that TPM, the same key certified it.
 
-Not shown: that the key is in the TPM and nowhere else. Who copied it can go on naming an old
-document.
+Without the last, the key may be elsewhere too: who copied it can go on naming an old document.
 """
 
 import re
@@ -23,6 +23,7 @@ from gateway.attestation.evidence import Claims
 from gateway.attestation.freshness import check_bound
 from gateway.attestation.policy import AppraisalPolicy
 from gateway.attestation.result import AttestationResult, Freshness
+from gateway.attestation.tpm_structures import parse_public
 from gateway.attestation.verifiers import verify_bundle
 from gateway.own_evidence.document import Document, read_document
 from gateway.own_evidence.errors import (
@@ -34,7 +35,9 @@ from gateway.own_evidence.errors import (
     GatewayEvidenceOriginError,
     GatewayEvidenceOtherError,
     GatewayEvidenceRulesError,
+    GatewayEvidenceUncertifiedError,
 )
+from gateway.own_evidence.resident import check_resident
 from gateway.verify.decision import LEEWAY, VerifiedDecision
 from gateway.verify.instant import parse_instant
 
@@ -43,11 +46,13 @@ _REFERENCE = re.compile(r"sha256:[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Relied:
-    """What held of a gateway's evidence; `result` is None where no policy was given."""
+    """What held of a gateway's evidence; `result` is None where no policy was given.
+    `is_resident`: the decision key was made in the TPM and cannot leave it."""
 
     document: Document
     claims: Claims
     result: AttestationResult | None
+    is_resident: bool
 
 
 def check_gateway(
@@ -55,6 +60,8 @@ def check_gateway(
     data: bytes,
     anchors: Anchors,
     policy: AppraisalPolicy | None = None,
+    *,
+    resident: bool = False,
 ) -> Relied:
     """Check the document that a decision names.
 
@@ -63,6 +70,7 @@ def check_gateway(
         data: The document.
         anchors: Whose attestation keys count.
         policy: Judges how the machine was started; its verdict is in the result.
+        resident: Whether the decision key must be in the TPM.
 
     Raises:
         GatewayEvidenceError: The document is not that of the gateway that decided.
@@ -81,13 +89,18 @@ def check_gateway(
     except EvidenceNonceError as error:
         words = "the quote was made over something else than the document says"
         raise GatewayEvidenceBoundError(words) from error
+    # Nobody vouches for it by itself: it is the key of the quote, which held.
+    is_resident = check_resident(found, parse_public(found.evidence.one("public")))
+    if resident and not is_resident:
+        words = "nothing shows that the decision key is in the TPM and nowhere else"
+        raise GatewayEvidenceUncertifiedError(words)
     if policy is None:
-        return Relied(found, claims, None)
+        return Relied(found, claims, None, is_resident)
     # No challenge of the relying party is in it.
     result = appraise(
         claims, policy, at=at, freshness=Freshness.BACKGROUND, evidence_sha256=found.sha256
     )
-    return Relied(found, claims, result)
+    return Relied(found, claims, result, is_resident)
 
 
 def _reference(verified: VerifiedDecision) -> str:

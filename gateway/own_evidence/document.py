@@ -3,9 +3,11 @@
     {"format": "charter-gateway-evidence/v1",
      "evidence": {"format": "charter-evidence/v1", "technology": "tpm", …},
      "decision_key": "-----BEGIN PUBLIC KEY-----…", "bundle": "sha256:…",
-     "catalogue": "sha256:…", "origin": "ledger.example/eu", "made_at": "2026-11-22T10:00:00Z"}
+     "catalogue": "sha256:…", "origin": "ledger.example/eu", "made_at": "2026-11-22T10:00:00Z",
+     "certification"?: {"attest", "signature", "public"}}
 
-It is JSON in RFC 8785, named by the SHA-256 of its bytes. The quote has as its qualifying data
+It is JSON in RFC 8785, named by the SHA-256 of its bytes. `certification` is that of the decision
+key itself, where it is in the TPM (TPM2_Certify). The quote has as its qualifying data
 
     SHA-256("charter-gateway-evidence/v1" || 0x0A || SHA-256(SubjectPublicKeyInfo)
             || bundle || catalogue || origin)
@@ -27,6 +29,7 @@ from gateway.attestation.errors import EvidenceError
 from gateway.attestation.evidence import Technology
 from gateway.errors import CanonicalFormError, JsonError, KeyMalformedError
 from gateway.keys import DecisionPublicKey
+from gateway.keys.encoding import decode_base64
 from gateway.own_evidence.errors import (
     GatewayEvidenceMalformedError,
     GatewayEvidenceUnsupportedError,
@@ -37,6 +40,7 @@ from gateway.verify.instant import parse_instant
 FORMAT = "charter-gateway-evidence/v1"
 LABEL = f"{FORMAT}\n".encode()
 MAX_DOCUMENT = 256 * 1024
+_CERTIFICATION = {"attest", "signature", "public"}
 _MEMBERS = {"format", "evidence", "decision_key", "bundle", "catalogue", "origin", "made_at"}
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -58,6 +62,16 @@ class Bound:
 
 
 @dataclass(frozen=True)
+class Certification:
+    """What the attestation key says of another key of its TPM (TPM2_Certify): TPMS_ATTEST,
+    TPMT_SIGNATURE, and the public area of that key."""
+
+    attest: bytes
+    signature: bytes
+    public: bytes
+
+
+@dataclass(frozen=True)
 class Document:
     """A document as it was read, or made. `sha256` is that of its bytes, in hex."""
 
@@ -65,6 +79,7 @@ class Document:
     evidence: EvidenceBundle
     made_at: datetime
     text: bytes
+    certification: Certification | None = None
 
     @property
     def sha256(self) -> str:
@@ -81,12 +96,14 @@ def write_document(
     ak_path: Sequence[bytes] = (),
     *,
     made_at: datetime,
+    certification: Certification | None = None,
 ) -> Document:
     """The document of a quote.
 
     Args:
         evidence: Parts of the technology `tpm`; see `gateway.attestation.verifiers`.
         ak_path: The certificate of the attestation key and those above it, in DER.
+        certification: Of the decision key.
     """
     parts: dict[str, Json] = {name: _base64(part) for name, part in evidence.items()}
     endorsements: dict[str, Json] = {"ak_path": [_base64(one) for one in ak_path]}
@@ -104,6 +121,8 @@ def write_document(
         "origin": bound.origin,
         "made_at": made_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     }
+    if certification is not None:
+        value["certification"] = {k: _base64(v) for k, v in vars(certification).items()}
     return read_document(canonicalise(value))
 
 
@@ -117,9 +136,8 @@ def read_document(data: bytes) -> Document:
     value = _read(data)
     if value.get("format") != FORMAT:
         raise GatewayEvidenceUnsupportedError(f"the document is not of format {FORMAT}")
-    if value.keys() != _MEMBERS:
-        strange = sorted(value.keys() ^ _MEMBERS)[0]
-        raise GatewayEvidenceMalformedError(f"the document misses `{strange:.40}`, or has it")
+    if strange := sorted((value.keys() ^ _MEMBERS) - {"certification"}):
+        raise GatewayEvidenceMalformedError(f"the document misses `{strange[0]:.40}`, or has it")
     texts = {name: _text(value, name) for name in _MEMBERS - {"format", "evidence"}}
     for name in ("bundle", "catalogue"):
         if _DIGEST.fullmatch(texts[name]) is None:
@@ -128,11 +146,22 @@ def read_document(data: bytes) -> Document:
         key = DecisionPublicKey.from_pem(texts["decision_key"])
         made_at = parse_instant(texts["made_at"])
         evidence = read_bundle(canonicalise(value["evidence"]))
+        certification = _certification(value)
     except (KeyMalformedError, EvidenceError, ValueError) as error:
         raise GatewayEvidenceMalformedError(f"the document: {error}") from error
     _check_evidence(evidence)
     bound = Bound(key, texts["bundle"], texts["catalogue"], texts["origin"])
-    return Document(bound, evidence, made_at, data)
+    return Document(bound, evidence, made_at, data, certification)
+
+
+def _certification(value: Mapping[str, Json]) -> Certification | None:
+    if "certification" not in value:
+        return None
+    said = value["certification"]
+    if not isinstance(said, dict) or said.keys() != _CERTIFICATION:
+        raise ValueError("`certification` has exactly `attest`, `signature` and `public`")
+    texts = {name: one if isinstance(one, str) else "?" for name, one in said.items()}
+    return Certification(**{name: decode_base64(one) for name, one in texts.items()})
 
 
 def _read(data: bytes) -> dict[str, Json]:

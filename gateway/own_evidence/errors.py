@@ -69,6 +69,18 @@ class GatewayEvidenceBoundError(GatewayEvidenceError):
     reason = "gateway-evidence-bound"
 
 
+class GatewayEvidenceCertificationError(GatewayEvidenceError):
+    """It says that the decision key is in the TPM, and that does not hold."""
+
+    reason = "gateway-evidence-certification"
+
+
+class GatewayEvidenceUncertifiedError(CannotTellError):
+    """Nothing says that the decision key is in the TPM and nowhere else."""
+
+    reason = "gateway-evidence-uncertified"
+
+
 class GatewayEvidenceAbsentError(CannotTellError):
     """The record names no evidence of the gateway."""
 

@@ -18,8 +18,9 @@ from gateway.attestation.chain import MAX_CERTIFICATE, MAX_CHAIN, read_pem_chain
 from gateway.attestation.errors import EvidenceError
 from gateway.attestation.freshness import check_bound
 from gateway.attestation.tpm_structures import SHA256, Public, parse_pcr_file, parse_public
-from gateway.own_evidence.document import Bound, Document, write_document
-from gateway.own_evidence.errors import OwnEvidenceError
+from gateway.own_evidence.document import Bound, Certification, Document, write_document
+from gateway.own_evidence.errors import GatewayEvidenceError, OwnEvidenceError
+from gateway.own_evidence.resident import check_resident
 from gateway.own_evidence.tools import Session, session
 
 PCRS = (0, 1, 2, 3, 4, 5, 6, 7)  # firmware, boot loader and their settings
@@ -36,12 +37,14 @@ class TpmPlace:
         tcti: How tpm2-tools reach it.
         pcrs: Which PCRs of the SHA-256 bank are quoted.
         key: The handle of an attestation key that is kept there; made anew where None.
+        decision_key: The handle of the key that signs decisions, where it is in the TPM.
         ak_path: A file with the certificate of that key and those above it, PEM.
     """
 
     tcti: str
     pcrs: tuple[int, ...] = PCRS
     key: str | None = None
+    decision_key: str | None = None
     ak_path: Path | None = None
 
 
@@ -60,13 +63,25 @@ def quote(place: TpmPlace, bound: Bound, *, now: datetime) -> Document:
             "-q", bound.data().hex(), "-m", "quote", "-s", "signature", "-o", "pcrs",
         )  # fmt: skip
         parts |= {name: tools.file(name) for name in ("quote", "signature", "pcrs")}
+        certification = _certify(tools, place)
     path = [one.public_bytes(Encoding.DER) for one in chain]
-    made = write_document(bound, parts, path, made_at=now)
+    made = write_document(bound, parts, path, made_at=now, certification=certification)
     public = read_attestation_key(parts["public"])
     if chain and chain[0].public_key() != public.key:
         raise OwnEvidenceError(f"{place.ak_path}: the certificate is of another key of the TPM")
     _check(made, public, place.pcrs)
     return made
+
+
+def _certify(tools: Session, place: TpmPlace) -> Certification | None:
+    if place.decision_key is None:
+        return None
+    tools.run("readpublic", "-c", place.decision_key, "-f", "tss", "-o", "resident")
+    tools.run(
+        "certify", "-c", place.decision_key, "-C", place.key or CONTEXT, "-g", "sha256",
+        "-o", "attest", "-s", "certified",
+    )  # fmt: skip
+    return Certification(*(tools.file(name) for name in ("attest", "certified", "resident")))
 
 
 def attestation_key(tools: Session, place: TpmPlace) -> bytes:
@@ -108,6 +123,10 @@ def _check(made: Document, public: Public, pcrs: tuple[int, ...]) -> None:
         check_bound(claims, made.bound.data())
     except EvidenceError as error:
         raise OwnEvidenceError(f"the TPM made a quote that does not hold: {error}") from error
+    try:
+        check_resident(made, public)
+    except GatewayEvidenceError as error:
+        raise OwnEvidenceError(f"--tpm-decision-key: {error}") from error
 
 
 def read_chain(path: Path) -> Sequence[Certificate]:

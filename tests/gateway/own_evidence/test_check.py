@@ -4,6 +4,7 @@ time, and refused for that reason."""
 import base64
 import json
 import re
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -29,6 +30,7 @@ from gateway.own_evidence.check import Relied, check_gateway
 from gateway.own_evidence.document import (
     FORMAT,
     Bound,
+    Certification,
     read_document,
     write_document,
 )
@@ -44,7 +46,9 @@ from tests.project import ROOT
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 DAY = AT.date()
-KEY = DecisionKey.generate()
+DECISION = ec.generate_private_key(ec.SECP256R1())
+KEY = DecisionKey(DECISION)
+RESIDENT = tpms.ATTRIBUTES & ~tpm.RESTRICTED
 BUNDLE, CATALOGUE, OTHER = (f"sha256:{digit * 64}" for digit in "123")
 ORIGIN = "ledger.example/test"
 BOUND = Bound(KEY.public, BUNDLE, CATALOGUE, ORIGIN)
@@ -68,6 +72,7 @@ class Case:
     key_ids: tuple[str, ...] = (KEY.key_id,)
     origin: str = ORIGIN
     anchors: Anchors | None = None
+    certification: Certification | None = None
     parts: Mapping[str, bytes | None] = field(default_factory=dict[str, bytes | None])
 
     def document(self) -> bytes:
@@ -80,7 +85,13 @@ class Case:
             "pcrs": pcr_file(made.values),
             "public": sized(area) if self.public is None else self.public,
         }
-        written = write_document(self.bound, parts, self.ak_path, made_at=self.made_at)
+        written = write_document(
+            self.bound,
+            parts,
+            self.ak_path,
+            made_at=self.made_at,
+            certification=self.certification,
+        )
         value = json.loads(written.text)
         for name, part in self.parts.items():
             if part is None:
@@ -94,7 +105,13 @@ class Case:
                 value[name] = member
         return canonicalise(value) + self.tail
 
-    def check(self, policy: AppraisalPolicy | None = None, *, sent: bytes | None = None) -> Relied:
+    def check(
+        self,
+        policy: AppraisalPolicy | None = None,
+        *,
+        sent: bytes | None = None,
+        resident: bool = False,
+    ) -> Relied:
         data = self.document()
         named = self.gateway(f"sha256:{sha256(data).hexdigest()}")
         predicate: dict[str, Any] = {
@@ -105,7 +122,9 @@ class Case:
             "id", "permit", predicate, "0" * 64, self.key_ids, self.origin, 1, 2, bytes(32)
         )
         anchors = pinned() if self.anchors is None else self.anchors
-        return check_gateway(verified, data if sent is None else sent, anchors, policy)
+        return check_gateway(
+            verified, data if sent is None else sent, anchors, policy, resident=resident
+        )
 
 
 def pinned(key: tpms.Private = tpms.ECC, since: date = DAY) -> Anchors:
@@ -156,11 +175,30 @@ def refused(case: Case) -> str:
     return found.value.reason
 
 
+def certified(
+    key: tpms.Private = DECISION,
+    *,
+    by: tpms.Private = tpms.ECC,
+    attributes: int = RESIDENT,
+    kind: int = tpm.CERTIFY,
+    other: tpms.Private | None = None,
+    tail: bytes = b"",
+) -> Case:
+    """A document that says that a key is in the TPM of another; `other` is in fact certified."""
+    area = public(key, attributes)
+    name = area.name if other is None else public(other, attributes).name
+    head = struct.pack(">IH", tpm.MAGIC, kind) + sized(b"signer") + sized(b"")
+    attest = head + struct.pack(">QIIBQ", 1000, 2, 0, 1, 7) + sized(name) + sized(b"qualified")
+    signature = Made(key=by).signature(attest)
+    return Case(certification=Certification(attest + tail, signature, sized(area.raw)))
+
+
 def damaged_signature() -> Case:
     good = replace(Made(), extra=BOUND.data())
     return Case(parts={"signature": good.signature(b"another message")})
 
 
+UNCERTIFIED = "gateway-evidence-certification"
 OTHER_KEY = ec.generate_private_key(ec.SECP256R1())
 VALUES = {**tpms.VALUES, (tpm.SHA256, 7): bytes(32)}
 BAD: dict[str, tuple[str, Case]] = {
@@ -229,6 +267,23 @@ BAD: dict[str, tuple[str, Case]] = {
     "no evidence": ("gateway-evidence-malformed", Case(members={"evidence": []})),
     "without the public area": ("gateway-evidence-malformed", Case(parts={"public": None})),
     "the key as PEM besides": ("gateway-evidence-malformed", Case(parts={"ak_pem": b"x"})),
+    "certified by another key": (UNCERTIFIED, certified(by=OTHER_KEY)),
+    "another key is in the TPM": (UNCERTIFIED, certified(OTHER_KEY)),
+    "another key was certified": (UNCERTIFIED, certified(other=OTHER_KEY)),
+    "certified, and could be copied out": (
+        UNCERTIFIED, certified(attributes=RESIDENT & ~tpm.FIXED_TPM),
+    ),
+    "certified, and came from elsewhere": (
+        UNCERTIFIED, certified(attributes=RESIDENT & ~tpm.SENSITIVE_ORIGIN),
+    ),
+    "certified by a quote": (UNCERTIFIED, certified(kind=tpm.QUOTE)),
+    "bytes after the certification": (UNCERTIFIED, certified(tail=b"\0")),
+    "a certification of nothing": (
+        "gateway-evidence-malformed", Case(members={"certification": None}),
+    ),
+    "half of a certification": (
+        "gateway-evidence-malformed", Case(members={"certification": {"attest": "AA=="}}),
+    ),
     "a later format": ("gateway-evidence-unsupported", Case(members={"format": FORMAT[:-1] + "2"})),
     "of another technology": (
         "gateway-evidence-unsupported",
@@ -249,10 +304,19 @@ def test_each_code_of_the_page_has_a_case_and_no_other_is_given() -> None:
     part = page.partition("## Evidence of the gateway\n")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| `([a-z-]+)` \| (bad|cannot tell) \|", part, re.MULTILINE)
     ours = {code for code, _ in BAD.values() if code.startswith("gateway-")}
+    ours.add("gateway-evidence-uncertified")  # a test of its own
     assert len(listed) == len({code for code, _ in listed})
     assert {code for code, _ in listed} == ours
     unclear = {error.reason for error in CannotTellError.__subclasses__()}
     assert {code for code, verdict in listed if verdict == "cannot tell"} == ours & unclear
+
+
+def test_a_key_that_is_in_the_tpm_is_told_from_one_that_may_be_elsewhere() -> None:
+    assert certified().check(resident=True).is_resident
+    assert not Case().check().is_resident
+    with pytest.raises(CannotTellError) as found:
+        Case().check(resident=True)
+    assert found.value.reason == "gateway-evidence-uncertified"
 
 
 def test_an_older_document_of_the_same_key_and_rules_is_another() -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from gateway.attestation.anchors import read_anchors
 from gateway.attestation.chain import fingerprint
+from gateway.attestation.verifiers import verify_bundle
 from gateway.callers import Role
+from gateway.keys import DecisionKey
+from gateway.own_evidence.document import Bound, Document
+from gateway.own_evidence.errors import OwnEvidenceError
+from gateway.own_evidence.quoting import TpmPlace, quote
 from gateway.own_evidence.tools import session
 from tests.gateway.attestation.emulator import Emulator, emulator
 from tests.gateway.cli.commands import Ran, finish, here, start
@@ -221,12 +228,12 @@ def settled(running: Site) -> str:
 # --- what cannot be used -------------------------------------------------------------
 
 
-def refused_start(folder: Path, *arguments: str | Path, **variables: str) -> Ran:
+def refused_start(folder: Path, *arguments: str | Path) -> Ran:
     tokens = folder / "own.tokens"
     if not tokens.exists():
         prepared(folder)
     ran = finish(start("serve", "--port", "0", "--state", folder / "state", "--policies",
-                       folder / "a", *arguments, **variables))  # fmt: skip
+                       folder / "a", *arguments))  # fmt: skip
     assert ran.code == 1, ran.err
     ran.check_clean()
     return ran
@@ -235,13 +242,6 @@ def refused_start(folder: Path, *arguments: str | Path, **variables: str) -> Ran
 def test_a_gateway_without_its_tpm_does_not_start(tmp_path: Path) -> None:
     ran = refused_start(tmp_path, "--tpm", "swtpm:host=127.0.0.1,port=1")
     assert "the TPM does not do what is asked" in ran.err
-    ran = refused_start(tmp_path, "--tpm", f"device:{tmp_path}/no-tpm")
-    assert "the TPM does not do what is asked" in ran.err
-
-
-def test_a_gateway_without_the_tools_does_not_start(tmp_path: Path) -> None:
-    ran = refused_start(tmp_path, "--tpm", "device:/dev/tpmrm0", PATH=str(tmp_path))
-    assert "install the package tpm2-tools" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -257,6 +257,7 @@ def test_a_gateway_without_the_tools_does_not_start(tmp_path: Path) -> None:
         ("--tpm", "device:/dev/tpmrm0", "--tpm-key", "0x80000000"),
         ("--tpm", "device:/dev/tpmrm0", "--tpm-key", "ak.ctx"),
         ("--tpm-key", "0x81010002"),
+        ("--tpm-decision-key", "0x8101000b"),
     ],
 )
 def test_what_names_no_tpm_is_refused(tmp_path: Path, given: tuple[str, ...]) -> None:
@@ -277,21 +278,31 @@ def keep_key(tpm: Emulator, handle: str, attributes: str) -> None:
 RESTRICTED = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign"
 
 
-def test_a_kept_key_that_signs_anything_is_refused(tpm: Emulator, tmp_path: Path) -> None:
+def quoted(tpm: Emulator, *, key: str | None = None, ak_path: Path | None = None) -> Document:
+    """A document over some key and rules."""
+    digest = f"sha256:{'1' * 64}"
+    bound = Bound(DecisionKey.generate().public, digest, digest, "ledger.example/test")
+    return quote(TpmPlace(tcti(tpm), key=key, ak_path=ak_path), bound, now=datetime.now(UTC))
+
+
+def test_a_kept_key_that_signs_anything_is_refused(tpm: Emulator) -> None:
     keep_key(tpm, "0x81010009", RESTRICTED.replace("restricted|", ""))
-    ran = refused_start(tmp_path, "--tpm", tcti(tpm), "--tpm-key", "0x81010009")
-    assert "is not restricted" in ran.err
+    with pytest.raises(OwnEvidenceError, match="is not restricted"):
+        quoted(tpm, key="0x81010009")
+
+
+def test_a_handle_of_no_key_is_refused(tpm: Emulator) -> None:
+    with pytest.raises(OwnEvidenceError, match="the TPM does not do what is asked"):
+        quoted(tpm, key="0x8101ffff")
 
 
 def test_a_bank_that_is_off_is_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "tpm"
-    folder.mkdir()
-    with emulator(folder) as other:
+    with emulator(tmp_path) as other:
         other.tool("pcrallocate", "sha256:none+sha384:all")
         other.off()
         other.boot()
-        ran = refused_start(tmp_path, "--tpm", tcti(other))
-    assert "of other PCRs than were asked for" in ran.err
+        with pytest.raises(OwnEvidenceError, match="of other PCRs than were asked for"):
+            quoted(other)
 
 
 def test_a_kept_key_with_a_certificate_of_an_authority(tpm: Emulator, tmp_path: Path) -> None:
@@ -299,23 +310,20 @@ def test_a_kept_key_with_a_certificate_of_an_authority(tpm: Emulator, tmp_path: 
     tpm.tool("readpublic", "-c", "0x8101000a", "-f", "pem", "-o", "kept.pem")
     path, root = certified(load_pem_public_key(tpm.file("kept.pem")))
     other, _ = certified()
-    (tmp_path / "ak.pem").write_bytes(path)
-    (tmp_path / "other.pem").write_bytes(other)
-    own = ("--tpm-key", "0x8101000A", "--tpm-ak-path")
-    ran = refused_start(tmp_path, "--tpm", tcti(tpm), *own, tmp_path / "other.pem")
-    assert "the certificate is of another key" in ran.err
-    folder = tmp_path / "gateway"
-    folder.mkdir()
-    with site(folder, tpm, *own, str(tmp_path / "ak.pem")) as running:
-        answer, document = running.decide(), running.document()
-        row = f'[[tpm_authority]]\nsha256="{fingerprint(root)}"\nsource="me"\n'
-        head = 'format="charter-anchors/v1"\nowner="me"\n'
-        anchors = running.file("authority.toml", f"{head}{row}valid_from=2026-01-01\n".encode())
-        good = running.verify(answer, document, "--anchors", anchors)
-        assert json.loads(good.out)["gateway"]["vouched"] == "certified"
-        # The key that is made anew is another, so pinning that one vouches for nothing here.
-        mine = running.verify(answer, document, "--anchors", running.anchors())
-        assert reason(mine) == (2, "bad", "evidence-chain")
+    own, foreign, nothing = (tmp_path / name for name in ("ak.pem", "other.pem", "nothing.pem"))
+    for file, content in ((own, path), (foreign, other), (nothing, b"")):
+        file.write_bytes(content)
+    row = f'[[tpm_authority]]\nsha256="{fingerprint(root)}"\nsource="me"\nvalid_from=2026-01-01\n'
+    anchors = read_anchors(f'format="charter-anchors/v1"\nowner="me"\n{row}'.encode())
+    made = quoted(tpm, key="0x8101000a", ak_path=own)
+    claims = verify_bundle(made.evidence, anchors, at=datetime.now(UTC))
+    assert claims.detail["vouched"] == "certified"
+    # The key that is made anew is another, so that one is not vouched for.
+    for key, file in (("0x8101000a", foreign), (None, own), ("0x8101000a", nothing)):
+        with pytest.raises(OwnEvidenceError, match=r"\.pem"):
+            quoted(tpm, key=key, ak_path=file)
+    with pytest.raises(OwnEvidenceError, match="cannot read it"):
+        quoted(tpm, ak_path=tmp_path / "missing.pem")
 
 
 # --- what others see -----------------------------------------------------------------

@@ -53,6 +53,14 @@ def test_a_program_that_goes_wrong_is_an_error_of_one_line(
     assert str(found.value).isprintable()
 
 
+def test_without_tpm2_tools_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OwnEvidenceError, match="install the package tpm2-tools"), session(TCTI):
+        pass
+
+
 # The second one ends, and leaves one behind that holds its end of the pipe.
 @pytest.mark.parametrize("text", ["sleep 1000", "sleep 1000 & echo started"])
 def test_a_program_that_hangs_is_stopped_with_what_it_started(programs: Path, text: str) -> None:
