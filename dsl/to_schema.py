@@ -32,6 +32,8 @@ _UNPRINTABLE = (
 )
 _IDENTIFIER: Schema = {**_TEXT, "pattern": f"^[^{_UNPRINTABLE}]+$"}
 _DATE: Schema = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+# Where a question names the machine that it is about.
+_MACHINE = ("context", "attestation")
 _TYPED = ("type", "id")  # what every subject and resource must carry (AuthZEN 1.0, 5.1)
 
 
@@ -56,6 +58,8 @@ def vocabulary_schema(program: Program) -> bytes:
         # What is derived from the request's facts has no place of its own in it.
         if fact.origin is Origin.REQUEST and fact.wire:
             _put(root, fact.wire, _fact(fact))
+    if any(_is_proved(fact) for fact in program.facts.values()):
+        _put(root, _MACHINE, _machine())
     conditions = [_required(place) for place in program.places if place.actions]
     if conditions:
         root["allOf"] = conditions
@@ -95,6 +99,23 @@ def _entity(place: Place | None) -> Schema:
     schema["required"] = sorted(_TYPED)
     if place is not None:
         schema["description"] = f"The {place.entity} that is the {place.record}."
+    return schema
+
+
+def _is_proved(fact: FactType) -> bool:
+    return fact.origin is Origin.VERIFIER and fact.wire[: len(_MACHINE)] == _MACHINE
+
+
+def _machine() -> Schema:
+    """A machine by its name, and perhaps what it shows: what that proves, no caller says."""
+    schema = _object(
+        {"node": dict(_TEXT), "challenge": dict(_TEXT), "evidence": {"type": "object"}}
+    )
+    schema["required"] = ["node"]
+    schema["description"] = (
+        "The machine, where the gateway takes evidence: by what stands of it, or with evidence "
+        "for this question alone, of format charter-evidence/v1."
+    )
     return schema
 
 

@@ -1,6 +1,7 @@
 """The machine of a question at each door: asked for by name, shown with evidence, never claimed."""
 
 import json
+import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tests.gateway.nodes.deciding import (
 from tests.gateway.nodes.machines import SITE
 from tests.gateway.web.test_access import Client, a_token
 from tests.gateway.web.test_openapi import validator
+from tests.project import ROOT
 
 
 class Doors:
@@ -93,6 +95,21 @@ def test_a_claim_is_a_problem_that_names_it(tmp_path: Path, takes_evidence: bool
         status, problem = Doors(gateway).post("/v1/decisions", asked)
     assert (status, problem["type"].rpartition("/")[2]) == (422, "foreign-origin")
     assert problem["errors"][0]["pointer"].startswith("/context/attestation")
+
+
+def test_the_attestation_of_the_page_has_the_shape_of_a_real_one(doors: Doors) -> None:
+    page = (ROOT / "docs" / "wire_formats.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Attestation\n")[2].partition("\n## ")[0]
+    example = json.loads(section.partition("```json\n")[2].partition("```")[0])
+    _, answered = doors.post("/v1/decisions", question(attestation=doors.shows()))
+    (real,) = answered["evidence"]
+    assert list(example) == list(doors.gateway.counter.answer(OWN).body())
+    assert example.keys() == real.keys()
+    file = json.loads(doors.client.send("GET", "/openapi.json", None)[2])
+    for body in (example, real):
+        validator(file, "Attestation").validate(body)
+    named = re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.M)))
+    assert set(named) == example.keys()
 
 
 def test_a_gateway_without_a_register_refuses_to_take_evidence(without: Doors) -> None:

@@ -4,14 +4,18 @@ the charter that users begin with does what it says."""
 import asyncio
 import json
 import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from dsl.compile import compile_charters
 from dsl.core import Kind, Origin
 from dsl.diagnostics import Severity
 from dsl.examples import cases, failure
 from dsl.source import SourceText
+from dsl.to_schema import vocabulary_schema
 from gateway import bundle
 from gateway.attestation.evidence import Technology
 from gateway.attestation.result import Freshness
@@ -47,6 +51,10 @@ rule asked "As the page says"
 """
 
 
+def _block() -> str:
+    return SECTION.partition("```json\n")[2].partition("```")[0]
+
+
 def test_the_page_has_a_row_for_each_thing_that_can_be_asked() -> None:
     assert len(ROWS) == 12, ROWS
 
@@ -80,13 +88,39 @@ def test_the_vocabulary_has_the_words_of_results() -> None:
 
 
 def test_the_question_of_the_page_names_a_node_and_nothing_else() -> None:
-    block = re.search(r"```json\n(.*?)```", SECTION, re.S)
-    assert block is not None
-    rest, asked = take_attestation(DecisionRequest.read(json.loads(block[1])))
+    rest, asked = take_attestation(DecisionRequest.read(json.loads(_block())))
     assert asked is not None
     assert (asked.node, asked.submission) == ("gpu-0417", None)
     judge = Judge(pack().program, pack_catalogue(), [ReferenceEngine(pack().program)])
     judge.check_question(rest, now=NOW)
+
+
+MACHINES: dict[str, tuple[Any, bool]] = {
+    "a name": ({"node": "n1"}, True),
+    "evidence": ({"node": "n1", "challenge": "c", "evidence": {"format": "x"}}, True),
+    "nothing": ({}, False),
+    "evidence of nobody": ({"evidence": {}}, False),
+    "a name that is none": ({"node": 1}, False),
+    "evidence as a text": ({"node": "n1", "evidence": "e"}, False),
+    "a claim": ({"node": "n1", "technology": "tpm"}, False),
+    "a list": (["n1"], False),
+}
+
+
+@pytest.mark.parametrize("case", MACHINES)
+def test_the_schema_of_questions_takes_a_machine_and_no_claim(case: str) -> None:
+    said, fits = MACHINES[case]
+    asked = json.loads(_block())
+    asked["context"]["attestation"] = said
+    assert Draft202012Validator(json.loads(vocabulary_schema(pack().program))).is_valid(
+        asked
+    ) is fits  # fmt: skip
+
+
+def test_where_no_rule_can_ask_for_a_machine_the_schema_has_none() -> None:
+    facts = {path: fact for path, fact in pack().program.facts.items() if path not in FACTS}
+    schema = json.loads(vocabulary_schema(replace(pack().program, facts=facts)))
+    assert "attestation" not in schema["properties"]["context"]["properties"]
 
 
 @pytest.mark.parametrize("make", [ReferenceEngine, CedarEngine, RegoEngine])

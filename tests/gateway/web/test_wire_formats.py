@@ -72,9 +72,11 @@ def refused(world: World) -> dict[str, Any]:
 
 
 def test_every_section_has_its_example() -> None:
-    headings = ["Request", "Answer", "Batch", "AuthZEN", "Record", "Proof", "Trust file"]
+    headings = ["Request", "Answer", "Batch", "AuthZEN", "Attestation", "Record", "Proof"]
     headings += [
+        "Trust file",
         "Evidence",
+        "Evidence of the gateway",
         "Statement of COSE",
         "Token file",
         "Settings file",
@@ -83,7 +85,7 @@ def test_every_section_has_its_example() -> None:
     ]
     assert re.findall(r"^## (.*)$", PAGE, re.M) == headings
     assert [len(blocks(heading)) for heading in headings] == [
-        1, 3, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1,
+        1, 3, 1, 2, 1, 1, 1, 2, 1, 2, 1, 1, 1, 1, 1,
     ]  # fmt: skip
 
 
