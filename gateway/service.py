@@ -394,14 +394,10 @@ class Service:
             DecisionTimeoutError: It took too long; it may be recorded nevertheless.
         """
         bodies = [(one.id, one.caller.tenant, one.record) for one in prepared]
-        # Whatever else is decided in this turn of the loop comes first. Then all of it is handed
-        # over in one go, before the thread that writes wakes up and wants the interpreter.
-        await asyncio.sleep(0)
-        pending = self.ledger.append_all(bodies, once=once)
         # Several share a commit, which has its own time.
         until = prepared[0].until if len(prepared) == 1 else perf_counter() + self._timeout_s
         try:
-            receipts = await self._waiting.all(pending, until, whole=once is not None)
+            receipts = await self._waiting.append(self.ledger, bodies, until, once=once)
         except TimeoutError as error:
             raise DecisionTimeoutError("the disk of the log is slow") from error
         self._proven = True

@@ -90,12 +90,13 @@ class Shapes:
             return None
         if not named.keys() <= _OF_SUBJECT:
             return None
-        text = spell_plain(members)
+        # By name, the subject is the last of all members, and its id the first of its own.
+        others = {key: member for key, member in members.items() if key != "subject"}
+        before = spell_plain(others)[:-1] + (',"subject":' if others else '"subject":')
+        last = spell_plain(named)
+        text = f"{before}{last}}}"
         if self._reads_subject:
             return Asked(text, (tenant, text, ""))
-        # By name, the subject is the last of all members, and its id the first of its own.
-        last = spell_plain(named)
-        before = text[: -len(last) - len("}")]
         after = last[len('{"id":') + len(encode_basestring(name)) :]
         return Asked(text, (tenant, before, after))
 

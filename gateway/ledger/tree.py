@@ -66,6 +66,7 @@ class GrowingTree:
     def __init__(self, size: int, levels: list[_Level]) -> None:
         self.size = size
         self._levels = levels
+        self._forgotten = size // TILE_WIDTH  # full tiles of the lowest level before the edge
 
     @staticmethod
     def restore(size: int, read_tile: ReadTile, last_leaves: Sequence[bytes]) -> "GrowingTree":
@@ -110,6 +111,10 @@ class GrowingTree:
 
     def forget_full_tiles(self) -> None:
         """Drop what is read from stored tiles now. Views keep what they had."""
+        tiles = self.size // TILE_WIDTH
+        if tiles == self._forgotten:
+            return  # no tile has been filled since
+        self._forgotten = tiles
         for level, kept in enumerate(self._levels):
             tile_level, height = divmod(level, TILE_HEIGHT)
             count = self.size >> (tile_level * TILE_HEIGHT)

@@ -194,9 +194,16 @@ def load_strict(
     # Every key has its colon; fewer colons than keys allowed need no count.
     if data.count(b":") > max_keys and _count_keys(value) > max_keys:
         raise JsonError(f"more than {max_keys} keys")
-    if len(data) > max_string or _SUSPECT.search(data):
+    if len(data) > max_string or _is_suspect(data):
         _check_strings(value, "", max_string)
     return value
+
+
+def _is_suspect(data: bytes) -> bool:
+    """Whether a string of a text may hold a character that is refused."""
+    if data.isascii():  # ten times as fast as to search
+        return b"\\" in data or b"\x7f" in data
+    return _SUSPECT.search(data) is not None
 
 
 def _check_depth(data: bytes, max_depth: int) -> None:

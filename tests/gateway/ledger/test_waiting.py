@@ -2,15 +2,19 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from gateway.errors import LedgerUnavailableError
 from gateway.ledger.head import Receipt
+from gateway.ledger.interface import Ledger
+from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
+from tests.gateway.ledger.logs import open_log
 
 
 def receipt(index: int) -> Receipt:
@@ -154,3 +158,141 @@ def test_a_loop_after_another_is_woken_as_well() -> None:
 
     for leaves in (False, True, False):
         asyncio.run(ask(leaves))
+
+
+# --- handing over --------------------------------------------------------------------
+
+
+class Queue:
+    """Takes appends, and answers those it is told to."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.taken: list[tuple[list[str], Once | None]] = []
+        self.answers: list[Future[Receipt]] = []
+        self._error = error
+
+    def append_all(
+        self, entries: Sequence[tuple[str, str, bytes]], *, once: Once | None = None
+    ) -> list[Future[Receipt]]:
+        if self._error is not None:
+            raise self._error
+        self.taken.append(([entry for entry, _, _ in entries], once))
+        futures: list[Future[Receipt]] = [Future() for _ in entries]
+        self.answers += futures
+        return futures
+
+
+def appending(
+    waiting: Waiting, queue: Queue, *ids: str, once: Once | None = None
+) -> "asyncio.Task[list[Receipt]]":
+    entries = [(one, "t", b"x") for one in ids]
+    return asyncio.create_task(waiting.append(cast("Ledger", queue), entries, once=once))
+
+
+KEY = Once(b"k" * 32, "t", b"d" * 32, "a", 1)
+
+
+def test_what_one_turn_of_the_loop_logs_is_handed_over_together_and_in_order() -> None:
+    async def ask() -> tuple[Queue, list[list[Receipt]]]:
+        waiting, queue = Waiting(), Queue()
+        waits = [appending(waiting, queue, *ids) for ids in (("a",), ("b", "c"), ("d",))]
+        await asyncio.sleep(0)  # each has begun, and none is handed over
+        assert queue.taken == []
+        await begun(*waits)
+        for number, answer in enumerate(queue.answers):
+            answer.set_result(receipt(number))
+        return queue, await asyncio.gather(*waits)
+
+    queue, found = asyncio.run(ask())
+    assert [ids for ids, _ in queue.taken] == [["a"], ["b", "c"], ["d"]]
+    assert [[one.index for one in receipts] for receipts in found] == [[0], [1, 2], [3]]
+
+
+@pytest.mark.parametrize("once", [None, KEY])
+def test_who_is_cancelled_before_it_is_handed_over_logs_nothing(once: Once | None) -> None:
+    async def ask() -> Queue:
+        waiting, queue = Waiting(), Queue()
+        left = appending(waiting, queue, "a", once=once)
+        stayed = appending(waiting, queue, "b")
+        await asyncio.sleep(0)
+        left.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await left
+        await begun(stayed)
+        queue.answers[-1].set_result(receipt(0))
+        await stayed
+        return queue
+
+    assert [ids for ids, _ in asyncio.run(ask()).taken] == [["b"]]
+
+
+@pytest.mark.parametrize(("once", "is_cancelled"), [(None, True), (KEY, False)])
+def test_who_is_cancelled_later_cancels_what_waits_unless_a_key_belongs_to_it(
+    once: Once | None, is_cancelled: bool
+) -> None:
+    async def ask() -> list[bool]:
+        waiting, queue = Waiting(), Queue()
+        left = appending(waiting, queue, "a", "b", once=once)
+        await begun(left)
+        assert queue.taken == [(["a", "b"], once)]
+        left.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await left
+        return [answer.cancelled() for answer in queue.answers]
+
+    assert asyncio.run(ask()) == [is_cancelled, is_cancelled]
+
+
+def test_a_ledger_that_takes_nothing_fails_each_and_the_next_is_handed_over() -> None:
+    async def ask() -> None:
+        waiting = Waiting()
+        broken = Queue(LedgerUnavailableError("the ledger is closed"))
+        waits = [appending(waiting, broken, name) for name in "ab"]
+        for wait in waits:
+            with pytest.raises(LedgerUnavailableError, match="closed"):
+                await wait
+        queue = Queue()
+        after = appending(waiting, queue, "c")
+        await begun(after)
+        queue.answers[0].set_result(receipt(0))
+        assert await after == [receipt(0)]
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_one_of_several_that_fails_is_raised_when_all_have_ended(failing: int) -> None:
+    async def ask() -> None:
+        waiting, queue = Waiting(), Queue()
+        wait = appending(waiting, queue, "a", "b", "c")
+        await begun(wait)
+        for index in (2, 0, 1):  # in any order
+            await begun(wait)
+            if index == failing:
+                queue.answers[index].set_exception(LedgerUnavailableError("the disk is full"))
+            else:
+                queue.answers[index].set_result(receipt(index))
+        await wait
+
+    with pytest.raises(LedgerUnavailableError, match="disk is full"):
+        asyncio.run(ask())
+
+
+def test_what_comes_too_late_is_told_so_before_it_is_written() -> None:
+    async def ask() -> None:
+        entries = [("a", "t", b"x")]
+        await Waiting().append(cast("Ledger", Queue()), entries, until=0.0)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(ask())
+
+
+def test_a_real_log_answers_all_of_a_turn_from_one_group(tmp_path: Path) -> None:
+    async def ask() -> list[Receipt]:
+        waiting = Waiting()
+        with open_log(tmp_path) as log:
+            appends = (waiting.append(log, [(f"e-{n}", "t", b"body")]) for n in range(20))
+            return [receipt for (receipt,) in await asyncio.gather(*appends)]
+
+    receipts = asyncio.run(ask())
+    assert sorted(one.index for one in receipts) == list(range(20))

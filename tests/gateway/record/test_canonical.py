@@ -369,3 +369,19 @@ def test_too_many_values_are_refused_before_one_is_read(name: str) -> None:
 @pytest.mark.parametrize("text", ["," * 5000, "[" * 5000, '\\"{' * 2000, "\\\\,"])
 def test_what_stands_in_a_text_is_no_value(text: str) -> None:
     load(f'["{text}"]', max_values=1)
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+@pytest.mark.parametrize("beside", ["", "\u20ac"])
+def test_control_characters_are_refused_whatever_else_is_in_the_text(
+    beside: str, escaped: bool
+) -> None:
+    for code in range(0x100):
+        is_refused = (code < 0x20 and chr(code) not in "\t\n") or 0x7F <= code < 0xA0
+        written = f"\\u{code:04x}" if escaped or code < 0x20 or chr(code) in '"\\' else chr(code)
+        text = f'["{beside}", {{"{written}": 1}}]'
+        if is_refused:
+            with pytest.raises(JsonError, match="control character"):
+                load(text)
+        else:
+            assert load(text) == [beside, {chr(code): 1}]
