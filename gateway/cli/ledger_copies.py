@@ -147,6 +147,10 @@ def _receipt(receipt: Receipt) -> list[str]:
         f"  root     {receipt.root}",
         f"  proved   entries {', '.join(map(str, receipt.proved)) or 'none'}",
     ]
+    lines += [
+        f"  ended    {one.origin}, {one.size} entries; proved {', '.join(map(str, one.proved))}"
+        for one in receipt.ended
+    ]
     if receipt.seen is not None:
         short = f"falls short by {receipt.short_by}" if receipt.short_by else "is extended"
         lines.append(f"  seen     checkpoint of {receipt.seen}, which {short}")

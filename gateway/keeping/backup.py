@@ -25,7 +25,7 @@ from gateway.keeping.fsck import Report
 from gateway.keeping.manifest import NAME, Manifest, digest_of, list_files
 from gateway.keeping.progress import Told, nobody
 from gateway.keeping.snapshot import open_snapshot
-from gateway.keeping.whole import LEDGER, check_whole
+from gateway.keeping.whole import LEDGER, Whole, check_whole
 from gateway.ledger import storage
 from gateway.ledger.erased_after import meant
 from gateway.verify.trust import MAX_TRUST, Trust
@@ -74,7 +74,7 @@ def back_up(
             files.copy_store(state / name, made / name)
         for name in files.files_of(state, with_keys=with_keys):
             files.copy(state / name, made / name)
-        report = check_copy(made, quick=quick, jobs=jobs, told=told)
+        report = check_copy(made, quick=quick, jobs=jobs, told=told).newest
         manifest = _describe(made, report, now)
         files.write(made / NAME, manifest.to_bytes())
         files.put_in_place(made, target)
@@ -99,8 +99,8 @@ def _erased_in(database: Path) -> list[object]:
         return list(meant(snapshot.connection))
 
 
-def check_copy(folder: Path, *, quick: bool, jobs: int, told: Told) -> Report:
-    """Check the ledgers of a copy by its own trust file; the report of the one that grows.
+def check_copy(folder: Path, *, quick: bool, jobs: int, told: Told) -> Whole:
+    """Check the ledgers of a copy by its own trust file.
 
     Raises:
         BackupError: One does not hold.
@@ -118,7 +118,7 @@ def check_copy(folder: Path, *, quick: bool, jobs: int, told: Told) -> Report:
                 f"the ledger of {report.origin} does not hold ({report.damages} findings), such "
                 f"as: {first.what}; run `charter ledger fsck`"
             )
-    return whole.newest
+    return whole
 
 
 def read_trust(folder: Path) -> Trust:

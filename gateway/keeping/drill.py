@@ -19,10 +19,29 @@ from gateway.keeping.snapshot import Snapshot, open_snapshot
 from gateway.keeping.tree import nodes_of, root_at
 from gateway.ledger.merkle import inclusion_path
 from gateway.ledger.proof import write_proof
+from gateway.ledger.shards import shard_folders
 from gateway.verify.decision import verify_decision
 from gateway.verify.trust import Trust
 
 FORMAT = "charter-drill/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A log that has ended, as it was put back; `proved` are entries of it."""
+
+    origin: str
+    size: int
+    root: str
+    proved: tuple[int, ...]
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "origin": self.origin,
+            "size": self.size,
+            "root": self.root,
+            "proved": list(self.proved),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +54,7 @@ class Receipt:
         proved: Entries whose record was proved from the log that was put back.
         seen: The newest checkpoint that others had seen; `short_by` entries more than that
             are not in the backup.
+        ended: Logs that have ended, the newest first.
     """
 
     origin: str
@@ -47,6 +67,7 @@ class Receipt:
     proved: tuple[int, ...]
     seen: int | None
     short_by: int
+    ended: tuple[Ended, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -61,6 +82,7 @@ class Receipt:
             "proved": list(self.proved),
             "seen_size": self.seen,
             "short_by": self.short_by,
+            "ended": [one.to_json() for one in self.ended],
         }
 
 
@@ -97,7 +119,7 @@ def drill(
             jobs=jobs,
             told=told,
         )
-        proved = _prove(restored)
+        proved, ended = _prove(restored), _prove_ended(state, restored)
         running = compare(state, restored)
     return Receipt(
         origin=restored.report.origin,
@@ -110,19 +132,42 @@ def drill(
         proved=proved,
         seen=restored.seen,
         short_by=restored.short_by,
+        ended=ended,
     )
 
 
 def _prove(restored: Restored) -> tuple[int, ...]:
     """Prove entries at the ends and in the middle as an auditor would check them."""
+    return _prove_log(restored.folder / LEDGER, read_trust(restored.folder))
+
+
+def _prove_ended(state: Path, restored: Restored) -> tuple[Ended, ...]:
+    """The same of logs that have ended, which must be there as they are in the state folder."""
     trust = read_trust(restored.folder)
-    with open_snapshot(restored.folder / LEDGER) as snapshot:
+    here = {one.name: one for one in shard_folders(restored.folder)}
+    there = {one.name: one for one in shard_folders(state)}
+    if here.keys() != there.keys():
+        raise BackupError("another log ended while the backup was made: begin again")
+    proved: list[Ended] = []
+    for folder, report in zip(here.values(), restored.ended, strict=True):
+        with open_snapshot(there[folder.name] / LEDGER) as running:
+            root = root_at(running, running.size).hex()
+            if (running.size, root) != (report.size, report.root):
+                raise BackupError(f"the log {report.origin} was put back as another one")
+        indices = _prove_log(folder / LEDGER, trust)
+        proved.append(Ended(report.origin, report.size, str(report.root), indices))
+    return tuple(proved)
+
+
+def _prove_log(ledger: Path, trust: Trust) -> tuple[int, ...]:
+    with open_snapshot(ledger) as snapshot:
         size = snapshot.size
+        *_, (_, note, _) = snapshot.checkpoints(size)
         chosen = sorted({0, size // 2, size - 1} if size else set())
-        return tuple(index for index in chosen if _proves(snapshot, index, trust, restored))
+        return tuple(index for index in chosen if _proves(snapshot, index, trust, note))
 
 
-def _proves(snapshot: Snapshot, index: int, trust: Trust, restored: Restored) -> bool:
+def _proves(snapshot: Snapshot, index: int, trust: Trust, checkpoint: str) -> bool:
     record = snapshot.record(index)
     if record is None:
         raise BackupError(f"entry {index} of the restored ledger is missing")
@@ -134,7 +179,7 @@ def _proves(snapshot: Snapshot, index: int, trust: Trust, restored: Restored) ->
         commitment=record.commitment,
         index=index,
         path=path,
-        checkpoint=restored.manifest.checkpoint,
+        checkpoint=checkpoint,
     )
     # Cosignatures are not stored with every checkpoint, and say nothing of this copy.
     alone = replace(trust, terms=replace(trust.terms, quorum=0))

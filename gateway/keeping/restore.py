@@ -36,6 +36,7 @@ class Restored:
     Attributes:
         seen: The size of the newest checkpoint that was given; None where none was.
         short_by: Entries that the log had then and that are not here.
+        ended: Of logs that have ended, the newest first.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Restored:
     report: Report
     seen: int | None
     short_by: int
+    ended: tuple[Report, ...] = ()
 
 
 def restore(
@@ -80,7 +82,8 @@ def restore(
         for one in manifest.files:
             files.copy(backup / one.path, made / one.path)
         check_digests(made, manifest, told)
-        report = check_copy(made, quick=quick, jobs=jobs, told=told)
+        whole = check_copy(made, quick=quick, jobs=jobs, told=told)
+        report = whole.newest
         if (report.size, report.root) != (manifest.size, manifest.root):
             raise BackupError(f"{backup}: the manifest names another tree than its ledger has")
         newest = check_seen(made, seen)
@@ -91,7 +94,8 @@ def restore(
     if newest is not None and seen_file is not None:
         _keep_seen(newest[1], seen_file, read_trust(state))
     size = None if newest is None else newest[0].size
-    return Restored(state, manifest, digest, report, size, max(0, (size or 0) - report.size))
+    short_by = max(0, (size or 0) - report.size)
+    return Restored(state, manifest, digest, report, size, short_by, whole.ended)
 
 
 def check_seen(folder: Path, seen: Sequence[bytes]) -> tuple[Checkpoint, bytes] | None:
