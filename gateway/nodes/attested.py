@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Literal, cast
 
+from gateway.attestation.appraise import SKEW
 from gateway.attestation.evidence import Claims, Technology
 from gateway.attestation.result import AttestationResult, Verdict
 from gateway.record.canonical import Json
@@ -71,9 +72,11 @@ class Attested:
         return self.result.claims is not None
 
     def counts_at(self, now: datetime) -> bool:
-        """Whether anything of it may be believed at an instant."""
-        until = self.result.valid_until
-        return self.result.verdict is Verdict.ACCEPTED and until is not None and now < until
+        """Whether anything of it may be believed at an instant. What was judged after it was
+        judged by a clock that was ahead, and would count for too long."""
+        result, until = self.result, self.result.valid_until
+        begun = result.appraised_at <= now + SKEW
+        return begun and result.verdict is Verdict.ACCEPTED and until is not None and now < until
 
     def body(self) -> dict[str, Json]:
         """As records and answers say it; the same for the same value."""

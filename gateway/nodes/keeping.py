@@ -10,7 +10,7 @@ from typing import Self
 from gateway.attestation.evidence import Claims
 from gateway.attestation.result import Freshness, Verdict
 from gateway.nodes.attested import Attested
-from gateway.nodes.challenge import milliseconds
+from gateway.nodes.challenge import VALID, milliseconds
 from gateway.nodes.errors import EvidenceStoreError
 from gateway.nodes.terms import Terms
 
@@ -19,6 +19,8 @@ EVIDENCE = "evidence"
 MAX_SEEN = 50_000
 # How long what stood, counted and ended is kept, where no record names it.
 KEPT = timedelta(days=30)
+
+_LONGEST_MS = VALID // timedelta(milliseconds=1)
 
 Count = tuple[int, int]
 
@@ -87,8 +89,10 @@ class Row:
             if (self.clock or 0) < (old.clock or 0):
                 return False
         if self.is_challenged:
-            # One that overtook another has been judged later.
-            return not old.is_challenged or self.at_ms >= old.at_ms
+            # The one that was overtaken has been judged before. None is by more than a challenge
+            # lasts: what stands after that was judged by a clock that was ahead.
+            ahead = old.at_ms - self.at_ms
+            return not old.is_challenged or ahead <= 0 or ahead > _LONGEST_MS
         if old.is_challenged:
             # What anybody may have kept must not end what was asked for, nor hide that it
             # was refused.

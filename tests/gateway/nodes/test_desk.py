@@ -216,6 +216,14 @@ def test_the_later_of_two_counts_whichever_comes_first(counter: Counter) -> None
     assert stands(counter) == ACCEPTED
 
 
+def test_what_a_clock_that_was_ahead_has_judged_neither_counts_nor_stays(
+    counter: Counter,
+) -> None:
+    replace(counter, now=NOW + timedelta(days=1)).answer(BAD)
+    assert reasons(counter.answer(OWN)) == ACCEPTED
+    assert stands(counter) == ACCEPTED
+
+
 def test_another_device_is_refused_and_changes_nothing(counter: Counter) -> None:
     counter.answer(OWN)
     shown = counter.answer(Machine(SECOND))
