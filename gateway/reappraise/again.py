@@ -19,6 +19,7 @@ from gateway.reappraise.errors import (
     TermsMissingError,
     TermsUnreadableError,
 )
+from gateway.reappraise.libraries import check_libraries
 from gateway.record.canonical import Json, canonicalise
 
 Read = TypeVar("Read")
@@ -79,7 +80,7 @@ def judge_again(said: Recorded, documents: Documents, *, tenant: str, program: s
         if isinstance(error, EvidenceError) and error.is_undecided:
             raise TermsUnreadableError(f"the evidence cannot be read here: {error}") from error
         raise AppraisedOtherwiseError(f"nothing could be judged: {error}") from error
-    _compare(said, attested)
+    _compare(said, attested, document)
     return Again(attested, document, anchors)
 
 
@@ -105,7 +106,7 @@ def _read(documents: Documents, sha256: str, what: str, read: Callable[[bytes], 
 # --- comparing -----------------------------------------------------------------------
 
 
-def _compare(said: Recorded, found: Attested) -> None:
+def _compare(said: Recorded, found: Attested, document: bytes) -> None:
     other = said.body.get("verifier") != found.verifier
     differing = differences(said.body, found.body(), other_version=other)
     if not differing:
@@ -118,6 +119,7 @@ def _compare(said: Recorded, found: Attested) -> None:
                 f"it was refused ({said.reason}) for what the gateway knew besides, which the "
                 "documents do not show"
             )
+    check_libraries(document, then=said.reason, now=found.result.reason)
     name, (then, now) = next(iter(differing.items()))
     more = f", and {len(differing) - 1} more" if len(differing) > 1 else ""
     by = f"; judged by {said.body.get('verifier')} then" if other else ""

@@ -51,3 +51,9 @@ class EvidenceStateError(CannotTellError):
     """The result rested on what the gateway knew besides, such as that a challenge was used."""
 
     reason = "evidence-state"
+
+
+class LibraryMissingError(CannotTellError):
+    """A library by which evidence of that kind is told good is missing, here or then."""
+
+    reason = "library-missing"

@@ -163,6 +163,48 @@ def test_a_store_that_is_none_is_found(charter: Charter, state: Path) -> None:
     assert fsck(charter, state) == (exit_codes.REFUSED, [("evidence", "damage")])
 
 
+# --- found again ---------------------------------------------------------------------
+
+
+def rests_on(charter: Charter, state: Path, *more: str) -> list[int]:
+    ran = charter("ledger", "rests-on", "--state", state, "--format", "json", *more)
+    assert (ran.code, ran.err) == (exit_codes.OK, "")
+    return [one["index"] for one in json.loads(ran.out)["decisions"]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ([], [0, 2]),
+        (["--all"], [0, 2]),
+        (["--technology", "tpm", "--product", "TPM", "--node", "n1"], [0, 2]),
+        (["--policy", "test/nodes"], [0, 2]),
+        (["--attester", OWN.device], [0, 2]),
+        (["--firmware-at-most", "snp=0"], [0, 2]),  # it tells none, so it may be as old
+        (["--node", "n2"], []),
+        (["--technology", "sev-snp"], []),
+        (["--attester", "aa" * 32], []),
+        (["--digest", "aa" * 32], []),
+    ],
+    ids=str,
+)
+def test_real_decisions_are_found_by_their_machine(
+    charter: Charter, whole: Path, asked: list[str], found: list[int]
+) -> None:
+    assert rests_on(charter, whole, *asked) == found
+
+
+@pytest.mark.parametrize("kind", ["digest", "policy", "anchors", "register", "used"])
+def test_real_decisions_are_found_by_what_they_rest_on(
+    charter: Charter, whole: Path, kind: str
+) -> None:
+    (body,) = json.loads((whole.parent / "answer.json").read_text())["evidence"]
+    named = body[kind][0] if kind == "used" else body[kind]
+    digest = named if isinstance(named, str) else str(named["digest"])
+    assert rests_on(charter, whole, "--digest", digest) == [0, 2]
+    assert rests_on(charter, whole, "--digest", body["nonce"]) == []
+
+
 # --- copied --------------------------------------------------------------------------
 
 

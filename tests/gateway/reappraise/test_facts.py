@@ -5,20 +5,33 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
+from gateway.in_force import InForce
 from gateway.keeping.named import named_documents
 from gateway.nodes.desk import VERIFIER
 from gateway.nodes.documents import NOBODY, Documents
 from gateway.nodes.store import FILE
+from gateway.pdp.engine_reference import ReferenceEngine
 from gateway.reappraise.decision import Reappraised, reappraise
 from gateway.reappraise.documents import read_documents
 from gateway.verify import Trust, VerifiedDecision
-from tests.gateway.nodes.deciding import BAD, ELSEWHERE, OWN, Gateway, question
+from tests.gateway.nodes import machines
+from tests.gateway.nodes.deciding import (
+    BAD,
+    ELSEWHERE,
+    OWN,
+    Gateway,
+    made,
+    program,
+    question,
+    sites,
+)
 from tests.gateway.nodes.machines import SECOND, Machine
-from tests.gateway.world import CALLER
+from tests.gateway.world import CALLER, run
 
 Predicate = dict[str, Any]
 
@@ -83,7 +96,34 @@ def another_device(gateway: Gateway) -> Predicate:
     return asks(gateway, attestation=gateway.shows(Machine(SECOND)))
 
 
-REAL = [stands, refused, elsewhere, stale, shown_with_it, background, another_device]
+def after_a_reload(gateway: Gateway) -> Predicate:
+    """What stands is judged by the policy of now, at the instant at which it came."""
+    gateway.counter.answer(OWN)
+    strict = machines.POLICY.replace("test/nodes", "test/later") + "\n# a later one\n"
+    with TemporaryDirectory() as later:
+        terms = machines.terms(Path(later), policy=strict)
+    engines = [ReferenceEngine(program())]
+
+    async def reload() -> None:
+        gateway.service.replace(InForce(made(), sites(), engines, attestation=terms))
+
+    run(reload())
+    gateway.later(timedelta(minutes=1))
+    predicate = asks(gateway)
+    assert predicate["evidence"][0]["policy"]["id"] == "test/later"
+    return predicate
+
+
+REAL = [
+    after_a_reload,
+    stands,
+    refused,
+    elsewhere,
+    stale,
+    shown_with_it,
+    background,
+    another_device,
+]
 
 
 @pytest.mark.parametrize("act", REAL)

@@ -1,6 +1,7 @@
 """Evidence of a decision judged again: the same comes out, and every change is told."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -362,6 +363,42 @@ def test_another_version_may_use_other_words_and_concludes_the_same(
         assert f"judged by {PROGRAM} then" in str(found.worst)
 
 
+# --- libraries -----------------------------------------------------------------------
+
+
+def of_tdx(vectors: Path) -> Machine:
+    quote, at = real(vectors)["tdx"]
+    rows = register().replace('"tpm"', '"tdx"').replace("2026-01-01", "2025-01-01")
+    policy = POLICY.replace('"tpm"', '"tdx"').replace("2026-01-01", "2025-01-01")
+    return Machine(spelled(quote), policy, None, rows, None, datetime.fromisoformat(at))
+
+
+def test_a_library_that_is_missing_here_makes_nothing_bad(
+    tmp_path: Path, vectors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = of_tdx(vectors)
+    assert machine.attested.result.reason not in ("", "evidence-incomplete")
+    monkeypatch.setitem(sys.modules, "dcap_qvl", None)
+    assert reason(judged(case(tmp_path / "a", machine))) == "library-missing"
+    # What is incomplete for another reason is what it was.
+    incomplete = replace(MACHINE, anchors=None)
+    accepted = said(verdict="accepted", reason="")
+    assert reason(judged(case(tmp_path / "b", incomplete))) == "verified"
+    assert reason(judged(case(tmp_path / "c", incomplete, accepted))) == DIFFERS
+
+
+def test_a_library_that_was_missing_then_makes_nothing_bad(
+    tmp_path: Path, vectors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = of_tdx(vectors)
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "dcap_qvl", None)
+        assert machine.attested.result.reason == "evidence-incomplete"
+    assert reason(judged(case(tmp_path / "a", machine))) == "library-missing"
+    wrong = of_tdx(vectors)
+    assert reason(judged(case(tmp_path / "b", wrong, said(product="Milan")))) == DIFFERS
+
+
 # --- facts ---------------------------------------------------------------------------
 
 
@@ -631,7 +668,7 @@ def test_each_code_of_the_page_is_given_by_a_test_here() -> None:
         expected for _, expected in SAYS.values()
     }
     given |= {expected for *_, expected in FACTS.values()}
-    assert listed == given | {"evidence-state", "evidence-erased"}
+    assert listed == given | {"evidence-state", "evidence-erased", "library-missing"}
 
 
 def test_the_tenant_and_the_program_change_nothing_of_the_result(tmp_path: Path) -> None:
