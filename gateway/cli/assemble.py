@@ -23,6 +23,7 @@ from gateway.in_force import InForce
 from gateway.keys import DecisionSigner
 from gateway.ledger.interface import Ledger, OwnLedger
 from gateway.ledger.shards import with_older
+from gateway.nodes.asking import check_apart
 from gateway.nodes.desk import Desk
 from gateway.nodes.store import FILE as EVIDENCE
 from gateway.pdp import catalogue
@@ -55,6 +56,8 @@ class Parts:
         self.catalogue_files = catalogue_files(args, result)
         self.sources = fact_sources(args, program)
         self.attestation = attestation_terms(args, self.catalogue)
+        if self.attestation is not None:
+            check_apart(program, frozenset() if self.sources is None else self.sources.stated())
         self.release = signed_release(args, self.bundle.digest, self.catalogue.digest)
         self.engines = self._engines(args, program)
         self.remember: int = args.memo

@@ -38,6 +38,11 @@ class Sources:
         """As of `gateway.pdp.supplied.FactSources`."""
         return self._counted
 
+    def stated(self) -> frozenset[str]:
+        """The facts that they may state, by path; without those of entities."""
+        apart = (one.allowed for one in self._sources if not one.allowed.is_entity)
+        return frozenset(name for allowed in apart for name in allowed.names())
+
     def _wanted(self, named: Named) -> Iterator[tuple[Source, Key, frozenset[str]]]:
         """What to ask whom, with the names of what is lacking."""
         for source in self._sources:
