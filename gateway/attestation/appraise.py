@@ -25,6 +25,11 @@ from gateway.attestation.vector import (
 _MEASURE_ONLY = frozenset({Technology.TPM})
 # Without these said, nothing was found out about the machine.
 _NEEDED = ("configuration", "executables", "hardware")
+# Without one of these, anybody's machine of that kind could feign the virtual TPM beside it.
+_ROOTS = {
+    Technology.AZURE_SNP: ("launch", "id-key", "author-key"),
+    Technology.AZURE_TDX: ("mrtd",),
+}
 # By which the clock of another machine may be ahead.
 SKEW = timedelta(seconds=60)
 
@@ -275,6 +280,12 @@ def _judge_executables(
         _judge_published(claims, found, name)
     elif not named:
         found.lacking.append("reference values for what was started")
+    roots = _ROOTS.get(claims.technology, ())
+    if named and roots and not set(roots) & set(named):
+        found.lacking.append(
+            f"a reference value for {' or '.join(f'`{one}`' for one in roots)}: without it "
+            "nothing says whose virtual TPM it is"
+        )
     for measurement in named:
         clause = f"{name}.reference[{measurement}]"
         rows = [r for r in section.reference if r.measurement == measurement and r.counts(day)]

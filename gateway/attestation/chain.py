@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 
@@ -22,12 +23,20 @@ from gateway.attestation.errors import (
     EvidenceMalformedError,
     EvidenceRevokedError,
     EvidenceSignatureError,
+    EvidenceUnsupportedError,
 )
 from gateway.attestation.evidence import Used
 
 MAX_CERTIFICATE = 16 * 1024
 MAX_CHAIN = 8
 MAX_CRL = 1024 * 1024
+_MIN_RSA = 2048
+_WEAK = ("md5", "sha1")
+# Critical extensions that are read here; and those that only who knows the technology reads.
+_READ = frozenset({x509.oid.ExtensionOID.BASIC_CONSTRAINTS, x509.oid.ExtensionOID.KEY_USAGE})
+_READ_OF_LEAF = frozenset(
+    {x509.oid.ExtensionOID.EXTENDED_KEY_USAGE, x509.oid.ExtensionOID.SUBJECT_ALTERNATIVE_NAME}
+)
 _UNREADABLE = (
     ValueError,
     TypeError,
@@ -126,6 +135,8 @@ def verify_chain(
         _check_step(issued, issuer, between)
     for certificate in path:
         check_time(certificate, at)
+        is_known = certificate is path[0] and check_leaf is not None
+        _check_critical(certificate, _READ | _READ_OF_LEAF if is_known else _READ)
     if _is_authority(path[0]):
         raise EvidenceChainError("the certificate of the evidence is of an authority")
     if check_leaf is not None:
@@ -146,6 +157,10 @@ def _check_step(issued: x509.Certificate, issuer: x509.Certificate, between: int
         raise EvidenceChainError(f"`{name_of(issuer)}` is no authority")
     if constraints.path_length is not None and constraints.path_length < between:
         raise EvidenceChainError(f"`{name_of(issuer)}` may not stand so high above the leaf")
+    algorithm, key = issued.signature_hash_algorithm, issuer.public_key()
+    is_short = isinstance(key, RSAPublicKey) and key.key_size < _MIN_RSA
+    if is_short or algorithm is None or algorithm.name in _WEAK:
+        raise EvidenceChainError(f"the signature on `{name_of(issued)}` is of a weak kind")
     try:
         issued.verify_directly_issued_by(issuer)
     except InvalidSignature as error:
@@ -154,6 +169,16 @@ def _check_step(issued: x509.Certificate, issuer: x509.Certificate, between: int
         ) from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise EvidenceChainError(f"`{name_of(issued)}` is not signed as expected") from error
+
+
+def _check_critical(certificate: x509.Certificate, known: frozenset[x509.ObjectIdentifier]) -> None:
+    """What a certificate may not be used without reading (RFC 5280, section 4.2)."""
+    for one in certificate.extensions:
+        if one.critical and one.oid not in known:
+            raise EvidenceChainError(
+                f"`{name_of(certificate)}` has a condition that is not known "
+                f"({one.oid.dotted_string})"
+            )
 
 
 def _may_sign(issuer: x509.Certificate) -> bool:
@@ -228,6 +253,7 @@ def check_crl(
         EvidenceSignatureError: Its signature does not hold.
         EvidenceExpiredError: It does not count at that instant.
         EvidenceRevokedError: It names one of the certificates.
+        EvidenceUnsupportedError: It is not of all certificates, or only of changes.
     """
     if crl.issuer != issuer.subject:
         raise EvidenceChainError(f"a revocation list is not of `{name_of(issuer)}`")
@@ -237,6 +263,9 @@ def check_crl(
         raise EvidenceChainError("a revocation list is not signed as expected") from error
     if not holds:
         raise EvidenceSignatureError(f"the revocation list of `{name_of(issuer)}` does not hold")
+    if any(one.critical for one in crl.extensions):
+        # Such a list is of some certificates alone, or of changes since another.
+        raise EvidenceUnsupportedError(f"a revocation list of `{name_of(issuer)}` is not whole")
     ends = crl.next_update_utc
     if ends is None or not crl.last_update_utc <= at <= ends:
         raise EvidenceExpiredError(

@@ -307,10 +307,18 @@ def _bound(claims: eat.Eat) -> bytes:
 
 
 def _debug(token: Token) -> bool | None:
-    told = [one.debug for one in (token.claims, *token.claims.submods.values())]
-    if 0 in told:
+    return _debug_of(token.claims)
+
+
+def _debug_of(claims: eat.Eat) -> bool | None:
+    """Whether any part can be debugged; that none can, only where the whole says so or each part
+    does, for one that is silent may be what can."""
+    parts = [_debug_of(one) for one in claims.submods.values()]
+    if claims.debug == 0 or True in parts:
         return True
-    return False if any(one is not None for one in told) else None
+    if claims.debug is not None or (parts and None not in parts):
+        return False
+    return None
 
 
 def _detail(token: Token) -> dict[str, Detail]:

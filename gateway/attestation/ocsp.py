@@ -86,6 +86,8 @@ def parse_answer(der: bytes) -> Answer:
             getattr(found, read)
         for one in singles:
             _read(one)
+        if any(one.critical for one in found.extensions):
+            raise EvidenceMalformedError("an OCSP answer has a condition that is not known")
         carried = [one.public_bytes(Encoding.DER) for one in found.certificates]
         if found.public_bytes(Encoding.DER) != der or not singles:
             raise EvidenceMalformedError("an OCSP answer has more or less than an answer")

@@ -21,6 +21,7 @@ from gateway.attestation import tpm_structures as tpm
 from gateway.attestation.chain import used, verify_chain
 from gateway.attestation.errors import (
     EvidenceBindingError,
+    EvidenceChainError,
     EvidenceIncompleteError,
     EvidenceMalformedError,
     EvidenceSignatureError,
@@ -234,12 +235,27 @@ def certified_key(
     Raises:
         EvidenceError: The chain does not hold, or the key is of another kind.
     """
-    ends = verify_chain(path, anchors=anchors, at=at)
+    ends = verify_chain(path, anchors=anchors, at=at, check_leaf=_check_ak)
     key = path[0].public_key()
     if not isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)):
         raise EvidenceUnsupportedError("the key of the certificate is neither RSA nor ECC")
     kept = used("certificate", path)
     return AttestationKey(key, Vouched.CERTIFIED, valid_until=ends, used=kept)
+
+
+def _check_ak(leaf: x509.Certificate) -> None:
+    """An authority may also issue other certificates, whose keys sign anything."""
+    try:
+        usages = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        if _AK_USAGE not in usages:
+            raise EvidenceChainError("the certificate is not one of an AK")
+    except x509.ExtensionNotFound:
+        pass  # some clouds issue AK certificates that do not say so
+    try:
+        if not leaf.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature:
+            raise EvidenceChainError("the key of the certificate is not for signatures")
+    except x509.ExtensionNotFound:
+        pass
 
 
 def endorsement_key(

@@ -52,6 +52,7 @@ HINTS = {
     "evidence-disputed": "two verifiers read it differently; do not use it, and report it",
     "evidence-nonce": "it answers another challenge; ask the machine again, with yours",
     "evidence-tcb": "the firmware is older than anything the maker still names; update it",
+    "evidence-erased": "it was erased on legal grounds; ask the machine for new evidence",
     "evidence-incomplete": "add what is missing to the file, or an anchor with --anchors",
 }
 

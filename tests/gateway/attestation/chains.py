@@ -33,6 +33,7 @@ def issue(
     issuer_name: str | None = None,
     serial: int | None = None,
     extensions: Sequence[tuple[str, bytes]] = (),
+    critical: bool = False,
 ) -> Issued:
     """A certificate, by itself where there is no issuer."""
     key = key or ec.generate_private_key(ec.SECP384R1())
@@ -53,7 +54,7 @@ def issue(
         built = built.add_extension(_usage(signs), critical=True)
     for oid, value in extensions:
         unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value)
-        built = built.add_extension(unknown, critical=False)
+        built = built.add_extension(unknown, critical=critical)
     if pss:
         salt = padding.PSS(padding.MGF1(hashes.SHA384()), padding.PSS.DIGEST_LENGTH)
         made = built.sign(signer, hashes.SHA384(), rsa_padding=salt)
@@ -65,6 +66,7 @@ def issue(
 def revoked(
     issuer: Issued, *certificates: x509.Certificate, begins: datetime = AT - DAY,
     ends: datetime = AT + DAY, signer: Issued | None = None, when: datetime = AT - DAY,
+    more: tuple[x509.ExtensionType, bool] | None = None,
 ) -> x509.CertificateRevocationList:  # fmt: skip
     built = (
         x509.CertificateRevocationListBuilder()
@@ -75,6 +77,8 @@ def revoked(
     for one in certificates:
         entry = x509.RevokedCertificateBuilder().serial_number(one.serial_number)
         built = built.add_revoked_certificate(entry.revocation_date(when).build())
+    if more is not None:
+        built = built.add_extension(more[0], critical=more[1])
     return built.sign((signer or issuer).key, hashes.SHA384())
 
 

@@ -21,7 +21,7 @@ from gateway.attestation.appraise import appraise
 from gateway.attestation.chain import read_certificate, read_pem_chain
 from gateway.attestation.evidence import Claims, Technology
 from gateway.attestation.freshness import check_bound
-from gateway.attestation.policy import read_policy
+from gateway.attestation.policy import AppraisalPolicy, read_policy
 from gateway.attestation.result import Freshness, Verdict
 from tests.gateway.attestation import snp, tpms
 from tests.gateway.attestation.chains import AT
@@ -91,7 +91,42 @@ measurement = "sha256:0"
 waived = "machines of others"
 source = "tests"
 valid_from = 2020-01-01
+[[technology.reference]]
+measurement = "launch"
+waived = "machines of others"
+source = "tests"
+valid_from = 2020-01-01
 """)
+
+
+def naming(technology: Technology, *measurements: str) -> AppraisalPolicy:
+    """With references for these alone."""
+    (section,) = POLICY.sections.values()
+    rows = [section.reference[0].model_copy(update={"measurement": m}) for m in measurements]
+    own = section.model_copy(update={"name": technology, "reference": tuple(rows)})
+    return replace(POLICY, sections={technology: own})
+
+
+@pytest.mark.parametrize(
+    ("technology", "roots"),
+    [(Technology.AZURE_SNP, ("launch", "id-key", "author-key")), (Technology.AZURE_TDX, ("mrtd",))],
+)
+def test_values_of_a_virtual_tpm_alone_say_nothing_for_anybody_could_feign_it(
+    technology: Technology, roots: tuple[str, ...]
+) -> None:
+    claims = replace(GOOD.verify(), technology=technology)
+
+    def lacking(*measurements: str) -> bool:
+        policy = naming(technology, *measurements)
+        found = appraise(claims, policy, at=AT, freshness=Freshness.CHALLENGED, evidence_sha256="")
+        assert (found.verdict is not Verdict.ACCEPTED) or not found.lacking
+        return any("whose virtual TPM" in words for words in found.lacking)
+
+    assert lacking("sha256:7", "sha256:0")
+    assert lacking("host-data")
+    for root in roots:
+        assert not lacking("sha256:7", root)
+    assert not lacking(roots[0])
 
 
 def judged(claims: Claims, at: datetime) -> Verdict:

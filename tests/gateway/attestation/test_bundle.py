@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
@@ -235,6 +236,45 @@ def test_the_key_of_a_quote_counts_by_whoever_vouches(
 ) -> None:
     claims = verify_bundle(read_bundle(spelled(found)), anchors, at=AT)
     assert claims.detail["vouched"] == vouched
+
+
+def usages(*purposes: str, signs: bool = True) -> dict[str, Any]:
+    """Of a certificate, in DER: what its key is for."""
+    oids = [x509.ObjectIdentifier(one) for one in purposes]
+    bits = b"\x03\x02\x07\x80" if signs else b"\x03\x02\x05\x20"
+    extensions = [("2.5.29.15", bits)]
+    if oids:
+        extensions.append(("2.5.29.37", x509.ExtendedKeyUsage(oids).public_bytes()))
+    return {"extensions": extensions}
+
+
+AK_USAGE, EK_USAGE, SERVER = "2.23.133.8.3", "2.23.133.8.1", "1.3.6.1.5.5.7.3.1"
+
+
+@pytest.mark.parametrize(
+    ("given", "critical"),
+    [({}, False), (usages(), False), (usages(AK_USAGE), False), (usages(AK_USAGE), True),
+     (usages(SERVER, AK_USAGE), False)],
+    ids=["it does not say", "for signatures", "of an AK", "of an AK, critical", "of an AK too"],
+)  # fmt: skip
+def test_a_certificate_of_an_ak_vouches_for_its_key(given: dict[str, Any], critical: bool) -> None:
+    ak = issue("ak", CLOUD, key=tpms.ECC, critical=critical, **given)
+    found = document("tpm", quote(public=tpm2b(ECC)), ak_path=path(ak, CLOUD))
+    assert verify_bundle(read_bundle(spelled(found)), AUTHORITY, at=AT)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [usages(SERVER), usages(EK_USAGE), usages(signs=False), usages(AK_USAGE, signs=False)],
+    ids=["of a server", "of an EK", "for other things", "of an AK, for other things"],
+)
+def test_another_certificate_of_the_authority_of_aks_vouches_for_nothing(
+    given: dict[str, Any],
+) -> None:
+    other = issue("ak", CLOUD, key=tpms.ECC, **given)
+    found = document("tpm", quote(public=tpm2b(ECC)), ak_path=path(other, CLOUD))
+    with pytest.raises(errors.EvidenceChainError):
+        verify_bundle(read_bundle(spelled(found)), AUTHORITY, at=AT)
 
 
 @pytest.mark.parametrize(

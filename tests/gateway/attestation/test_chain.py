@@ -43,6 +43,46 @@ def test_signatures_of_rsa_pss_hold() -> None:
     verify_chain(path(leaf, root), anchors=anchors, at=AT)
 
 
+EKU = bytes.fromhex("300a06082b06010505070301")  # for servers of the web
+NAMES = bytes.fromhex("300ba009300782056162636465")  # below a name of hosts
+
+
+def condition(oid: str, value: bytes = b"\x05\0") -> Issued:
+    return issue("leaf", MIDDLE, extensions=[(oid, value)], critical=True)
+
+
+def test_a_condition_counts_only_for_who_reads_it() -> None:
+    leaf = path(condition("2.5.29.37", EKU), MIDDLE, ROOT)
+    read: list[x509.Certificate] = []
+    verify_chain(leaf, anchors=ANCHORS, at=AT, check_leaf=read.append)
+    assert read == leaf[:1]
+    step = _below(issue("m", ROOT, ca=True, extensions=[("2.5.29.37", EKU)], critical=True))
+    for unread in (path(condition("1.2.3"), MIDDLE, ROOT), step):
+        with pytest.raises(errors.EvidenceChainError, match="condition that is not known"):
+            verify_chain(unread, anchors=ANCHORS, at=AT, check_leaf=read.append)
+
+
+def test_a_short_key_of_an_authority_is_weak() -> None:
+    key = rsa.generate_private_key(65537, 1024)  # noqa: S505
+    root = issue("old", ca=True, key=key)
+    leaf = issue("leaf", root)
+    anchors = frozenset({fingerprint(root.certificate)})
+    with pytest.raises(errors.EvidenceChainError, match="weak kind"):
+        verify_chain(path(leaf, root), anchors=anchors, at=AT)
+
+
+@pytest.mark.parametrize("old", [0x05, 0x04], ids=["SHA-1", "MD5"])
+def test_a_weak_hash_is_refused_before_its_signature_is_looked_at(old: int) -> None:
+    root = issue("old", ca=True, key=rsa.generate_private_key(65537, 2048))
+    der = issue("leaf", root).certificate.public_bytes(Encoding.DER)
+    named = bytes.fromhex("2a864886f70d0101")  # RSA with SHA-384, and with another hash
+    assert der.count(named + b"\x0c") == 2
+    leaf = read_certificate(der.replace(named + b"\x0c", named + bytes([old])))
+    anchors = frozenset({fingerprint(root.certificate)})
+    with pytest.raises(errors.EvidenceChainError, match="weak kind"):
+        verify_chain([leaf, root.certificate], anchors=anchors, at=AT)
+
+
 FOREIGN = issue("root", ca=True)  # another key under the same name
 BY_LEAF = issue("below", LEAF)
 DAMAGED: dict[str, tuple[Callable[[], list[x509.Certificate]], type[errors.EvidenceError]]] = {
@@ -83,6 +123,16 @@ DAMAGED: dict[str, tuple[Callable[[], list[x509.Certificate]], type[errors.Evide
     "a leaf of tomorrow": (
         lambda: path(issue("x", MIDDLE, begins=AT + timedelta(seconds=1)), MIDDLE, ROOT),
         errors.EvidenceExpiredError,
+    ),
+    "a leaf with a condition that is not known": (
+        lambda: path(condition("1.2.3"), MIDDLE, ROOT), errors.EvidenceChainError,
+    ),
+    "a leaf for something else, which must be read": (
+        lambda: path(condition("2.5.29.37", EKU), MIDDLE, ROOT), errors.EvidenceChainError,
+    ),
+    "a step with a condition that is not known": (
+        lambda: _below(issue("m", ROOT, ca=True, extensions=[("2.5.29.30", NAMES)], critical=True)),
+        errors.EvidenceChainError,
     ),
     "nine certificates": (lambda: path(LEAF, *[MIDDLE] * 7, ROOT), errors.EvidenceChainError),
 }  # fmt: skip
@@ -161,6 +211,18 @@ def test_a_list_that_does_not_name_it_counts_until_its_next_update() -> None:
     assert ends == AT + DAY
 
 
+OF_AUTHORITIES = x509.IssuingDistributionPoint(
+    full_name=None, relative_name=None, only_contains_user_certs=False,
+    only_contains_ca_certs=True, only_some_reasons=None, indirect_crl=False,
+    only_contains_attribute_certs=False,
+)  # fmt: skip
+
+
+def test_what_a_list_says_by_the_way_does_not_matter() -> None:
+    crl = revoked(MIDDLE, more=(x509.CRLNumber(7), False))
+    check_crl(crl, MIDDLE.certificate, [LEAF.certificate], at=AT)
+
+
 @pytest.mark.parametrize(
     ("crl", "error"),
     [
@@ -170,8 +232,11 @@ def test_a_list_that_does_not_name_it_counts_until_its_next_update() -> None:
         (revoked(MIDDLE, begins=AT + timedelta(seconds=1)), errors.EvidenceExpiredError),
         (revoked(MIDDLE, signer=ROOT), errors.EvidenceSignatureError),
         (revoked(ROOT), errors.EvidenceChainError),
+        (revoked(MIDDLE, more=(x509.DeltaCRLIndicator(1), True)), errors.EvidenceUnsupportedError),
+        (revoked(MIDDLE, more=(OF_AUTHORITIES, True)), errors.EvidenceUnsupportedError),
     ],
-    ids=["it is named", "an old list", "a list of the future", "of another key", "of another"],
+    ids=["it is named", "an old list", "a list of the future", "of another key", "of another",
+         "of changes alone", "of authorities alone"],
 )  # fmt: skip
 def test_a_list_that_names_it_or_does_not_count_is_refused(
     crl: x509.CertificateRevocationList, error: type[errors.EvidenceError]

@@ -622,3 +622,37 @@ def test_no_byte_of_a_token_can_be_another(at: int, flip: int) -> None:
     changed = data[:at] + bytes([data[at] ^ flip]) + data[at + 1 :]
     with pytest.raises(errors.EvidenceError):
         MADE.verify(changed)
+
+
+# --- debug, told by parts ------------------------------------------------------------
+
+
+def parts(*told: str | None, whole: str | None = None) -> Made:
+    """As many parts as there are words, each with its own; None for one that is silent."""
+    cpu = MADE.payload["submods"]["cpu0"]
+    own = [{k: v for k, v in cpu.items() if k != "dbgstat"} for _ in told]
+    named = [
+        one | ({} if word is None else {"dbgstat": word})
+        for one, word in zip(own, told, strict=True)
+    ]
+    found = MADE.having("submods", value={f"part{n}": one for n, one in enumerate(named)})
+    return found if whole is None else found.having("dbgstat", value=whole)
+
+
+TOLD: dict[str, tuple[Made, bool | None]] = {
+    "nobody says": (parts(None), None),
+    "the only part says no": (parts("disabled"), False),
+    "both parts say no": (parts("disabled", "disabled-permanently"), False),
+    "one part says no and one is silent": (parts("disabled", None), None),
+    "one part says yes and one is silent": (parts(None, "enabled"), True),
+    "one part says yes and one no": (parts("disabled", "enabled"), True),
+    "the whole says no and a part is silent": (parts(None, whole="disabled"), False),
+    "the whole says no and a part yes": (parts("enabled", None, whole="disabled"), True),
+    "the whole says yes and a part no": (parts("disabled", whole="enabled"), True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TOLD)
+def test_that_nothing_can_be_debugged_is_told_of_every_part_or_not_at_all(kind: str) -> None:
+    made, is_debug = TOLD[kind]
+    assert made.verify().is_debug is is_debug

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import Certificate, ReasonFlags, ocsp
+from cryptography.x509 import Certificate, OCSPNonce, ReasonFlags, ocsp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -228,6 +228,24 @@ def test_no_bytes_make_the_reader_fail_otherwise(at: int, new: bytes, drop: int)
         standing([PATH], [parse_answer(DATA[:at] + new + DATA[at + drop :])], at=AT)
     except errors.EvidenceError:
         return
+
+
+def test_an_answer_under_a_condition_that_is_not_known_is_refused() -> None:
+    for critical, outcome in ((True, MALFORMED), (False, None)):
+        built = ocsp.OCSPResponseBuilder().add_response(
+            cert=LEAF.certificate, issuer=BETWEEN.certificate, algorithm=hashes.SHA256(),
+            cert_status=answers.GOOD, this_update=AT - DAY / 2, next_update=AT + DAY / 2,
+            revocation_time=None, revocation_reason=None,
+        )  # fmt: skip
+        built = built.responder_id(ocsp.OCSPResponderEncoding.NAME, BETWEEN.certificate)
+        built = built.add_extension(OCSPNonce(b"n" * 16), critical=critical)
+        key: Any = BETWEEN.key
+        data = built.sign(key, hashes.SHA384()).public_bytes(Encoding.DER)
+        if outcome is None:
+            assert standing([PATH], [parse_answer(data)], at=AT).lacking == ("between",)
+        else:
+            with pytest.raises(outcome):
+                parse_answer(data)
 
 
 def test_an_answer_under_a_key_of_another_kind_is_refused() -> None:
