@@ -137,6 +137,10 @@ def swapped(old: bytes, new: bytes) -> bytes:
     return DATA.replace(old, new)
 
 
+def many(what: bytes, times: int) -> bytes:
+    return b"".join(what % number for number in range(times))
+
+
 FORMS: dict[str, tuple[bytes, type[errors.EvidenceError]]] = {
     "no bytes": (b"", MALFORMED),
     "no XML": (b"{}", MALFORMED),
@@ -160,6 +164,12 @@ FORMS: dict[str, tuple[bytes, type[errors.EvidenceError]]] = {
     "a letter beyond ASCII": (swapped(b'name="M_2"', 'name="\u00c4"'.encode()), MALFORMED),
     "too long": (DATA + b" " * MAX_DOCUMENT, MALFORMED),
     "too many tags": (swapped(b"<ns0:Payload>", b"<ns0:Payload>" + b"<a/>" * 2_048), MALFORMED),
+    "too many attributes": (
+        swapped(b"<ns0:Payload>", b"<ns0:Payload " + many(b'a%d="" ', 8_200) + b">"), MALFORMED,
+    ),
+    "too many namespaces": (
+        swapped(b"<ns0:Payload>", b"<ns0:Payload " + many(b'xmlns:a%d="u" ', 65) + b">"), MALFORMED,
+    ),
     "too deep": (b"<a>" * 1_000 + b"</a>" * 1_000, MALFORMED),
     "two attributes of one name": (swapped(b'size="48"', b'size="48" size="48"'), MALFORMED),
     "no signature": (HEAD + BODY + END, MALFORMED),
