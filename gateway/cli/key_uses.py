@@ -3,13 +3,13 @@
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from cryptography.x509 import load_pem_x509_certificates
 
 from gateway import release
 from gateway.cli.witnessing import Witnessing
-from gateway.errors import ConfigurationError, KeyMalformedError
+from gateway.errors import ConfigurationError, KeyMalformedError, TrustError
 from gateway.keys.overlap import alongside
 from gateway.keys.purposes import (
     Purpose,
@@ -21,6 +21,7 @@ from gateway.keys.purposes import (
 )
 from gateway.ledger.cosignature import WitnessPublicKey
 from gateway.state import State
+from gateway.verify.groups import vkeys_of
 
 
 def check_purposes(args: Namespace, state: State) -> None:
@@ -46,9 +47,9 @@ def _told(trust: Mapping[str, Any]) -> Iterator[Use]:
     for one in trust.get("receipt_keys", ()):
         yield Use(str(one["keyid"]), Purpose.RECEIPT, "a receipt key of trust.json")
     try:
-        witnesses = cast("Mapping[str, Any]", trust.get("witnesses") or {})
-        keys = [WitnessPublicKey.from_vkey(str(one)) for one in witnesses.get("vkeys", ())]
-    except (AttributeError, TypeError, KeyMalformedError) as error:
+        listed = vkeys_of(trust.get("witnesses", []))
+        keys = [WitnessPublicKey.from_vkey(one) for one in listed]
+    except (RecursionError, TrustError, KeyMalformedError) as error:
         raise ConfigurationError(f"trust.json names no witnesses that can be: {error}") from error
     for key in keys:
         yield Use(fingerprint_of_vkey(key.vkey), Purpose.COSIGNATURE, f"the witness {key.name}")

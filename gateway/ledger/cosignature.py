@@ -103,12 +103,20 @@ def verify_cosignatures(
         CosignatureError: A line that names a known witness does not hold.
         WitnessQuorumError: Fewer than `quorum` different witnesses.
     """
+    signed = read_cosignatures(note, witnesses)
+    if len(signed) < quorum:
+        raise WitnessQuorumError(expected=quorum, found=len(signed))
+    return {key.name: time for key, time in signed.items()}
+
+
+def read_cosignatures(
+    note: Note, witnesses: Sequence[WitnessPublicKey]
+) -> dict[WitnessPublicKey, int]:
+    """As `verify_cosignatures`, by witness, and whoever is missing."""
     known = {(key.name, key.key_id): key for key in witnesses}
     signed: dict[WitnessPublicKey, int] = {}
     for line in note.signatures:
         key = known.get((line.name, line.key_id))
         if key is not None:
             signed[key] = max(key.verify(line.signature, note.text), signed.get(key, 0))
-    if len(signed) < quorum:
-        raise WitnessQuorumError(expected=quorum, found=len(signed))
-    return {key.name: time for key, time in signed.items()}
+    return signed

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from gateway.errors import CheckpointOriginError
 from gateway.keys import decode_base64
 from gateway.ledger.checkpoint import Checkpoint, check_extends, parse_checkpoint
-from gateway.ledger.cosignature import verify_cosignatures
 from gateway.ledger.merkle import HASH_SIZE
 from gateway.ledger.note import parse_note, verify_note
 from gateway.verify.refused import ConsistencyMissingError, EvidenceError
@@ -23,7 +22,7 @@ def read_checkpoint(data: bytes, trust: Trust, *, witnessed: bool = True) -> Che
         witnessed: Whether witnesses must have cosigned.
 
     Raises:
-        LedgerError: See `verify_note`, `Trust.check_size` and `verify_cosignatures`.
+        LedgerError: See `verify_note`, `Trust.check_size` and `Terms.check_cosigned`.
     """
     note = parse_note(data)
     checkpoint = parse_checkpoint(note)
@@ -32,8 +31,7 @@ def read_checkpoint(data: bytes, trust: Trust, *, witnessed: bool = True) -> Che
         raise CheckpointOriginError(expected=trust.origin, found=checkpoint.origin)
     # Of the keys that signed, the first, which is the newest, says whether it counts.
     trust.check_size(verify_note(note, keys)[0], checkpoint.size)
-    quorum = trust.terms.quorum if witnessed else 0
-    verify_cosignatures(note, trust.terms.witnesses, quorum=quorum)
+    trust.terms.check_cosigned(note, demanded=witnessed)
     return checkpoint
 
 

@@ -26,7 +26,6 @@ from gateway.errors import (
     RequestMismatchError,
     StatementMalformedError,
 )
-from gateway.ledger.cosignature import verify_cosignatures
 from gateway.ledger.note import parse_note
 from gateway.ledger.proof import VerifiedProof, parse_proof, verify_proof
 from gateway.record.canonical import Json, canonicalise, load_strict
@@ -214,9 +213,7 @@ def _find_place(body: bytes, proof: str, trust: Trust) -> Place:
     # Of a log that nobody trusts, the first one says what was expected.
     origin = stated if trust.log_keys(stated) else trust.origin
     place = _verify_with_any(body, proof, trust, origin)
-    terms = trust.terms
-    note = parse_note(checkpoint.encode())
-    return place, verify_cosignatures(note, terms.witnesses, quorum=terms.quorum)
+    return place, trust.terms.check_cosigned(parse_note(checkpoint.encode()))
 
 
 def _verify_with_any(body: bytes, proof: str, trust: Trust, origin: str) -> VerifiedProof:

@@ -7,7 +7,6 @@ it a receipt holds where nobody demands witnesses.
 from collections.abc import Mapping
 
 from gateway.errors import CheckpointForkError
-from gateway.ledger.cosignature import verify_cosignatures
 from gateway.ledger.note import parse_note
 from gateway.ledger.proof import VerifiedProof
 from gateway.verify.checkpoints import read_checkpoint
@@ -57,4 +56,4 @@ def check_note(note: str, place: VerifiedProof, trust: Trust) -> Mapping[str, in
         raise ReceiptNoteError(f"{NOTE} is of another tree than the receipt")
     if signed.root != tree.root:
         raise CheckpointForkError(tree_size=signed.size, expected=tree.root, found=signed.root)
-    return verify_cosignatures(parse_note(data), trust.terms.witnesses, quorum=trust.terms.quorum)
+    return trust.terms.check_cosigned(parse_note(data))

@@ -1,13 +1,16 @@
 """On which terms a key, a log or a bundle is believed: what trust files of version 2 say."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
+from gateway.errors import WitnessQuorumError
 from gateway.keys import CheckpointPublicKey, DecisionPublicKey
-from gateway.ledger.cosignature import WitnessPublicKey
+from gateway.ledger.cosignature import WitnessPublicKey, read_cosignatures
+from gateway.ledger.note import Note
 from gateway.record.canonical import Json
+from gateway.verify.groups import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ def _no_sizes() -> Mapping[str, int]:
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What version 2 of a trust file may say besides; `periods` are of decision keys by id,
-    `rules` of bundles by digest, `last_sizes` of keys of `further_logs` by vkey."""
+    `rules` of bundles by digest, `last_sizes` of keys of `further_logs` by vkey. `witnesses` are
+    all that are known; `quorum` of them must have cosigned, or those of `group`."""
 
     periods: Mapping[str, Period] = field(default_factory=_no_periods)
     further_logs: tuple[tuple[str, CheckpointPublicKey], ...] = ()
@@ -73,9 +77,30 @@ class Terms:
     threshold: int = 1
     quorum: int = 0
     witnesses: tuple[WitnessPublicKey, ...] = ()
+    group: Group | None = None
     rules: Mapping[str, Period] = field(default_factory=_no_periods)
     timestamps: Timestampers | None = None
     receipt_keys: tuple[ReceiptKey, ...] = ()
+
+    @property
+    def demands_witnesses(self) -> bool:
+        """Whether a checkpoint counts only if it is cosigned."""
+        return self.group is not None or self.quorum > 0
+
+    def without_witnesses(self) -> "Terms":
+        """The same where nobody needs to have cosigned."""
+        return replace(self, quorum=0, group=None)
+
+    def check_cosigned(self, note: Note, *, demanded: bool = True) -> dict[str, int]:
+        """Check all lines of known witnesses, and that enough of them signed where that is
+        `demanded`; as `verify_cosignatures`."""
+        signed = read_cosignatures(note, self.witnesses)
+        expected, found = self.quorum, len(signed)
+        if self.group is not None:
+            expected, found = self.group.enough, self.group.count(signed)
+        if demanded and found < expected:
+            raise WitnessQuorumError(expected=expected, found=found)
+        return {key.name: time for key, time in signed.items()}
 
     def _last_size(self, key: CheckpointPublicKey) -> dict[str, Json]:
         size = self.last_sizes.get(key.vkey)
@@ -90,7 +115,12 @@ class Terms:
             ]
         if self.threshold != 1:
             value["threshold"] = self.threshold
-        if self.witnesses:
+        if self.group is not None:
+            inside = set(self.group.witnesses())
+            more: list[Json] = [key.vkey for key in self.witnesses if key not in inside]
+            quorum = self.group.to_json()
+            value["witnesses"] = {"quorum": quorum, **({"vkeys": more} if more else {})}
+        elif self.witnesses:
             vkeys: list[Json] = [key.vkey for key in self.witnesses]
             value["witnesses"] = {"quorum": self.quorum, "vkeys": vkeys}
         if self.rules:

@@ -174,7 +174,7 @@ def verify_statement(
     if statement.subject != verified.id:
         raise AnswerDiffersError(member="sub", expected=verified.id, found=statement.subject)
     check_expected(verified, expect_id, expect_request)
-    if trust.terms.quorum and not notes:
+    if trust.terms.demands_witnesses and not notes:
         raise ReceiptUnwitnessedError("the trust file demands witnesses, and no receipt has any")
     return verified
 

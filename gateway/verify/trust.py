@@ -9,7 +9,8 @@ Version 2 may say more, each member on its own:
      "decision_keys": [{"keyid", "pem", "from"?, "until"?}],
      "further_logs"?: [{"origin", "vkey", "last_size"?}],  other keys, shards before or after
      "threshold"?: 1,                                    decision keys that must have signed
-     "witnesses"?: {"quorum": 1, "vkeys": ["..."]},      who must have cosigned
+     "witnesses"?: {"quorum": 1, "vkeys": ["..."]},      who must have cosigned; or the quorum
+                                                         is a group, see `gateway.verify.groups`
      "rules"?: [{"digest", "from"?, "until"?}],          bundles that may have decided
      "receipt_keys"?: [{"origin", "keyid", "pem", "from"?, "until"?}],   keys of COSE receipts
      "timestamps"?: {"roots": [pem], "signers"?: [pem], "policy"?, "required"?: false}}
@@ -27,6 +28,7 @@ from gateway.keys import CheckpointPublicKey, DecisionPublicKey
 from gateway.keys.purposes import raw_of_vkey
 from gateway.ledger.cosignature import WitnessPublicKey
 from gateway.record.canonical import Json, load_strict
+from gateway.verify.groups import Group, read_group
 from gateway.verify.instant import parse_instant
 from gateway.verify.refused import (
     CheckpointKeyPeriodError,
@@ -156,7 +158,7 @@ def _terms(file: Mapping[str, Json], periods: Mapping[str, Period]) -> Terms:
     threshold = file.get("threshold", 1)
     if type(threshold) is not int or threshold < 1:
         raise TrustError("threshold is no whole number above 0")
-    quorum, witnesses = _witnesses(file.get("witnesses"))
+    quorum, group, witnesses = _witnesses(file.get("witnesses"))
     rules: dict[str, Period] = {}
     for element in _list(file.get("rules", []), "rules"):
         entry = _members(element, "an element of rules", {"digest"}, {"from", "until"})
@@ -179,6 +181,7 @@ def _terms(file: Mapping[str, Json], periods: Mapping[str, Period]) -> Terms:
         threshold=threshold,
         quorum=quorum,
         witnesses=witnesses,
+        group=group,
         rules=MappingProxyType(rules),
         timestamps=_timestampers(file.get("timestamps")),
     )
@@ -202,19 +205,26 @@ def _log(value: Json, further: set[str] | None = None) -> tuple[str, CheckpointP
     return origin, CheckpointPublicKey.from_vkey(_text(log["vkey"], "vkey"))
 
 
-def _witnesses(value: Json) -> tuple[int, tuple[WitnessPublicKey, ...]]:
+def _witnesses(value: Json) -> tuple[int, Group | None, tuple[WitnessPublicKey, ...]]:
     if value is None:
-        return 0, ()
-    entry = _members(value, "witnesses", {"quorum", "vkeys"})
-    vkeys = _list(entry["vkeys"], "vkeys")
+        return 0, None, ()
+    nested = isinstance(value, dict) and isinstance(value.get("quorum"), dict)
+    further = {"vkeys"} if nested else set[str]()
+    entry = _members(value, "witnesses", {"quorum", "vkeys"} - further, further)
+    vkeys = _list(entry.get("vkeys", []), "vkeys")
     keys = tuple(WitnessPublicKey.from_vkey(_text(one, "a vkey")) for one in vkeys)
+    quorum = entry["quorum"]
+    group = read_group(quorum) if nested else None
+    if group is not None:
+        keys = (*group.witnesses(), *keys)
     # The keys themselves: under two names one would count twice.
     if len({raw_of_vkey(key.vkey) for key in keys}) != len(keys):
         raise TrustKeyTwiceError("a witness is listed twice")
-    quorum = entry["quorum"]
+    if group is not None:
+        return 0, group, keys
     if type(quorum) is not int or not 0 <= quorum <= len(keys):
         raise TrustError("the quorum is no number of witnesses that are listed")
-    return quorum, keys
+    return quorum, None, keys
 
 
 def _timestampers(value: Json) -> Timestampers | None:

@@ -209,9 +209,24 @@ SCHEMAS: Mapping[str, Schema] = {
                 closed({"origin": STRING, "vkey": STRING, "last_size": INTEGER}, "last_size")
             ),
             "threshold": INTEGER,
-            "witnesses": closed({"quorum": INTEGER, "vkeys": listed(STRING)}),
+            "witnesses": closed(
+                {
+                    "quorum": {
+                        "anyOf": [INTEGER, closed({"enough": INTEGER, "of": {"type": "array"}})]
+                    },
+                    "vkeys": listed(STRING),
+                },
+                "vkeys",
+            ),
             "rules": listed(
                 closed({"digest": DIGEST, "from": STRING, "until": STRING}, "from", "until")
+            ),
+            "receipt_keys": listed(
+                closed(
+                    dict.fromkeys(("origin", "keyid", "pem", "from", "until"), STRING),
+                    "from",
+                    "until",
+                )
             ),
             "timestamps": {"type": "object"},
         },
@@ -219,6 +234,7 @@ SCHEMAS: Mapping[str, Schema] = {
         "threshold",
         "witnesses",
         "rules",
+        "receipt_keys",
         "timestamps",
     ),
     "Problem": closed(

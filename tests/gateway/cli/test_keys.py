@@ -282,10 +282,12 @@ def test_a_key_with_two_purposes_is_not_started_with(state: Path, tmp_path: Path
     log = load_pem_private_key((state / "checkpoint.key").read_bytes(), None)
     assert isinstance(log, ed25519.Ed25519PrivateKey)
     witness = WitnessPublicKey.of("w.example", log.public_key().public_bytes_raw())
-    witnesses = {"quorum": 1, "vkeys": [witness.vkey]}
-    write(state, {**opened.trust(), "format": "charter-trust/v2", "witnesses": witnesses})
-    with pytest.raises(KeyPurposeError, match="cosignature"):
-        check_purposes(Namespace(), open_state(state))
+    group = {"enough": 1, "of": [{"enough": 1, "of": [witness.vkey]}]}
+    trust = {**opened.trust(), "format": "charter-trust/v2"}
+    for witnesses in ({"quorum": 1, "vkeys": [witness.vkey]}, {"quorum": group}):
+        write(state, {**trust, "witnesses": witnesses})
+        with pytest.raises(KeyPurposeError, match="cosignature"):
+            check_purposes(Namespace(), open_state(state))
 
 
 def test_the_key_of_the_log_is_no_witness_of_its_policy(state: Path, tmp_path: Path) -> None:

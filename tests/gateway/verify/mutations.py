@@ -183,6 +183,13 @@ def archived(*files: tuple[str, bytes], **more: Any) -> Callable[[Fresh], Case]:
     return lambda f: Case(zipped(*files, **more), f.trust())
 
 
+def grouped(f: Fresh, enough: int) -> bytes:
+    """Trust in two groups of witnesses: two of two, and one."""
+    first, second, third = (one.public.vkey for one in f.witnesses)
+    groups = [{"enough": 2, "of": [first, second]}, {"enough": 1, "of": [third]}]
+    return f.trust(witnesses={"quorum": {"enough": enough, "of": groups}})
+
+
 def forked(f: Fresh) -> str:
     return f.other_history()[0]
 
@@ -531,6 +538,17 @@ BAD: dict[str, Mutation] = {
         "consistency-sizes",
     ),
     "M-30 too few witnesses": (lambda f: f.cosigned(f.witnesses[0]), "witness-quorum"),
+    "M-30 too few groups of witnesses": (
+        lambda f: replace(f.cosigned(*f.witnesses[:2]), trust=grouped(f, 2)),
+        "witness-quorum",
+    ),
+    "M-30 a damaged line of a witness in a group": (
+        lambda f: f.case(
+            {**f.permit, "proof": f.permit["proof"] + f.witnesses[0].line(forked(f))},
+            trust=grouped(f, 1),
+        ),
+        "cosignature",
+    ),
     "M-30 one witness twice": (
         lambda f: f.cosigned(f.witnesses[0], f.witnesses[0]),
         "witness-quorum",
@@ -700,6 +718,10 @@ GOOD: dict[str, Callable[[Fresh], Case]] = {
     "at the size at which the key of the log ended": lambda f: f.case(
         trust=replaced(f, f.world.ledger.size)
     ),
+    "cosigned by one of two groups": lambda f: replace(
+        f.cosigned(*f.witnesses[:2]), trust=grouped(f, 1)
+    ),
+    "cosigned by both groups": lambda f: replace(f.cosigned(*f.witnesses), trust=grouped(f, 2)),
     "cosigned by two witnesses, and by another": lambda f: f.cosigned(*f.witnesses),
     "while the key and the rules counted": lambda f: f.case(
         trust=f.trust(
