@@ -2,6 +2,7 @@
 the commands that users run."""
 
 import json
+import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -289,6 +290,9 @@ def test_a_kept_key_that_signs_anything_is_refused(tpm: Emulator) -> None:
     keep_key(tpm, "0x81010009", RESTRICTED.replace("restricted|", ""))
     with pytest.raises(OwnEvidenceError, match="is not restricted"):
         quoted(tpm, key="0x81010009")
+    ran = here("tpm", "enrol", "--tpm", tcti(tpm), "--tpm-key", "0x81010009")
+    assert (ran.code, ran.out) == (1, "")
+    assert "is not restricted" in ran.err
 
 
 def test_a_handle_of_no_key_is_refused(tpm: Emulator) -> None:
@@ -373,3 +377,16 @@ def test_a_tpm_of_another_maker_is_not_enrolled(tpm: Emulator, tmp_path: Path) -
     ran = here("tpm", "enrol", "--tpm", tcti(tpm), "--ek-path", tmp_path / "other.pem")
     assert (ran.code, ran.out) == (1, "")
     assert "the endorsement key of the TPM" in ran.err
+
+
+@pytest.mark.parametrize("text", ["head -c 32 /dev/zero > opened", ": > opened", ":", "exit 1"])
+def test_a_secret_that_is_not_opened_enrols_nothing(
+    tpm: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    program = tmp_path / "tpm2_activatecredential"
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    ran = here("tpm", "enrol", "--tpm", tcti(tpm), "--ek-path", endorsers(tpm, tmp_path))
+    assert (ran.code, ran.out) == (1, "")
+    assert tpm.tool("getcap", "handles-loaded-session") == b""
