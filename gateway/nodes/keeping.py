@@ -122,8 +122,11 @@ def _counts(claims: Claims | None) -> tuple[str | None, int | None, int | None, 
 
 
 def is_erased(db: sqlite3.Connection, attested: Attested) -> bool:
-    """Whether this very evidence was kept once and erased."""
-    query = "SELECT 1 FROM document WHERE sha256 = ? AND tenant = ? AND body IS NULL"
+    """Whether this very evidence was kept once and erased, or is about to be."""
+    query = (
+        "SELECT 1 FROM document WHERE sha256 = ? AND tenant = ? "
+        "AND (body IS NULL OR erasure IS NOT NULL)"
+    )
     row = attested.result.evidence_sha256, attested.tenant
     return db.execute(query, row).fetchone() is not None
 
@@ -153,7 +156,7 @@ def name(db: sqlite3.Connection, row: Row) -> None:
 
 
 def document(db: sqlite3.Connection, row: Row) -> bytes | None:
-    """The evidence; None where it was erased.
+    """The evidence; None where it was erased since.
 
     Raises:
         EvidenceStoreError: What is there is other evidence.
@@ -172,7 +175,11 @@ def document(db: sqlite3.Connection, row: Row) -> bytes | None:
 
 
 def standing(db: sqlite3.Connection, tenant: str, node: str) -> Row | None:
-    query = "SELECT * FROM standing WHERE tenant = ? AND node = ?"
+    # What is marked to be erased counts no longer than until then.
+    query = (
+        "SELECT s.* FROM standing s JOIN document d ON d.sha256 = s.sha256 AND d.tenant = s.tenant "
+        "WHERE s.tenant = ? AND s.node = ? AND d.body IS NOT NULL AND d.erasure IS NULL"
+    )
     found = db.execute(query, (tenant, node)).fetchone()
     return None if found is None else Row(*found)
 

@@ -24,6 +24,12 @@ BAD = OWN.with_pcr(machines.GOOD_PCR, b"\xee" * 32)
 HOUR = timedelta(hours=1)
 
 
+ERASED = (
+    "UPDATE document SET erasure = 'e1' WHERE kind = 'evidence'",
+    "UPDATE document SET body = NULL, erasure = 'e1' WHERE kind = 'evidence'",
+)
+
+
 @pytest.fixture
 def counter(tmp_path: Path) -> Counter:
     return Counter(Desk(tmp_path / FILE), machines.terms(tmp_path))
@@ -425,18 +431,20 @@ def test_what_ended_long_ago_goes_and_what_was_refused_stays(
     assert len(kept(tmp_path)) == 2
 
 
+@pytest.mark.parametrize("erase", ERASED, ids=["marked", "gone"])
 def test_erased_evidence_ends_what_stood_and_is_not_kept_again(
-    counter: Counter, tmp_path: Path
+    counter: Counter, tmp_path: Path, erase: str
 ) -> None:
     document = OWN.document()
     shown = counter.show(document)
     assert stands(counter) == ACCEPTED
     with sqlite3.connect(tmp_path / FILE) as db:
-        db.execute("UPDATE document SET body = NULL, erasure = 'e1' WHERE kind = 'evidence'")
+        db.execute(erase)
     assert counter.stands() is None
+    assert counter.desk.look(counter.terms, tenant=counter.tenant, node="n1") is None
     assert reasons(counter.show(document)) == ("undecided", "evidence-erased")
     assert counter.stands() is None
     with sqlite3.connect(tmp_path / FILE) as db:
-        query = "SELECT body, erasure FROM document WHERE sha256 = ?"
+        query = "SELECT erasure FROM document WHERE sha256 = ?"
         found = db.execute(query, (shown.result.evidence_sha256,)).fetchall()
-    assert found == [(None, "e1")]
+    assert found == [("e1",)]

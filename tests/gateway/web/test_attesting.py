@@ -18,6 +18,7 @@ from tests.gateway.nodes import machines
 from tests.gateway.nodes.machines import SECOND, Machine
 from tests.gateway.web.test_access import Client, a_token
 from tests.gateway.web.test_openapi import validator
+from tests.gateway.web.test_wire_formats import blocks, shape
 from tests.gateway.world import World, made, sites
 
 OWN = Machine()
@@ -78,6 +79,14 @@ def test_a_challenge_is_answered_and_what_stands_can_be_read(client: Client) -> 
     assert answer["nonce"] == asked["nonce"]
     assert get(client, "n1") == (200, answer)
     assert get(client, "n1", "auditor") == (200, answer)
+
+
+def test_a_challenge_is_as_the_page_says(client: Client) -> None:
+    written = json.loads(blocks("Attestation")[1])
+    given = challenge(client)
+    assert shape(given) == shape(written)
+    assert {len(given[name]) for name in ("challenge", "nonce")} == {32, 64}
+    assert [len(given[name]) for name in given] == [len(written[name]) for name in given]
 
 
 def test_answers_are_as_the_openapi_file_says(client: Client) -> None:

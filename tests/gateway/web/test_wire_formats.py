@@ -85,7 +85,7 @@ def test_every_section_has_its_example() -> None:
     ]
     assert re.findall(r"^## (.*)$", PAGE, re.M) == headings
     assert [len(blocks(heading)) for heading in headings] == [
-        1, 3, 1, 2, 1, 1, 1, 2, 1, 2, 1, 1, 1, 1, 1,
+        1, 3, 1, 2, 2, 1, 1, 2, 1, 2, 1, 1, 1, 1, 1,
     ]  # fmt: skip
 
 
