@@ -45,6 +45,7 @@ ANCHORS: Mapping[str, str] = {
 _ARC = "1.3.6.1.4.1.3704.1."
 _PRODUCT = x509.ObjectIdentifier(f"{_ARC}2")
 _HWID = x509.ObjectIdentifier(f"{_ARC}4")
+_CSP_ID = x509.ObjectIdentifier(f"{_ARC}5")
 _SPL = {
     "bootloader": x509.ObjectIdentifier(f"{_ARC}3.1"),
     "tee": x509.ObjectIdentifier(f"{_ARC}3.2"),
@@ -274,6 +275,21 @@ def _check_binding(report: Report, product: str, vek: x509.Certificate) -> None:
         raise EvidenceBindingError("the key is of another chip than the report")
 
 
+def _provider(report: Report, vek: x509.Certificate) -> dict[str, bytes]:
+    """Whose machines a VLEK is for, as the certificate spells it: it names no chip, so that this
+    alone tells the machines of one provider from those of another."""
+    if report.signing_key is not SigningKey.VLEK:
+        return {}
+    try:
+        vek.extensions.get_extension_for_oid(_CSP_ID)
+    except x509.ExtensionNotFound:
+        return {}
+    value = _extension(vek, _CSP_ID)
+    if not 2 < len(value) <= 66 or value[0] != 0x16 or value[1] != len(value) - 2:
+        raise EvidenceMalformedError("the provider of the signing key is no IA5String")
+    return {"csp-id": value[2:]}
+
+
 def _levels(tcb: bytes, product: str) -> dict[str, int]:
     places = _TCB_TURIN if product == "Turin" else _TCB
     return {part: tcb[at] for part, at in places.items()}
@@ -333,6 +349,7 @@ def _claims(
             "host-data": report.host_data,
             "id-key": report.id_key_digest,
             "author-key": report.author_key_digest,
+            **_provider(report, path[0]),
         },
         bound=report.report_data,
         attester_id=report.chip_id.hex() if is_chip_known else None,

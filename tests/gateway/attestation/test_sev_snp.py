@@ -314,3 +314,47 @@ def test_no_byte_of_a_report_can_be_another(at: int, value: int) -> None:
     body = MILAN.report[:at] + bytes([value]) + MILAN.report[at + 1 :]
     with pytest.raises(errors.EvidenceError):
         MILAN.verify(report=body)
+
+
+# --- whose machines a VLEK is for ----------------------------------------------------
+
+
+def of_provider(value: bytes | None, kind: str = "VLEK") -> Made:
+    """Its certificate made anew, with a name of a provider."""
+    good = snp.made(kind=kind)
+    _, ask = snp.authorities("Milan", kind)
+    extra = [] if value is None else [(f"{snp.ARC}5", value)]
+    own = [*snp.extensions("Milan", kind), *extra]
+    vek = issue(f"SEV-{kind}", ask, pss=True, key=good.signer, extensions=own)
+    return replace(good, vek=vek.certificate)
+
+
+def provider_of(made: Made) -> bytes | None:
+    return verify_report(
+        parse_report(made.report), vek=made.vek, chain=made.chain, at=AT, anchors=made.anchors
+    ).measurements.get("csp-id")
+
+
+def test_a_vlek_tells_its_provider_and_a_vcek_none() -> None:
+    assert provider_of(of_provider(b"\x16\x05CN=us")) == b"CN=us"
+    assert provider_of(of_provider(None)) is None
+    assert provider_of(of_provider(b"\x16\x05CN=us", "VCEK")) is None
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"\x16\x00", b"\x0c\x05CN=us", b"\x16\x06CN=us", b"\x16\x46" + b"a" * 70]
+)
+def test_a_provider_that_cannot_be_read_is_refused(value: bytes) -> None:
+    with pytest.raises(errors.EvidenceMalformedError):
+        provider_of(of_provider(value))
+
+
+def test_the_real_vlek_is_of_its_provider(vectors: Path) -> None:
+    vlek = (vectors / "sev-snp" / "milan-v3-vlek.der").read_bytes()
+    report = (vectors / "sev-snp" / "milan-v3-vlek-report.bin").read_bytes()
+    chain = read_pem_chain((vectors / "sev-snp" / "chain-milan-ask-ark-asvk.pem").read_bytes())
+    vek = read_certificate(vlek)
+    claims = verify_report(
+        parse_report(report), vek=vek, chain=chain, at=vek.not_valid_before_utc + DAY
+    )
+    assert claims.measurements["csp-id"] == b"CN=cc-us-east-2.amazonaws.com"
