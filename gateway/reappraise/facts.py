@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
-from gateway.nodes.attested import Attested
-from gateway.nodes.facts import RECORD, SOURCE, stated
+from gateway.nodes.attested import DECISION, Attested, as_written
+from gateway.nodes.facts import ATTESTATION, RECORD, SOURCE, stated
 from gateway.reappraise.errors import FactsDifferError
 from gateway.record.canonical import Json, canonicalise
 from gateway.verify.instant import parse_instant
@@ -28,7 +28,7 @@ def check_facts(predicate: Mapping[str, Json], held: Sequence[Attested], *, whol
         FactsDifferError: A fact does not follow.
     """
     known = _facts(predicate)
-    of_others = {path for _, said in _statements(predicate, ours=False) for path in said}
+    of_others = _of_others(predicate)
     for statement, said in _statements(predicate, ours=True):
         node = statement.get("id")
         found = [one for one in held if one.node == node]
@@ -66,9 +66,26 @@ def _check(
             )
     if _spelled(said) not in [_spelled(one["said"]) for one in possible]:
         raise FactsDifferError(f"what is stated of node {node!r} does not follow from its evidence")
+    if attested.purpose == DECISION and attested.result.appraised_at != as_written(decided_at):
+        raise FactsDifferError(f"what node {node!r} showed was for another decision alone")
     until = attested.result.valid_until
     if said and until is not None and _instant(predicate, "valid_until") > until:
         raise FactsDifferError(f"the decision outlives the evidence of node {node!r}")
+
+
+def _of_others(predicate: Mapping[str, Json]) -> set[str]:
+    """What other sources state. Where evidence is taken they state nothing of machines: whoever
+    replays the decision would believe them in its place."""
+    takes_evidence = bool(_listed(predicate, "evidence"))
+    takes_evidence |= any(True for _ in _statements(predicate, ours=True))
+    paths: set[str] = set()
+    for statement, said in _statements(predicate, ours=False):
+        of_machines = [path for path in said if path.startswith(f"{RECORD}.")]
+        if statement.get("about") == ATTESTATION or (takes_evidence and of_machines):
+            name = statement.get("source")
+            raise FactsDifferError(f"source {name!r} speaks of a machine in place of its evidence")
+        paths |= said.keys()
+    return paths
 
 
 def _facts(predicate: Mapping[str, Json]) -> dict[str, Json]:

@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 
 from gateway.in_force import InForce
 from gateway.keeping.named import named_documents
+from gateway.nodes.attested import instant
 from gateway.nodes.desk import VERIFIER
 from gateway.nodes.documents import NOBODY, Documents
 from gateway.nodes.store import FILE
@@ -200,6 +201,16 @@ DAMAGE: dict[str, Callable[[Predicate], object]] = {
     "another instant": source(observed_at="2026-11-22T10:01:00.000Z"),
     "another digest": source(digest="sha256:" + "0" * 64),
     "under another name": source(source="weather", said={}),
+    "of the machine, under another name": source(source="weather"),
+    "of the machine, under another name besides": lambda p: p["sources"].append(
+        {**p["sources"][0], "source": "weather", "said": {"attestation.confidential": True}}
+    ),
+    "of another source besides": lambda p: (
+        fact("attestation.confidential", True)(p),
+        p["sources"].append(
+            {"source": "inventory", "id": "n1", "said": {"attestation.confidential": True}}
+        ),
+    ),
     "no source": lambda p: p.update(sources=[]),
     "sources that are none": lambda p: p.update(sources="x"),
     "at another site": lambda p: p["entities"][0].update(id=ELSEWHERE),
@@ -234,10 +245,29 @@ def test_facts_that_do_not_follow_are_found_out(
     assert found.facts.reason == "reappraisal-facts"
 
 
-def test_facts_of_other_sources_are_theirs(real: tuple[Predicate, Path, Trust]) -> None:
+def test_facts_of_other_sources_are_theirs_where_no_evidence_is_taken(
+    real: tuple[Predicate, Path, Trust],
+) -> None:
     predicate, shown, trust = real
-    changed = copy.deepcopy(predicate)
-    fact("attestation.rack", "7")(changed)
     rack = {"source": "inventory", "id": "n1", "said": {"attestation.rack": "7"}}
-    changed["sources"].append(rack)
+    changed = {**copy.deepcopy(predicate), "evidence": [], "sources": [rack], "facts": []}
+    fact("attestation.rack", "7")(changed)
     assert judged(changed, shown, trust).worst is None
+
+
+@pytest.mark.parametrize("by", [timedelta(milliseconds=1), timedelta(minutes=2)])
+def test_evidence_that_was_shown_for_one_decision_is_none_of_a_later(
+    tmp_path: Path, by: timedelta
+) -> None:
+    predicate, shown, trust = decided(tmp_path, shown_with_it)
+    assert judged(predicate, shown, trust).worst is None
+    later = datetime.fromisoformat(predicate["decided_at"]) + by
+    changed: Predicate = {**predicate, "decided_at": instant(later)}
+    age = -(-by // timedelta(minutes=1))
+    changed["sources"][0]["said"]["attestation.age"] = age
+    for one in changed["facts"]:
+        if one["path"] == "attestation.age":
+            one["value"] = age
+    found = judged(changed, shown, trust)
+    assert found.facts is not None
+    assert found.facts.reason == "reappraisal-facts"
