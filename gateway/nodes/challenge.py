@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway.attestation.appraise import SKEW
 from gateway.nodes.attested import instant
 from gateway.nodes.errors import TooManyChallengesError
 from gateway.record.canonical import Json
@@ -59,7 +60,7 @@ def issue(
         TooManyChallengesError: The tenant has as many open as it may.
     """
     until = now + VALID
-    db.execute("DELETE FROM challenge WHERE expires_ms <= ?", (milliseconds(now),))
+    db.execute("DELETE FROM challenge WHERE expires_ms NOT BETWEEN ? AND ?", _open_at(now))
     count = "SELECT COUNT(*) FROM challenge WHERE tenant = ?"
     if db.execute(count, (asker.tenant,)).fetchone()[0] >= MAX_OPEN:
         raise TooManyChallengesError(f"{MAX_OPEN:,} challenges of this tenant are open")
@@ -69,14 +70,23 @@ def issue(
     return made
 
 
-_THIS = "id = ? AND tenant = ? AND caller = ? AND node = ? AND purpose = ? AND expires_ms > ?"
+_THIS = (
+    "id = ? AND tenant = ? AND caller = ? AND node = ? AND purpose = ? "
+    "AND expires_ms BETWEEN ? AND ?"
+)
+
+
+def _open_at(now: datetime) -> tuple[int, int]:
+    """When challenges end that are open, in milliseconds, first and last. One that ends later
+    was given out by a clock that was ahead, and what answers it can be old."""
+    return milliseconds(now) + 1, milliseconds(now + VALID + SKEW)
 
 
 def find(db: sqlite3.Connection, name: str, asker: Asker, now: datetime) -> bytes | None:
     """The bytes of an open challenge; None where there is none for this asker."""
     found = db.execute(
         f"SELECT nonce FROM challenge WHERE {_THIS}",  # noqa: S608 - a constant
-        (name, *asker.row, milliseconds(now)),
+        (name, *asker.row, *_open_at(now)),
     ).fetchone()
     return None if found is None else bytes(found[0])
 
@@ -85,7 +95,7 @@ def use(db: sqlite3.Connection, name: str, asker: Asker, now: datetime) -> bool:
     """Use it up; whether it was there to be used. Of two who show it at once, one gets it."""
     done = db.execute(
         f"DELETE FROM challenge WHERE {_THIS}",  # noqa: S608 - a constant
-        (name, *asker.row, milliseconds(now)),
+        (name, *asker.row, *_open_at(now)),
     )
     return done.rowcount == 1
 
