@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from dsl.units import SPOKEN_BARE
 from gateway.callers import Caller
 from gateway.cli import exit_codes, output
 from gateway.cli.files import read_file, write_private
@@ -141,11 +142,13 @@ async def _dry(args: Namespace, body: bytes) -> Answered:
     """What would be decided on a day, with the catalogue as it stands then or on another
     day; unsigned."""
     from gateway.cli.assemble import Parts
+    from gateway.nodes.asking import refuse_evidence
     from gateway.pdp.explanation import When
 
     request = _request(body)
     tenant = _tenant(request) or DEFAULT_TENANT
     parts = Parts(args)
+    refuse_evidence(request, parts.bundle.program)
     judge = parts.judge()
     try:
         judged = await judge.judge_on(
@@ -158,8 +161,10 @@ async def _dry(args: Namespace, body: bytes) -> Answered:
 
 
 def _units(parts: "Parts") -> Mapping[str, str]:
-    """The units of numbers by the paths of their facts; an answer has the numbers alone."""
-    return {path: fact.unit for path, fact in parts.bundle.program.facts.items() if fact.unit}
+    """The units of numbers by the paths of their facts; an answer has the numbers alone, and
+    versions are said so."""
+    facts = parts.bundle.program.facts.items()
+    return {path: f.unit for path, f in facts if f.unit and f.unit not in SPOKEN_BARE}
 
 
 def _explained(

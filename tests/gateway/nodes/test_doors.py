@@ -39,9 +39,11 @@ class Doors:
         )
         self.client = Client(app, tokens)
 
-    def post(self, place: str, body: object, who: str = "scheduler") -> tuple[int, Any]:
+    def post(
+        self, place: str, body: object, who: str = "scheduler", **headers: str
+    ) -> tuple[int, Any]:
         data = json.dumps(body).encode()
-        sent = self.client.send("POST", place, self.client.tokens[who], data)
+        sent = self.client.send("POST", place, self.client.tokens[who], data, **headers)
         return sent[0], json.loads(sent[2])
 
     def get(self, place: str) -> Any:
@@ -139,6 +141,21 @@ def test_each_question_of_a_batch_has_a_machine_of_its_own(doors: Doors) -> None
     pointers = [one["errors"][0]["pointer"] for one in answers[4:6]]
     assert pointers == [f"/questions/{at}/context/attestation/{name}" for at, name in
                         ((4, "node"), (5, "age"))]  # fmt: skip
+
+
+def test_a_question_that_is_repeated_under_its_key_uses_up_its_challenge_once(
+    doors: Doors,
+) -> None:
+    asked = question(attestation=doors.shows())
+    key = '"6e2d5c1e-place-w-1"'
+    first, second = (
+        doors.post("/v1/decisions", asked, idempotency_key=key) for _ in range(2)
+    )  # fmt: skip
+    assert first[0] == 200
+    assert (first[1]["decision"], second[1]["decision"]) == ("permit", "permit")
+    assert first[1]["id"] == second[1]["id"]
+    _, other = doors.post("/v1/decisions", asked)
+    assert other["evidence"][0]["reason"] == "evidence-nonce"
 
 
 # --- AuthZEN -------------------------------------------------------------------------

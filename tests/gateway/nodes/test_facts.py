@@ -2,14 +2,17 @@
 own site; and of all else nothing."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from dsl.core import Origin
+from gateway.attestation.anchors import Anchors
 from gateway.attestation.appraise import appraise
+from gateway.attestation.chain import read_pem_chain
 from gateway.attestation.evidence import Claims, Technology
 from gateway.attestation.policy import read_policy
 from gateway.attestation.result import AttestationResult, Freshness, Verdict
@@ -17,10 +20,13 @@ from gateway.bundle import PACK
 from gateway.nodes.attested import Attested, Named, Strength
 from gateway.nodes.desk import Desk
 from gateway.nodes.facts import stated, supplied, unreachable
+from gateway.nodes.judged import judge as judge_document
+from gateway.nodes.register import read_register
 from gateway.nodes.store import FILE
 from gateway.pdp.supplied import ATTESTATION, Statement, Status
 from gateway.pdp.supplied_read import fitted
 from tests.gateway.attestation.test_appraise import AT, SNP, judge
+from tests.gateway.attestation.test_bundle import b64, document, spelled
 from tests.gateway.nodes import machines
 from tests.gateway.nodes.machines import NOW, SITE, Counter, Machine
 from tests.pack import pack
@@ -267,3 +273,75 @@ def test_the_policy_that_names_nothing_leads_to_no_fact() -> None:
     default = read_policy((PACK / "appraisal" / "default.toml").read_bytes())
     result = appraise(SNP, default, at=AT, freshness=Freshness.CHALLENGED, evidence_sha256="ee")
     assert said(attested(result), AT).said == {}
+
+
+# --- a real machine ------------------------------------------------------------------
+
+GENOA = """\
+format = "charter-appraisal/v1"
+id = "test/genoa"
+owner = "tests"
+source = "made for the test"
+valid_from = 2025-01-01
+
+[[technology]]
+name = "sev-snp"
+products = ["Genoa"]
+without_revocation = true
+
+[[technology.floor]]
+product = "Genoa"
+firmware = { snp = 23 }
+source = "made for the test"
+valid_from = 2025-01-01
+
+[[technology.reference]]
+measurement = "launch"
+any_of = ["LAUNCH"]
+source = "made for the test"
+valid_from = 2025-01-01
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [({}, "accepted"), ({"snp = 23": "snp = 24"}, "refused"), ({"Genoa": "Milan"}, "refused")],
+)
+def test_a_real_machine_is_known_by_what_it_tells(
+    vectors: Path, changes: dict[str, str], verdict: str
+) -> None:
+    folder, at = vectors / "sev-snp", datetime(2026, 1, 1, tzinfo=UTC)
+    report = (folder / "genoa-v3-report.bin").read_bytes()
+    chain = read_pem_chain((folder / "chain-genoa-ask-ark-asvk.pem").read_bytes())
+    endorsed = [b64(one.public_bytes(Encoding.DER)) for one in chain]
+    vek = b64((folder / "genoa-v3-vcek.der").read_bytes())
+    found = document("sev-snp", {"report": b64(report)}, vek=vek, chain=endorsed)
+    policy = GENOA.replace("LAUNCH", report[0x90:0xC0].hex())
+    for old, new in changes.items():
+        policy = policy.replace(old, new)
+    row = machines.node("n1", valid_from="2025-01-01").replace('"tpm"', '"sev-snp"')
+    came_to = judge_document(
+        spelled(found),
+        node="n1",
+        purpose="standing",
+        nonce=None,
+        tenant=machines.TENANT,
+        at=at,
+        policy=read_policy(policy.encode()),
+        anchors=Anchors(),
+        register=read_register(machines.register(row).encode()),
+        verifier="charter/0.1.0",
+    )
+    assert came_to.result.verdict.value == verdict
+    told = fitted(pack().program, said(came_to, at)).facts
+    if verdict == "refused":
+        assert told == {}
+        return
+    words = {name.removeprefix("attestation."): value for name, value in told.items()}
+    assert words | {
+        "technology": "sev-snp", "product": "Genoa", "confidential": True, "debug": False,
+        "firmware[bootloader]": 10, "firmware[snp]": 23, "firmware[microcode]": 25,
+        "freshness": "background", "place": "declared", "waived": True,
+    } == words  # fmt: skip
+    # A report has no time: nobody knows how long it lay about.
+    assert words.keys().isdisjoint({"age", "tcb_status", "known_faults", "gpu_confidential"})
