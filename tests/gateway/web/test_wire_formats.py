@@ -30,6 +30,7 @@ from gateway.verify.evidence import Evidence, write_evidence
 from gateway.web import connections, limits, protocol
 from gateway.web.context import obligations
 from tests.gateway import whole
+from tests.gateway.verify.fresh import Witness
 from tests.gateway.world import CALLER, NOW, World, made, run
 from tests.pack import pack, pack_catalogue
 from tests.project import ROOT
@@ -85,19 +86,20 @@ def test_every_section_has_its_example() -> None:
     ]
     assert re.findall(r"^## (.*)$", PAGE, re.M) == headings
     assert [len(blocks(heading)) for heading in headings] == [
-        1, 3, 1, 2, 2, 1, 1, 2, 1, 2, 1, 1, 1, 1, 1,
+        1, 3, 1, 2, 2, 1, 1, 3, 1, 2, 1, 1, 1, 1, 1,
     ]  # fmt: skip
 
 
 def test_what_a_trust_file_may_say_besides_is_read_and_written_again() -> None:
-    first, more = (json.loads(block) for block in blocks("Trust file"))
+    first, more, groups = (json.loads(block) for block in blocks("Trust file"))
     another = CheckpointKey.generate("ledger.example/2027").public
     more["further_logs"] = [{"origin": another.name, "vkey": another.vkey}]
     whole_file = {**first, **more}
     (receipt_key,) = whole_file["receipt_keys"]
     receipt_key.update(listed(DecisionKey.generate()))
     # Keys of witnesses and certificates of authorities are too long for the page.
-    assert whole_file.pop("witnesses").keys() == {"quorum", "vkeys"}
+    assert whole_file["witnesses"].keys() == {"quorum", "vkeys"}
+    whole_file["witnesses"] = with_keys(groups["witnesses"])
     assert whole_file.pop("timestamps").keys() == {"roots", "signers", "policy", "required"}
     del whole_file["threshold"]  # as if it were not there
     read = verify.Trust.from_json(json.dumps(whole_file).encode())
@@ -111,6 +113,17 @@ def test_the_listing_of_evidence_is_one_that_is_read(refused: dict[str, Any]) ->
     (one,) = listing["decisions"]
     with ZipFile(BytesIO(write_evidence(Evidence({one: refused})))) as packed:
         assert json.loads(packed.read("evidence.json")) == listing
+
+
+def with_keys(value: Any) -> Any:
+    """Groups of witnesses with a key wherever one stands."""
+    if isinstance(value, str):
+        return Witness("w.example").public.vkey
+    if isinstance(value, list):
+        return [with_keys(one) for one in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {name: with_keys(one) for name, one in cast("dict[str, Any]", value).items()}
+    return value
 
 
 def listed(key: DecisionKey) -> dict[str, str]:
