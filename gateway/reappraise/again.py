@@ -31,6 +31,7 @@ _OF_STATE: Mapping[str, type[EvidenceError]] = {
 }
 # Said in words, which another version may put in others.
 _WORDS = ("lacking", "skipped")
+_OF_ERRORS = "verification"
 _SHOWN = 120
 
 
@@ -143,20 +144,22 @@ def differences(
         ):
             continue
         then, now = said.get(name), found.get(name)
-        if other_version and name == "findings":
-            then, now = _without_words(then), _without_words(now)
+        if name == "findings":
+            then, now = (_comparable(one, words=not other_version) for one in (then, now))
         # As bytes: True is no 1, and what is not there is not null.
         if (name in said) != (name in found) or canonicalise(then) != canonicalise(now):
             differing[name] = then, now
     return differing
 
 
-def _without_words(findings: Json) -> Json:
+def _comparable(findings: Json, *, words: bool) -> Json:
+    """Findings without what may be said otherwise: all words of another version, and those of
+    an error, in which a library may have its say."""
     if not isinstance(findings, list):
         return findings
     return [
         {name: value for name, value in one.items() if name != "because"}
-        if isinstance(one, dict)
+        if isinstance(one, dict) and not (words and one.get("clause") != _OF_ERRORS)
         else one
         for one in findings
     ]

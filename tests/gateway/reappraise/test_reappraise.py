@@ -124,6 +124,31 @@ def test_what_was_concluded_comes_out_again(tmp_path: Path, machine: Machine) ->
     assert piece.said.verdict is machine.attested.result.verdict
 
 
+def refused_by(technology: str, product: str, at: str) -> tuple[str, str]:
+    """A policy and a register for evidence of a technology."""
+    policy = POLICY.replace('"tpm"', f'"{technology}"').replace('"TPM"', f'"{product}"')
+    rows = register().replace('"tpm"', f'"{technology}"')
+    return tuple(text.replace("2026-01-01", at[:10]) for text in (policy, rows))  # pyright: ignore[reportReturnType]
+
+
+@pytest.mark.parametrize("technology", ["sev-snp", "azure-snp-vtpm", "tdx", "nitro"])
+@pytest.mark.parametrize("product", ["ANY", "another"])
+def test_real_evidence_comes_out_again(
+    tmp_path: Path, vectors: Path, technology: str, product: str
+) -> None:
+    found, at = real(vectors)[technology]
+    policy, rows = refused_by(technology, product, at)
+    machine = Machine(spelled(found), policy, None, rows, None, datetime.fromisoformat(at))
+    assert machine.attested.result.claims is not None
+    result = judged(case(tmp_path, machine))
+    assert reason(result) == "verified"
+    years_later = Today(datetime(2050, 1, 1, tzinfo=UTC), read_policy(policy.encode()))
+    (piece,) = judged(case(tmp_path / "later", machine), today=years_later).pieces
+    assert piece.error is None
+    assert piece.now is not None
+    assert piece.now.reason == "evidence-expired"
+
+
 def test_years_later_the_instant_of_then_counts(tmp_path: Path) -> None:
     ended = replace(MACHINE, register=register(more="valid_until = 2026-11-22"))
     found = judged(case(tmp_path, ended))
@@ -311,6 +336,14 @@ def test_of_two_pieces_what_is_bad_is_told_before_what_is_unclear(tmp_path: Path
         "evidence-missing",
         "reappraisal-differs",
     ]
+
+
+def test_words_of_a_library_in_an_error_do_not_count(tmp_path: Path) -> None:
+    machine = HOLDS["another challenge, which was refused"]
+    (clause,) = {one.clause for one in machine.attested.result.findings}
+    assert clause == "verification"
+    assert reason(judged(case(tmp_path / "a", machine, word))) == "verified"
+    assert reason(judged(case(tmp_path / "b", machine, finding))) == DIFFERS
 
 
 # --- what the gateway knew besides ---------------------------------------------------
