@@ -168,19 +168,12 @@ def verify_report(
     ends = verify_chain(chain, anchors=anchors, at=at)
     leaf = chain[0]
     _check_signature(report, leaf)
-    fwid = report.opaque.get(_FWID)
-    if fwid is None:
-        raise EvidenceUnsupportedError("the report names no firmware id: it is of no GPU")
-    if len(fwid) != _DIGEST or not _fwid_of(leaf).endswith(bytes([4, _DIGEST]) + fwid):
-        raise EvidenceBindingError("the certificate is of other firmware than the report")
-    names = leaf.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    product = product_of(str(names[0].value) if names else "")
-    driver, vbios = _text(report, _DRIVER_VERSION), _vbios(report)
-    firmware = {"driver": driver_number(driver), "vbios": vbios_number(vbios)}
+    _check_firmware(report, leaf)
+    product = _product(leaf)
     golden = golden_of(
         rims,
         product=product,
-        versions={Firmware.DRIVER: driver, Firmware.VBIOS: vbios},
+        versions=_versions(report),
         measured=report.measurements,
         opaque=report.opaque,
         at=at,
@@ -192,7 +185,7 @@ def verify_report(
     return Claims(
         Technology.NVIDIA_GPU,
         product=product,
-        firmware=firmware,
+        firmware=_levels(report),
         is_debug=False if golden.is_met else None,
         is_unrevoked=stands.is_good,
         is_confidential=True if golden.is_met and golden.is_closed else None,
@@ -202,8 +195,34 @@ def verify_report(
         attester_id=f"{leaf.serial_number:040x}",
         valid_until=earliest([ends, golden.ends(), stands.valid_until]),
         used=(*used("certificate", chain), *golden.used(), *stands.used),
-        detail={**_detail(report, driver, vbios), **golden.detail(), **stands.detail()},
+        detail={**_detail(report), **golden.detail(), **stands.detail()},
     )
+
+
+def _check_firmware(report: Report, leaf: x509.Certificate) -> None:
+    fwid = report.opaque.get(_FWID)
+    if fwid is None:
+        raise EvidenceUnsupportedError("the report names no firmware id: it is of no GPU")
+    if len(fwid) != _DIGEST or not _fwid_of(leaf).endswith(bytes([4, _DIGEST]) + fwid):
+        raise EvidenceBindingError("the certificate is of other firmware than the report")
+
+
+def _product(leaf: x509.Certificate) -> str:
+    names = leaf.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return product_of(str(names[0].value) if names else "")
+
+
+def _versions(report: Report) -> dict[Firmware, str]:
+    driver = _text(report, _DRIVER_VERSION)
+    return {Firmware.DRIVER: driver, Firmware.VBIOS: _vbios(report)}
+
+
+def _levels(report: Report) -> dict[str, int]:
+    versions = _versions(report)
+    return {
+        "driver": driver_number(versions[Firmware.DRIVER]),
+        "vbios": vbios_number(versions[Firmware.VBIOS]),
+    }
 
 
 def _check_signature(report: Report, leaf: x509.Certificate) -> None:
@@ -266,10 +285,9 @@ def _vbios(report: Report) -> str:
     return ".".join(f"{one:02X}" for one in (*reversed(value[:4]), value[4]))
 
 
-def _detail(report: Report, driver: str, vbios: str) -> dict[str, Detail]:
+def _detail(report: Report) -> dict[str, Detail]:
     detail: dict[str, Detail] = {
-        "driver": driver,
-        "vbios": vbios,
+        **{kind.value: version for kind, version in _versions(report).items()},
         "report_sha256": hashlib.sha256(report.raw).hexdigest(),
     }
     for kind, name in _TEXTS.items():

@@ -68,7 +68,9 @@ class Made:
 
     def message(self) -> bytes:
         head = struct.pack(">IH", self.magic, self.kind) + sized(b"signer") + sized(self.extra)
-        head += struct.pack(">QIIBQ", self.clock, self.reset_count, self.restart_count, self.safe, 7)
+        head += struct.pack(
+            ">QIIBQ", self.clock, self.reset_count, self.restart_count, self.safe, 7
+        )
         body = struct.pack(">I", len(self.selection))
         for bank, numbers in self.selection:
             bits = sum(1 << number for number in numbers)
