@@ -57,7 +57,8 @@ class Office:
         rest, asked = take_attestation(request)
         if asked is None:
             return rest, NOTHING
-        check(rest)
+        if asked.submission is not None:
+            check(rest)
         try:
             attested = await asyncio.to_thread(self._found, asked, tenant, caller, now)
         except EvidenceStoreError:

@@ -145,5 +145,28 @@ def test_the_charter_to_begin_with_holds(make: type[ReferenceEngine]) -> None:
     assert asyncio.run(failures()) == []
 
 
+def test_the_vectors_of_its_bundle_show_both_sides_of_what_it_asks_of_machines() -> None:
+    made = bundle.build(bundle.compile_folder(EXAMPLE), {})
+    told = {path for path, fact in made.program.facts.items() if fact.origin is Origin.VERIFIER}
+    asked = [vector for vector in made.vectors if told & vector.question.facts.keys()]
+    ages = {vector.question.facts.get("attestation.age") for vector in asked}
+    levels = {vector.question.facts.get("attestation.firmware[snp]") for vector in asked}
+    assert {30, 31, None} <= ages
+    assert {22, 23, 3, 4, None} <= levels
+
+    async def differing() -> list[str]:
+        engines = (CedarEngine(made.program), RegoEngine(made.program))
+        said: list[str] = []
+        for vector in asked:
+            for engine in engines:
+                if await engine.ask(vector.question) != vector.answer:
+                    said.append(f"{engine.name}: {vector.question}")
+        for engine in engines:
+            await engine.close()
+        return said
+
+    assert asyncio.run(differing()) == []
+
+
 def test_the_charter_to_begin_with_is_in_force_nowhere() -> None:
     assert not any(rule.id.startswith("operator.confidential") for rule in pack().program.rules)
