@@ -24,10 +24,16 @@ Gpu = tuple[Report, Claims]
 
 
 def binding(challenge: bytes, reports: Sequence[bytes]) -> bytes:
-    """What the evidence of a machine must hold for its GPUs to count: SHA-512 over a label, the
-    challenge of 32 bytes, and the SHA-256 of each report in ascending order."""
+    """What the evidence of a machine must hold, in place of the challenge, for its GPUs to count:
+    SHA-256 over a label, the challenge of 32 bytes, and the SHA-256 of each report in ascending
+    order. It has 32 bytes too: the field of some TPMs has room for 34."""
     digests = sorted(hashlib.sha256(report).digest() for report in reports)
-    return hashlib.sha512(BINDING + challenge + b"".join(digests)).digest()
+    return hashlib.sha256(BINDING + challenge + b"".join(digests)).digest()
+
+
+def _held(machine: Claims, value: bytes) -> bytes:
+    """A challenge, or what stands in its place, as the evidence of a machine holds it."""
+    return value.ljust(_ROOM.get(machine.technology, NONCE), b"\0")
 
 
 def with_gpus(machine: Claims, gpus: Sequence[Gpu], challenge: bytes) -> Claims:
@@ -41,7 +47,8 @@ def with_gpus(machine: Claims, gpus: Sequence[Gpu], challenge: bytes) -> Claims:
         raise EvidenceBindingError("a GPU is shown twice, or none is")
     if any(claims.bound != challenge for _, claims in gpus):
         raise EvidenceBindingError("the GPUs answer different challenges")
-    if machine.bound != binding(challenge, [report.raw for report, _ in gpus]):
+    expected = binding(challenge, [report.raw for report, _ in gpus])
+    if machine.bound != _held(machine, expected):
         raise EvidenceBindingError("the machine does not vouch for just these GPUs")
     return replace(machine, parts=machine.parts + tuple(claims for _, claims in gpus))
 
@@ -59,5 +66,4 @@ def bound_together(machine: Claims, gpus: Sequence[Gpu]) -> Claims:
         raise EvidenceBindingError(f"{machine.technology.value} evidence is of no machine")
     challenge = gpus[0][1].bound if gpus else b""
     joined = with_gpus(machine, gpus, challenge)
-    room = _ROOM.get(machine.technology, NONCE)
-    return replace(joined, bound=challenge.ljust(room, b"\0"))
+    return replace(joined, bound=_held(machine, challenge))

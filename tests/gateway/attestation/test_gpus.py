@@ -2,6 +2,7 @@
 here, and combinations of machines, GPUs and challenges that must not count."""
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -195,14 +196,33 @@ PAIR: Gpu = (REPORT, MADE.verify(REPORT.raw))
 OF_NONE = (Technology.NVIDIA_GPU, Technology.EAR)
 
 
+def of(technology: Technology, value: bytes) -> Claims:
+    """A machine that holds a value as it would hold a challenge."""
+    fixed = {Technology.SEV_SNP, Technology.TDX, Technology.ARM_CCA}
+    return Claims(technology, bound=value.ljust(64 if technology in fixed else 32, b"\0"))
+
+
+def test_what_a_machine_holds_for_its_gpus_has_room_in_every_tpm() -> None:
+    found = binding(gpu.NONCE, [REPORT.raw])
+    digest = hashlib.sha256(REPORT.raw).digest()
+    assert found == hashlib.sha256(b"charter/attestation/gpu/v1\0" + gpu.NONCE + digest).digest()
+    assert len(found) == len(CHALLENGE) == 32
+
+
 @pytest.mark.parametrize("technology", [one for one in Technology if one not in OF_NONE])
 def test_a_machine_of_every_technology_is_bound_to_the_challenge(technology: Technology) -> None:
-    alone = Claims(technology, bound=binding(gpu.NONCE, [REPORT.raw]))
+    alone = of(technology, binding(gpu.NONCE, [REPORT.raw]))
     joined = bound_together(alone, [PAIR])
     wanted = gpu.NONCE.ljust(64, b"\0") if technology is Technology.ARM_CCA else gpu.NONCE
     check_bound(joined, wanted)
     assert joined.ends() == PAIR[1].valid_until
-    for bound in (gpu.NONCE, gpu.NONCE.ljust(64, b"\0"), b"", alone.bound[:32]):
+    for bound in (
+        gpu.NONCE,
+        gpu.NONCE.ljust(64, b"\0"),
+        b"",
+        alone.bound + b"\0",
+        alone.bound[:31],
+    ):
         with pytest.raises(BINDING):
             bound_together(replace(alone, bound=bound), [PAIR])
 
@@ -217,7 +237,7 @@ def test_two_reports_of_one_gpu_are_one_gpu_shown_twice() -> None:
     again = MADE.parsed()
     assert again.raw != REPORT.raw
     both = [PAIR, (again, MADE.verify(again.raw))]
-    alone = Claims(Technology.TDX, bound=binding(gpu.NONCE, [one.raw for one, _ in both]))
+    alone = of(Technology.TDX, binding(gpu.NONCE, [one.raw for one, _ in both]))
     with pytest.raises(BINDING, match="twice"):
         bound_together(alone, both)
 
@@ -226,7 +246,7 @@ def test_the_order_of_gpus_does_not_matter() -> None:
     other = replace(MADE, device=gpu.device())
     report = other.parsed()
     pair = (report, other.verify(report.raw))
-    alone = Claims(Technology.TDX, bound=binding(gpu.NONCE, [report.raw, REPORT.raw]))
+    alone = of(Technology.TDX, binding(gpu.NONCE, [report.raw, REPORT.raw]))
     for gpus in ([PAIR, pair], [pair, PAIR]):
         assert len(bound_together(alone, gpus).parts) == 2
     with pytest.raises(BINDING):

@@ -292,7 +292,7 @@ def test_a_machine_vouches_for_its_gpus_or_they_do_not_count() -> None:
         (parse_report(d), m.verify(d)) for m, d in ((MADE, DATA), (other, other.report()))
     )
     both = [report.raw for report, _ in (first, second)]
-    machine = Claims(Technology.TDX, bound=binding(gpu.NONCE, both))
+    machine = Claims(Technology.TDX, bound=binding(gpu.NONCE, both).ljust(64, b"\0"))
     joined = with_gpus(machine, [second, first], gpu.NONCE)
     assert [part.attester_id for part in joined.parts] == [
         second[1].attester_id, first[1].attester_id,
@@ -309,7 +309,7 @@ def test_a_machine_vouches_for_its_gpus_or_they_do_not_count() -> None:
         (binding(gpu.NONCE, []), []),
     ):
         with pytest.raises(BINDING):
-            with_gpus(replace(machine, bound=bound), gpus, gpu.NONCE)
+            with_gpus(replace(machine, bound=bound.ljust(64, b"\0")), gpus, gpu.NONCE)
 
 
 def test_a_report_in_a_bundle_is_verified_to_the_pinned_authority(vectors: Path) -> None:
