@@ -20,7 +20,8 @@ TENANT = "tenant"
 SUBJECT = "subject/"
 # What a verifier found out about the machine that a question names; no source is asked.
 ATTESTATION = "attestation/node"
-SITE = "attestation.site"
+MACHINE = "attestation."
+SITE = f"{MACHINE}site"
 
 
 class Status(Enum):
@@ -147,12 +148,17 @@ class Supplied:
                 if (statement.about, statement.id) == (kind, one):
                     _add(facts, statement.facts, f"{record}.")
                     _add(lists, statement.lists, f"{record}.")
+        of_machine = any(one.about == ATTESTATION for one in self.statements)
         for about in sorted({one.about for one in self.statements}):
             ids = named.ids(about)
             for source in sorted({s.source for s in self.statements if s.about == about}):
                 found = {s.id: s for s in self.statements if (s.source, s.about) == (source, about)}
                 if ids and all(one in found for one in ids):
-                    _add(facts, _common([found[one].facts for one in ids]), "")
+                    said = _common([found[one].facts for one in ids])
+                    if of_machine:
+                        # Not even where its evidence leaves something open.
+                        said = {path: v for path, v in said.items() if not path.startswith(MACHINE)}
+                    _add(facts, said, "")
                     _add(lists, _common([found[one].lists for one in ids]), "")
 
     def states(self, path: str, entities: Sequence[tuple[str, str, str]]) -> Statement | None:

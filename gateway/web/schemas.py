@@ -96,7 +96,7 @@ _DECISION: dict[str, Schema] = {
     "bundle": DIGEST,
     "catalogue": DIGEST,
     "catalogue_layers": listed(DIGEST),
-    "evidence": listed(ANY),
+    "evidence": listed(ref("Attestation")),
     "gateway": closed({"evidence": DIGEST}),
     "decided_at": INSTANT,
     "valid_until": INSTANT,

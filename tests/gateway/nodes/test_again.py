@@ -183,6 +183,24 @@ def test_rules_that_let_the_caller_say_it_take_nothing_from_a_verifier(tmp_path:
     assert "attestation.technology" in statement.facts
 
 
+@pytest.mark.parametrize("status", ["refused", "stated"])
+def test_no_other_source_speaks_of_a_machine_beside_its_evidence(
+    tmp_path: Path, status: str
+) -> None:
+    predicate = copy.deepcopy(dict(recorded(tmp_path)))
+    (own,) = predicate["sources"]
+    other = {
+        **own, "source": "books", "about": "tenant", "id": "clinic-a", "digest": None,
+        "said": {"attestation.confidential": True, "attestation.place": "measured"},
+    }  # fmt: skip
+    if status == "refused":
+        own.update(status="refused", said={})
+    predicate["sources"] = [own, other]
+    facts = again(program(), predicate).question.facts
+    assert "attestation.confidential" not in facts
+    assert facts.get("attestation.place") == ("enrolled" if status == "stated" else None)
+
+
 # --- elsewhere -----------------------------------------------------------------------
 
 
