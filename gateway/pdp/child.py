@@ -18,7 +18,7 @@ from typing import cast
 
 from gateway.errors import EngineAnswerError, EngineError, EngineUnavailableError
 from gateway.pdp.frames import MAX_REPLY_BYTES, FrameError, Frames, frame, framed
-from gateway.pdp.process import Process
+from gateway.pdp.process import Process, room_to_pass
 
 # Without an answer for so long a process is taken to hang, and ended. Longer than any time
 # limit of a question: a machine that stands still for a moment is no fault of the engine.
@@ -28,10 +28,11 @@ START_S = 120.0
 CLOSE_S = 2.0
 # How often the gateway looks at a process that is at work.
 LOOK_S = 0.05
-# The program that becomes the process; its arguments are the path of modules and the socket.
+# The program that becomes the process; its arguments are the path of modules, the socket, and
+# a file in memory where there is one.
 BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from gateway.pdp.engine_worker import main; main(int(sys.argv[2]))"
+    "from gateway.pdp.engine_worker import main; main(*map(int, sys.argv[2:]))"
 )
 
 log = logging.getLogger("charter")
@@ -76,15 +77,16 @@ class Child(asyncio.Protocol):
         child = cls(name, given)
         try:
             ours.setblocking(False)
-            with theirs:
+            with theirs, room_to_pass() as room:
                 await asyncio.get_running_loop().create_connection(lambda: child, sock=ours)
                 command = [sys.executable, "-I", "-B", "-c", BOOT]
-                command += [json.dumps(sys.path), str(theirs.fileno())]
+                keep = [theirs.fileno(), *room]
+                command += [json.dumps(sys.path), *map(str, keep)]
                 child._process = Process(
                     command,
                     limits={"RLIMIT_FSIZE": 0},
                     environment={"MALLOC_ARENA_MAX": "2", "LC_ALL": "C.UTF-8"},
-                    keep=[theirs.fileno()],
+                    keep=keep,
                 )
             loaded = await asyncio.wait_for(child._load(program), START_S)
         except (OSError, TimeoutError, EngineError) as error:

@@ -10,12 +10,11 @@ regopy releases the interpreter's lock while it works. Whoever has a time limit 
 a `turn` first. An interpreter that hangs keeps its turn, and every later question is
 refused.
 
-regopy looks at every rule, and takes milliseconds for it. So it is given modules of the
-rules that can bear on a question, in which dates are settled, and where a place is asked
-about again and again, its facts as well (`gateway.pdp.folded`); they come of the emitter of
-the published module, and guard only the types of facts, for whether a fact is fit is looked
-at here first. Cedar is not given folded policies: a fault in folding would be a difference
-between the two, and no permit.
+regopy looks at every rule, and takes milliseconds for it. So it is given modules of the rules
+that can bear on a question, in which dates are settled, and where a place is asked about again
+and again, its facts as well (`gateway.pdp.folded`); they come of the emitter of the published
+module, and guard only the types of facts, for whether a fact is fit is looked at here first.
+Cedar is not given folded policies: a fault in folding would be a difference, and no permit.
 """
 
 import asyncio
@@ -42,6 +41,7 @@ from gateway.pdp.engine import AnswerCheck, RawAnswer, rego_answer, together
 from gateway.pdp.fair import turn_of
 from gateway.pdp.folded import Folder, Keys, named
 from gateway.pdp.memo import Bounded
+from gateway.pdp.rego_compact import Room
 from gateway.pdp.rego_modules import Key, Module, Modules, load
 
 QUEUE_TIMEOUT_S = 0.5
@@ -50,8 +50,8 @@ FOLD_AFTER = 64
 # The same of a module for every place.
 MAKE_AFTER = 8
 MAX_COUNTED = 4096
-# Of the modules made for what is asked often, in characters; one takes some 270 bytes of
-# memory for each. Those for every question are kept besides.
+# Of the modules made for what is asked often, in characters, each of which takes 25 bytes, or
+# 270 where there is no room to compact it. Those for every question are kept besides.
 MAX_CHARACTERS = 200_000
 
 log = logging.getLogger("charter")
@@ -62,13 +62,13 @@ class RegoEngine:
 
     Args:
         program: What to load.
-        sliced: Whether to ask modules of what can bear on a question, which is faster, or
-            the whole program, as it is published. The answers are the same.
+        sliced: Whether to ask modules of what can bear on a question, or the whole program, as
+            it is published. The answers are the same.
         queue_timeout_s: Seconds to wait for a turn.
-        fold_after: How many questions about one place make it worth a module of its own;
-            None for never.
-        alone: Whether nothing else has work in this process: then questions need no thread,
-            and everything stands still for one.
+        fold_after: How many questions about a place make it worth a module; None for never.
+        alone: Whether nothing else has work here: then questions need no thread, and
+            everything stands still for one.
+        room: As of `gateway.pdp.rego_compact.Room`; one of its own where none is given.
 
     Raises:
         ConfigurationError: regopy cannot build the emitted module.
@@ -84,11 +84,13 @@ class RegoEngine:
         queue_timeout_s: float = QUEUE_TIMEOUT_S,
         fold_after: int | None = None,
         alone: bool = False,
+        room: int | None = None,
     ) -> None:
         self._program = program
         self._alone = alone
+        self._room = Room.make() if room is None else Room(room)
         self._check = AnswerCheck(self.name, program)
-        self._whole = None if sliced else load(program, rego_policy(program))
+        self._whole = None if sliced else load(program, rego_policy(program), room=self._room)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="charter-rego")
         self._queue_timeout_s = queue_timeout_s
         self._turns = asyncio.Semaphore(1)
@@ -110,7 +112,8 @@ class RegoEngine:
             digests = [program_digest(part) for part in parts]
             for digest, part in zip(digests, parts, strict=True):
                 if digest not in made:
-                    made[digest] = load(part, rego_policy(part, lean=True), lean=True)
+                    policy = rego_policy(part, lean=True)
+                    made[digest] = load(part, policy, lean=True, room=self._room)
             yield action, tuple(made[digest] for digest in digests)
 
     def forget(self) -> None:
@@ -230,7 +233,7 @@ class RegoEngine:
             log.error("a program folded for %s answers otherwise; it is not used", question.action)
             raise EngineAnswerError(self.name, "a slice of the program answers otherwise")
         try:
-            return load(program, rego_policy(program, lean=True), lean=True)
+            return load(program, rego_policy(program, lean=True), lean=True, room=self._room)
         except ConfigurationError as error:
             raise EngineAnswerError(self.name, str(error)) from error
 

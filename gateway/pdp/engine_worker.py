@@ -37,10 +37,11 @@ WEIGHED_EVERY = 64
 OUT_OF_MEMORY = 70
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, room: int | None = None) -> None:
+    """`room` is the descriptor of a file as of `gateway.pdp.process.make_room`."""
     with socket.socket(fileno=descriptor) as line:
         try:
-            asyncio.run(_work(line))
+            asyncio.run(_work(line, room))
         except (asyncio.IncompleteReadError, ConnectionError, FrameError):
             pass  # the gateway is gone, or has no use for this process any more
         except MemoryError:
@@ -48,13 +49,13 @@ def main(descriptor: int) -> None:
             os._exit(OUT_OF_MEMORY)
 
 
-async def _work(line: socket.socket) -> None:
+async def _work(line: socket.socket, room: int | None) -> None:
     reader, writer = await asyncio.open_connection(sock=line)
     _tell_what_is_logged(writer)
     name = str(json.loads(await _read(reader))["engine"])
     try:
         program = program_from_json(await _read(reader))
-        engine = make_engine(name, program, alone=True)
+        engine = make_engine(name, program, alone=True, room=room)
     except (ConfigurationError, CoreFormatError) as error:
         writer.write(frame({"refused": str(error)}))
         await writer.drain()

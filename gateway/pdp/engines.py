@@ -75,9 +75,12 @@ def arrange_engines(
     return [_guarded(name, program, vectors, how) for name in names]
 
 
-def make_engine(name: str, program: Program, *, alone: bool = False) -> Engine:
-    """The engine in this process, where it may be `alone`; raises as `make_engines`."""
-    return _make(name, program, None, alone=alone)
+def make_engine(
+    name: str, program: Program, *, alone: bool = False, room: int | None = None
+) -> Engine:
+    """The engine in this process, where it may be `alone`; raises as `make_engines`. `room` is
+    the descriptor of a file as of `gateway.pdp.rego_compact`."""
+    return _make(name, program, None, alone=alone, room=room)
 
 
 def _check(names: Sequence[str]) -> None:
@@ -101,7 +104,14 @@ def _guarded(name: str, program: Program, vectors: Sequence[Vector], how: Arrang
     return Guarded(engine, vectors, timeout_s=limit, stop=how.stop)
 
 
-def _make(name: str, program: Program, opa_url: str | None, *, alone: bool = False) -> Engine:
+def _make(
+    name: str,
+    program: Program,
+    opa_url: str | None,
+    *,
+    alone: bool = False,
+    room: int | None = None,
+) -> Engine:
     match name:
         case "cedar":
             from gateway.pdp.engine_cedar import CedarEngine
@@ -110,7 +120,7 @@ def _make(name: str, program: Program, opa_url: str | None, *, alone: bool = Fal
         case "rego":
             from gateway.pdp.engine_rego import FOLD_AFTER, RegoEngine
 
-            return RegoEngine(program, fold_after=FOLD_AFTER, alone=alone)
+            return RegoEngine(program, fold_after=FOLD_AFTER, alone=alone, room=room)
         case "reference":
             from gateway.pdp.engine_reference import ReferenceEngine
 

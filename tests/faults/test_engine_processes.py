@@ -123,6 +123,8 @@ def test_a_process_has_no_environment_of_ours_no_core_file_and_no_way_to_more_ri
         # Its own line to the gateway, and the pair by which its loop wakes itself.
         open_files = [os.readlink(entry) for entry in (place / "fd").iterdir()]
         assert sum(name.startswith("socket:") for name in open_files) == 3
+        # The file in memory that stands in for those it may not write.
+        assert sum("charter-room" in name for name in open_files) == 1
 
     using(look)
 
