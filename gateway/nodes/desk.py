@@ -5,13 +5,12 @@ transaction; in one transaction the challenge is used up, the evidence is kept a
 is replaced, so that of two who show one challenge at once, one is too late.
 """
 
-import logging
 import os
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TypeVar
 from gateway.attestation.errors import EvidenceError, EvidenceNonceError
 from gateway.nodes import challenge as challenges
 from gateway.nodes import keeping
+from gateway.nodes.access import Access
 from gateway.nodes.attested import STANDING, Attested, Submission, as_written
 from gateway.nodes.challenge import Asker, Challenge
 from gateway.nodes.errors import (
@@ -30,15 +30,13 @@ from gateway.nodes.errors import (
 )
 from gateway.nodes.judged import judge, without
 from gateway.nodes.keeping import Row
-from gateway.nodes.store import close, open_store, trouble, writing
+from gateway.nodes.store import writing
 from gateway.nodes.terms import Terms
 
 VERIFIER = f"charter/{version('charter-gateway')}"
 REMEMBERED = 4_096
 K = TypeVar("K")
 V = TypeVar("V")
-
-log = logging.getLogger("charter")
 
 
 class Desk:
@@ -56,22 +54,17 @@ class Desk:
         random: Callable[[int], bytes] = os.urandom,
         verifier: str = VERIFIER,
     ) -> None:
-        self._path = path
         self._random = random
         self._verifier = verifier
-        self._lock = threading.Lock()
-        self._db: sqlite3.Connection | None = None
-        self._is_failing = False
+        self._writer, self._reader = Access(path, "kept"), Access(path, "looked up")
+        self._memory = threading.Lock()
         self._judged: OrderedDict[tuple[str, object], Attested | None] = OrderedDict()
         self._named: OrderedDict[tuple[str, object], None] = OrderedDict()
 
     def check(self) -> None:
         """Open the store, and say in the log where that cannot be done."""
-        try:
-            with self._store():
-                pass
-        except EvidenceStoreError:
-            pass  # it is in the log
+        with suppress(EvidenceStoreError), self._writer.use():
+            pass
 
     def challenge(
         self, terms: Terms, *, tenant: str, caller: str, node: str, purpose: str, now: datetime
@@ -86,7 +79,7 @@ class Desk:
         now = as_written(now)
         terms.register.find(node, now.date())
         asker = Asker(tenant, caller, node, purpose)
-        with self._store() as db, writing(db):
+        with self._writer.use() as db, writing(db):
             return challenges.issue(db, asker, now, self._random)
 
     def submit(
@@ -116,7 +109,7 @@ class Desk:
         attested = self._judge(terms, submission, tenant, purpose, nonce, now)
         if submission.challenge is not None and nonce is None:
             attested = _unanswered(attested)
-        with self._store() as db, writing(db):
+        with self._writer.use() as db, writing(db):
             named = submission.challenge
             if named and nonce is not None and not challenges.use(db, named, asker, now):
                 attested = _unanswered(attested)
@@ -125,7 +118,7 @@ class Desk:
     def _open_challenge(self, submission: Submission, asker: Asker, now: datetime) -> bytes | None:
         if submission.challenge is None:
             return None
-        with self._store() as db:
+        with self._reader.use() as db:
             return challenges.find(db, submission.challenge, asker, now)
 
     def _judge(
@@ -191,26 +184,31 @@ class Desk:
             EvidenceStoreError: It cannot be looked up, or kept.
         """
         terms.register.find(node, as_written(now).date())
-        with self._store() as db:
+        with self._reader.use() as db:
             row = keeping.standing(db, tenant, node)
             if row is None:
                 return None
-            mark = row.id, terms.named
-            if mark not in self._named:
-                with writing(db):
-                    # It can be another one by now, and the first be removed.
-                    row = keeping.standing(db, tenant, node)
-                    if row is None:
-                        return None
-                    keeping.name(db, row)
-                    keeping.keep_terms(db, terms)
-                mark = row.id, terms.named
-                _remember(self._named, mark, None)
+            if self._is_named(row, terms):
+                return self._judge_again(db, row, terms)
+        with self._writer.use() as db:
+            with writing(db):
+                # It can be another one by now, and the first be removed.
+                row = keeping.standing(db, tenant, node)
+                if row is None:
+                    return None
+                keeping.name(db, row)
+                keeping.keep_terms(db, terms)
+            with self._memory:
+                _remember(self._named, (row.id, terms.named), None)
             return self._judge_again(db, row, terms)
+
+    def _is_named(self, row: Row, terms: Terms) -> bool:
+        with self._memory:
+            return (row.id, terms.named) in self._named
 
     def look(self, terms: Terms, *, tenant: str, node: str) -> Attested | None:
         """The same, for somebody to read: nothing is kept for it."""
-        with self._store() as db:
+        with self._reader.use() as db:
             row = keeping.standing(db, tenant, node)
             return None if row is None else self._judge_again(db, row, terms)
 
@@ -218,9 +216,10 @@ class Desk:
         """What stands, by the terms in force, at the instant at which it came. None where it
         says nothing of a node that there is."""
         key = row.id, terms.named
-        if key in self._judged:
-            self._judged.move_to_end(key)
-            return self._judged[key]
+        with self._memory:
+            if key in self._judged:
+                self._judged.move_to_end(key)
+                return self._judged[key]
         document = keeping.document(db, row)
         found: Attested | None = None
         if document is not None:
@@ -230,39 +229,13 @@ class Desk:
                 found = self._judge(terms, submission, row.tenant, STANDING, row.nonce, at)
             except (EvidenceError, UnknownNodeError):
                 found = None
-        _remember(self._judged, key, found)
+        with self._memory:
+            _remember(self._judged, key, found)
         return found
 
-    # --- the store -----------------------------------------------------------------------
-
-    @contextmanager
-    def _store(self) -> Generator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                with trouble(self._path):
-                    if self._db is None:
-                        self._db = open_store(self._path)
-                    yield self._db
-            except EvidenceStoreError as error:
-                self._failed(error)
-                raise
-            if self._is_failing:
-                self._is_failing = False
-                log.info("evidence is kept again, and counts")
-
-    def _failed(self, error: EvidenceStoreError) -> None:
-        if not self._is_failing:
-            log.error("no evidence counts until it can be kept and looked up again: %s", error)
-        self._is_failing = True
-        if self._db is not None:
-            close(self._db)
-            self._db = None
-
     def close(self) -> None:
-        with self._lock:
-            if self._db is not None:
-                close(self._db)
-                self._db = None
+        self._reader.close()
+        self._writer.close()
 
 
 def _unanswered(attested: Attested) -> Attested:

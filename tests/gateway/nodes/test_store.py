@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.nodes import desk as desks
+from gateway.nodes import access
+from gateway.nodes.challenge import Asker, use
 from gateway.nodes.desk import Desk
 from gateway.nodes.errors import EvidenceStoreError
 from gateway.nodes.store import FILE, VERSION, open_store, writing
@@ -84,7 +85,7 @@ def test_on_a_full_disk_nothing_counts_and_no_challenge_is_used_up(
     asked = counter.ask()
     document = OWN.document(asked.nonce)
     with monkeypatch.context() as patched:
-        patched.setattr(desks, "open_store", full)
+        patched.setattr(access, "open_store", full)
         counter.desk.close()
         with pytest.raises(EvidenceStoreError, match="full"):
             fill(counter)
@@ -141,7 +142,26 @@ def test_of_a_damaged_store_nothing_counts(
     for attempt in (counter.ask, counter.stands, lambda: counter.show(OWN.document())):
         with pytest.raises(EvidenceStoreError):
             attempt()
-    assert caplog.text.count("no evidence counts until") == 1
+    # Once where it is kept, and once where it is looked up.
+    assert caplog.text.count("no evidence counts until it can be kept") == 1
+    assert caplog.text.count("no evidence counts until it can be looked up") == 1
+
+
+def test_a_process_that_dies_while_it_writes_leaves_a_challenge_to_be_used(
+    counter: Counter, tmp_path: Path
+) -> None:
+    asked = counter.ask()
+    counter.desk.close()
+    document = OWN.document(asked.nonce)
+    asker = Asker(counter.tenant, counter.caller, counter.node, counter.purpose)
+    if (child := os.fork()) == 0:
+        db = open_store(tmp_path / FILE)
+        db.execute("BEGIN IMMEDIATE")
+        used = use(db, asked.id, asker, counter.now)
+        db.execute("DELETE FROM document")
+        os._exit(7 if used else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert reasons(counter.show(document, asked.id)) == ACCEPTED
 
 
 def test_evidence_that_was_changed_on_disk_does_not_count(counter: Counter, tmp_path: Path) -> None:

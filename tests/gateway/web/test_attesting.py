@@ -89,6 +89,16 @@ def test_a_challenge_is_as_the_page_says(client: Client) -> None:
     assert [len(given[name]) for name in given] == [len(written[name]) for name in given]
 
 
+def test_a_node_may_have_slashes_in_its_name(world: World, tmp_path: Path) -> None:
+    row = machines.node("rack-1/n1", [OWN.device])
+    world.service.in_force.attestation = machines.terms(tmp_path / "racks", row)
+    client = client_of(world)
+    asked = challenge(client, node="rack-1/n1")
+    assert post(client, "evidence", shown(asked, node="rack-1/n1"))[1]["verdict"] == "accepted"
+    assert get(client, "rack-1/n1")[0] == 200
+    assert get(client, "rack-1")[0] == get(client, "rack-1/n1/")[0] == 404
+
+
 def test_answers_are_as_the_openapi_file_says(client: Client) -> None:
     file = json.loads(client.send("GET", "/openapi.json", None)[2])
     for machine in (OWN, Machine(SECOND)):
