@@ -8,12 +8,13 @@ from gateway.attestation.anchors import Anchors, read_anchors
 from gateway.attestation.errors import AppraisalPolicyError, EvidenceError, EvidenceNonceError
 from gateway.attestation.policy import AppraisalPolicy, read_policy
 from gateway.nodes import errors as nodes
-from gateway.nodes.attested import Attested, Recorded
+from gateway.nodes.attested import DECISION, STANDING, Attested, Recorded
 from gateway.nodes.judged import judge, without
 from gateway.nodes.register import Register, read_register
 from gateway.reappraise.documents import Documents
 from gateway.reappraise.errors import (
     AppraisedOtherwiseError,
+    AttestedFormError,
     EvidenceMissingError,
     EvidenceStateError,
     TermsMissingError,
@@ -31,6 +32,8 @@ _OF_STATE: Mapping[str, type[EvidenceError]] = {
 }
 # Said in words, which another version may put in others.
 _WORDS = ("lacking", "skipped")
+# Beyond it there is no instant from which a result could count for its time.
+LAST_YEAR = 9000
 _OF_ERRORS = "verification"
 _SHOWN = 120
 
@@ -57,13 +60,18 @@ def judge_again(said: Recorded, documents: Documents, *, tenant: str, program: s
         program: What judges now, such as `charter/0.1.0`.
 
     Raises:
+        AttestedFormError: The record says what no gateway says.
         CannotTellError: A document is not there, or the result rested on something else too.
         AppraisedOtherwiseError: It comes to another result.
     """
+    if said.purpose not in (STANDING, DECISION):
+        raise AttestedFormError(f"evidence is not shown for {said.purpose!r:.40}")
     document = documents.find(said.evidence_sha256)
     if document is None:
         raise EvidenceMissingError(f"no file holds the evidence sha256:{said.evidence_sha256}")
     policy, anchors, register = _terms(said, documents)
+    if said.appraised_at.year > LAST_YEAR:
+        raise AppraisedOtherwiseError(f"nothing was judged in the year {said.appraised_at.year}")
     try:
         attested = judge(
             document,

@@ -6,6 +6,7 @@ from typing import cast
 
 from gateway.nodes.attested import DECISION, Attested, as_written
 from gateway.nodes.facts import ATTESTATION, RECORD, SOURCE, stated
+from gateway.reappraise.again import LAST_YEAR
 from gateway.reappraise.errors import FactsDifferError
 from gateway.record.canonical import Json, canonicalise
 from gateway.verify.instant import parse_instant
@@ -135,6 +136,9 @@ def _spelled(value: object) -> bytes:
 
 def _instant(predicate: Mapping[str, Json], name: str) -> datetime:
     try:
-        return parse_instant(predicate.get(name))
+        found = parse_instant(predicate.get(name))
     except ValueError as error:
         raise FactsDifferError(f"`{name}` is {error}") from error
+    if found.year > LAST_YEAR:
+        raise FactsDifferError(f"`{name}` is in the year {found.year}")
+    return found

@@ -2,11 +2,11 @@
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -271,3 +271,48 @@ def test_evidence_that_was_shown_for_one_decision_is_none_of_a_later(
     found = judged(changed, shown, trust)
     assert found.facts is not None
     assert found.facts.reason == "reappraisal-facts"
+
+
+# --- anything at all -----------------------------------------------------------------
+
+STRANGE: list[object] = [
+    None,
+    True,
+    -1,
+    "ü",
+    [[]],
+    {"a": {}},
+    "0001-01-01T00:00:00+23:59",
+    "9999-12-31T23:59:59.999Z",
+    "9999-12-31T23:59:59.999-23:59",
+    f"sha256:{'0' * 64}",
+]
+
+
+def places(value: object, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place within a value; of lists the first three."""
+    yield above
+    if isinstance(value, dict):
+        for name, one in cast("dict[str, object]", value).items():
+            yield from places(one, (*above, name))
+    elif isinstance(value, list):
+        for number, one in enumerate(cast("list[object]", value)[:3]):
+            yield from places(one, (*above, number))
+
+
+@pytest.mark.parametrize("member", ["evidence", "sources", "entities", "decided_at", "facts"])
+def test_whatever_a_record_says_there_is_a_verdict(
+    real: tuple[Predicate, Path, Trust], member: str
+) -> None:
+    predicate, shown, trust = real
+    for place in places(predicate[member], (member,)):
+        for value in STRANGE:
+            changed = copy.deepcopy(predicate)
+            at: Any = changed
+            for name in place[:-1]:
+                at = at[name]
+            was, at[place[-1]] = at[place[-1]], value
+            worst = judged(changed, shown, trust).worst
+            # Another program that concluded the same is right too.
+            is_counted = member in ("evidence", "decided_at") and place[-1] != "verifier"
+            assert worst is not None or was == value or not is_counted, (place, value)
