@@ -15,6 +15,7 @@ Without the last, the key may be elsewhere too: who copied it can go on naming a
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from gateway.attestation.anchors import Anchors
 from gateway.attestation.appraise import appraise
@@ -78,9 +79,10 @@ def check_gateway(
         EvidenceError: The quote does not hold, or nobody can tell.
     """
     digest = _reference(verified)
+    given = f"sha256:{sha256(data).hexdigest()}"
+    if given != digest:  # before anybody reads what nobody signed
+        raise GatewayEvidenceOtherError(f"the record names {digest}, the file is {given}")
     found = read_document(data)
-    if found.digest != digest:
-        raise GatewayEvidenceOtherError(f"the record names {digest}, the file is {found.digest}")
     at = _decided_at(verified)
     _check_bound(found, verified, at)
     claims = verify_bundle(found.evidence, anchors, at=at)
