@@ -181,9 +181,10 @@ def _check_evidence(evidence: EvidenceBundle) -> None:
         raise GatewayEvidenceUnsupportedError(
             f"a gateway attests itself by a TPM, not by {evidence.technology.value}"
         )
-    if set(evidence.evidence) != {"quote", "signature", "pcrs", "public"}:
+    if evidence.gpus or set(evidence.evidence) != {"quote", "signature", "pcrs", "public"}:
+        # With GPUs, the quote would be over what they answer and not over the document.
         raise GatewayEvidenceMalformedError(
-            "the evidence has exactly `quote`, `signature`, `pcrs` and `public`"
+            "the evidence has exactly `quote`, `signature`, `pcrs` and `public`, and no GPUs"
         )
 
 

@@ -380,6 +380,14 @@ def test_a_document_of_too_many_bytes_is_refused_unread() -> None:
         read_document(b" " * (256 * 1024 + 1))
 
 
+def test_a_document_of_a_machine_with_gpus_is_refused() -> None:
+    # The quote would then be over what the GPUs answer, and not over the document.
+    value = json.loads(Case().document())
+    value["evidence"]["gpus"] = [{"evidence": {"report": "AA=="}}]
+    with pytest.raises(GatewayEvidenceMalformedError):
+        read_document(canonicalise(value))
+
+
 def test_a_document_with_a_member_twice_is_refused() -> None:
     text = Case().document()
     with pytest.raises(GatewayEvidenceMalformedError):
