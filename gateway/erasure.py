@@ -7,7 +7,7 @@ signed statement with its proof, and the place of the erased entry without its s
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -15,7 +15,12 @@ from typing import cast
 from gateway.errors import GatewayError, LedgerError
 from gateway.identifiers import uuid7
 from gateway.keys import DecisionSigner
-from gateway.ledger.erased import ErasedEntryError, ErasureRefusedError, NothingToEraseError
+from gateway.ledger.erased import (
+    ErasedEntryError,
+    ErasureRefusedError,
+    HeldEntryError,
+    NothingToEraseError,
+)
 from gateway.ledger.interface import Ledger
 from gateway.ledger.storage import StoredRecord
 from gateway.record.canonical import Json, load_strict
@@ -24,6 +29,9 @@ from gateway.record.statement import read_statement
 from gateway.self_check import TENANT, own_record
 
 ACTION = "erase"
+HOLD, RELEASE = "hold", "release"
+# What says something of another entry stays: nobody could check it otherwise.
+_STAY = {ACTION: "says why another is erased", HOLD: "holds another", RELEASE: "releases another"}
 MAX_WORDS = 1000
 
 
@@ -72,31 +80,78 @@ def erase(
     """Erase the record of an entry, by its id or index; waits for the disk.
 
     Raises:
-        ErasureRefusedError: There is no such entry (`NothingToEraseError`), or it is one of the
-            gateway's own.
+        ErasureRefusedError: There is no such entry (`NothingToEraseError`), it is one of the
+            gateway's own, or it is held (`HeldEntryError`).
         ErasedEntryError: It is erased already.
         LedgerUnavailableError: It could not be logged, so nothing is erased, or nobody knows.
     """
-    found = ledger.get(entry) if isinstance(entry, str) else ledger.get_at(entry)
-    if found is None:
-        raise NothingToEraseError(f"there is no entry {entry!r} to erase")
-    if found.tenant == TENANT:
-        raise ErasureRefusedError(f"entry {found.index} is one of the gateway's own, and stays")
-    if _predicate(found).get("action") == ACTION:
-        raise ErasureRefusedError(f"entry {found.index} says why another is erased, and stays")
+    found = erasable(ledger, entry)
+    for hold in open_holds(ledger, found.id):
+        raise HeldEntryError(
+            f"entry {found.index} is held by {hold.by}: {hold.reason} ({hold.authority}); it can "
+            f"be erased once {hold.id!r} is released"
+        )
     erasure_id = uuid7(now, random)
-    told = _told(found, grounds)
-    origin = _origin_of(ledger.proof(found.id) or "")
-    if origin != _origin_of(f"\n\n{ledger.latest_checkpoint()}"):
-        told["log"] = origin  # each log counts from 0
-    members: dict[str, Json] = {"tenant": found.tenant, "erased": told}
+    members: dict[str, Json] = {"tenant": found.tenant, "erased": told_of(ledger, found, grounds)}
     body = own_record(erasure_id, now, ACTION, members, signer)
     receipt = ledger.erase(found.id, erasure_id, found.tenant, body).result()
     return Erased(found.id, found.index, erasure_id, receipt.index, ledger.is_tidy())
 
 
-def _told(found: StoredRecord, grounds: Grounds) -> dict[str, Json]:
-    return {
+def erasable(ledger: Ledger, entry: str | int) -> StoredRecord:
+    """An entry of which an erasure, or a hold, can be said; raises as `erase`."""
+    found = ledger.get(entry) if isinstance(entry, str) else ledger.get_at(entry)
+    if found is None:
+        raise NothingToEraseError(f"there is no entry {entry!r} to erase or to hold")
+    if found.tenant == TENANT:
+        raise ErasureRefusedError(f"entry {found.index} is one of the gateway's own, and stays")
+    stays = _STAY.get(str(_predicate(found).get("action")))
+    if stays is not None:
+        raise ErasureRefusedError(f"entry {found.index} {stays}, and stays")
+    return found
+
+
+@dataclass(frozen=True)
+class Hold:
+    """An entry that keeps another one from being erased, and why."""
+
+    id: str
+    reason: str
+    authority: str
+    by: str
+
+
+def hold_id(target: str, number: int) -> str:
+    """The id of the entry that holds another for the n-th time, so that it is found without
+    looking at all entries."""
+    return f"{HOLD}-{number}-{target}"
+
+
+def release_id(target: str, number: int) -> str:
+    """The id of the entry that releases what that hold held."""
+    return f"{RELEASE}-{number}-{target}"
+
+
+def open_holds(ledger: Ledger, target: str) -> Iterator[Hold]:
+    """The holds of an entry that are not released, the oldest first.
+
+    Raises:
+        LedgerError: One is not in the log as it was logged.
+    """
+    number = 1
+    while (found := ledger.get(hold_id(target, number))) is not None:
+        if ledger.get(release_id(target, number)) is None:
+            said = _predicate(found).get("held")
+            if not isinstance(said, dict):
+                raise LedgerError(f"entry {found.index} does not say why another is held")
+            words = (str(said.get(name)) for name in ("reason", "authority", "by"))
+            yield Hold(found.id, *words)
+        number += 1
+
+
+def told_of(ledger: Ledger, found: StoredRecord, grounds: Grounds) -> dict[str, Json]:
+    """What an entry says of another one: which it is, and why."""
+    told: dict[str, Json] = {
         "id": found.id,
         "index": found.index,
         "commitment": f"sha256:{found.commitment.hex()}",
@@ -104,6 +159,10 @@ def _told(found: StoredRecord, grounds: Grounds) -> dict[str, Json]:
         "authority": grounds.authority,
         "by": grounds.by,
     }
+    origin = _origin_of(ledger.proof(found.id) or "")
+    if origin != _origin_of(f"\n\n{ledger.latest_checkpoint()}"):
+        told["log"] = origin  # each log counts from 0
+    return told
 
 
 def _origin_of(proof: str) -> str:

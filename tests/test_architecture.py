@@ -249,6 +249,13 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.record",
         "gateway.self_check",
     ),
+    "gateway.holds": (
+        "gateway.erasure",
+        "gateway.keys",
+        "gateway.ledger",
+        "gateway.record",
+        "gateway.self_check",
+    ),
     "gateway.evidence_erasure": (
         "gateway.erasure",
         "gateway.errors",

@@ -24,6 +24,8 @@ def _arguments(parser: ArgumentParser) -> None:
         rests_arguments,
         _tiles_arguments,
         _erase_arguments,
+        _hold_arguments,
+        _release_arguments,
         documents_arguments,
         erase_evidence_arguments,
         _shard_arguments,
@@ -223,6 +225,43 @@ def _erase_arguments(added: Any) -> ArgumentParser:
     return erase
 
 
+def _hold_arguments(added: Any) -> ArgumentParser:
+    hold: ArgumentParser = added.add_parser(
+        "hold",
+        help="keep a record from being erased until it is released, while no gateway runs",
+        allow_abbrev=False,
+    )
+    hold.set_defaults(hold=None, release=False)
+    return _holding(hold, "why it must be kept, for ever in the log; it must not name a person")
+
+
+def _release_arguments(added: Any) -> ArgumentParser:
+    release: ArgumentParser = added.add_parser(
+        "release", help="let go of a record that is held, while no gateway runs", allow_abbrev=False
+    )
+    release.add_argument(
+        "--hold", metavar="ID", help="the entry that holds it, where there are several"
+    )
+    release.set_defaults(release=True)
+    return _holding(release, "why it need not be kept, for ever in the log")
+
+
+def _holding(parser: ArgumentParser, why: str) -> ArgumentParser:
+    from gateway.cli.key_places import add_key_places
+
+    parser.add_argument("id", metavar="ID", help="the decision")
+    options.add_state(parser)
+    for name, words in (
+        ("reason", why),
+        ("authority", "on whose word, or by which article of which law"),
+        ("by", "who has it done"),
+    ):
+        parser.add_argument(f"--{name}", required=True, metavar="TEXT", help=words)
+    add_key_places(parser)
+    parser.set_defaults(run_ledger=_hold)
+    return parser
+
+
 def _shard_arguments(added: Any) -> ArgumentParser:
     from gateway.cli.key_places import add_key_places
 
@@ -369,6 +408,12 @@ def _erase(args: Namespace) -> int:
     return erase(args)
 
 
+def _hold(args: Namespace) -> int:
+    from gateway.cli.ledger_writes import hold
+
+    return hold(args)
+
+
 def _shard(args: Namespace) -> int:
     from gateway.cli.ledger_log import shard
 
@@ -376,8 +421,8 @@ def _shard(args: Namespace) -> int:
 
 
 _DETAILS = """\
-All but `erase`, `erase-evidence` and `shard` read the ledger as it stands at one moment, while
-its gateway runs or without it. `fsck` exits with 0 where everything holds, with 2 and a list
+All but `erase`, `erase-evidence`, `hold`, `release` and `shard` read the ledger as it stands at
+one moment, while its gateway runs or without it. `fsck` exits with 0 where everything holds, with 2 and a list
 where something does not, and with 1 where it could not look."""
 
 COMMANDS = (

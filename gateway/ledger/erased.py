@@ -26,5 +26,9 @@ class ErasureRefusedError(LedgerError):
     reason = "erasure-refused"
 
 
+class HeldEntryError(ErasureRefusedError):
+    """The entry is held: it stays until that is released."""
+
+
 class NothingToEraseError(ErasureRefusedError):
     """There is no such entry."""
