@@ -60,6 +60,7 @@ _TCB_TURIN = {"fmc": 0, "bootloader": 1, "tee": 2, "snp": 3, "microcode": 7}
 _DEBUG = 1 << 19
 _MIGRATION = 1 << 18
 _ALWAYS_ONE = 1 << 17
+_KNOWN_POLICY = (1 << 26) - 1
 _HWID_SIZE = 64
 _HWID_TURIN = 8
 
@@ -339,6 +340,8 @@ def _claims(
         Technology.SEV_SNP,
         product=product,
         firmware=_levels(report.reported_tcb, product),
+        # What the guest allows its host by a bit that is not known here, nobody can tell.
+        advisories=("snp-policy-unknown",) if report.policy & ~_KNOWN_POLICY else (),
         is_debug=bool(report.policy & _DEBUG),
         is_migratable=bool(report.policy & _MIGRATION),
         is_unrevoked=is_unrevoked,

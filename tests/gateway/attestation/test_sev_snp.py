@@ -358,3 +358,23 @@ def test_the_real_vlek_is_of_its_provider(vectors: Path) -> None:
         parse_report(report), vek=vek, chain=chain, at=vek.not_valid_before_utc + DAY
     )
     assert claims.measurements["csp-id"] == b"CN=cc-us-east-2.amazonaws.com"
+
+
+# --- what a guest allows its host ----------------------------------------------------
+
+
+@pytest.mark.parametrize("bit", [26, 40, 63])
+def test_a_guest_that_allows_what_is_not_known_here_is_refused_unless_tolerated(bit: int) -> None:
+    made = MILAN.written(8, (0x30000 | 1 << bit).to_bytes(8, "little"))
+    claims = made.verify()
+    assert isinstance(claims, Claims)
+    assert claims.advisories == ("snp-policy-unknown",)
+    result = appraise(claims, POLICY, at=AT, freshness=Freshness.BACKGROUND, evidence_sha256="")
+    assert (result.verdict, result.reason) == (Verdict.REFUSED, "appraisal-hardware")
+
+
+@pytest.mark.parametrize("bit", [16, 20, 21, 22, 23, 24, 25])
+def test_bits_of_the_policy_that_are_known_are_no_advisory(bit: int) -> None:
+    claims = MILAN.written(8, (0x30000 | 1 << bit).to_bytes(8, "little")).verify()
+    assert isinstance(claims, Claims)
+    assert claims.advisories == ()
