@@ -1,12 +1,16 @@
 """The doors of evidence, as schedulers and nodes find them."""
 
+import base64
 import json
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from gateway.attestation.evidence import Technology
 from gateway.callers import Callers, Role, TokenRow
 from gateway.in_force import InForce
 from gateway.nodes import challenge as challenges
@@ -222,3 +226,62 @@ def test_what_stands_follows_what_is_in_force(world: World, client: Client, tmp_
     status, answer = get(client, "n1")
     assert (status, answer["verdict"], answer["reason"]) == (200, "refused", "node-device")
     assert answer["register"] == f"sha256:{moved.register.sha256}"
+
+
+PARTS = st.sampled_from(["quote", "signature", "pcrs", "ak_pem", "public", "ak_path", "gpus", "x"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=8) | st.just("AAAA"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(PARTS, inner, max_size=3),
+    max_leaves=6,
+)
+HOSTILE = st.fixed_dictionaries(
+    {},
+    optional={
+        "node": st.sampled_from(["n1", "n2", "n9"]) | VALUES,
+        "challenge": VALUES,
+        "purpose": VALUES,
+        "evidence": VALUES
+        | st.fixed_dictionaries(
+            {
+                "format": st.just("charter-evidence/v1"),
+                "technology": st.sampled_from([one.value for one in Technology]),
+                "evidence": VALUES,
+            },
+            optional={"endorsements": VALUES, "gpus": VALUES},
+        ),
+    },
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(body=VALUES | HOSTILE, place=st.sampled_from(["challenge", "evidence"]))
+def test_hostile_bodies_are_answered_and_make_nothing_count(
+    client: Client, body: object, place: str
+) -> None:
+    status, found = post(client, place, body)
+    assert status in {201, 400, 422}, found
+    assert place == "challenge" or found.get("verdict") != "accepted"
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(where=st.integers(0, 10_000), bit=st.integers(0, 7), part=st.sampled_from(["quote", "pcrs"]))
+def test_no_evidence_with_another_bit_counts(
+    client: Client, where: int, bit: int, part: str
+) -> None:
+    asked = challenge(client)
+    body = shown(asked)
+    data = bytearray(base64.b64decode(body["evidence"]["evidence"][part]))
+    data[where % len(data)] ^= 1 << bit
+    body["evidence"]["evidence"][part] = base64.b64encode(data).decode()
+    status, found = post(client, "evidence", body)
+    # Of a file of PCRs, what is not quoted is left out.
+    assert (status, part == "pcrs" or found["verdict"] != "accepted") == (201, True)
+    if found["verdict"] == "accepted":
+        assert found["measurements"] == MEASURED
+
+
+MEASURED = {f"sha256:{number}": value.hex() for (_, number), value in OWN.values.items()}
