@@ -109,15 +109,19 @@ class BatchDoor:
     ) -> Prepared | Problem:
         # Deciding holds the event loop: others get their turn in between.
         await asyncio.sleep(0)
+        turns = self._entrance.turns
+        turn = turns.enter(caller.tenant, size)  # no block: its entry costs more than the turn
         try:
-            async with self._entrance.turn(caller, size):
-                return await self._service.prepare(question, caller, plain=plain)
+            await turns.come(turn)
+            return await self._service.prepare(question, caller, plain=plain)
         except GatewayError as error:
             refused = of_error(error)
             if refused.status == problem.INTERNAL.status:
                 raise
             pointer = None if refused.pointer is None else where + refused.pointer
             return replace(refused, pointer=pointer)
+        finally:
+            turns.leave(caller.tenant, turn)
 
 
 def _whole(answers: Sequence[bytes]) -> bytes:
