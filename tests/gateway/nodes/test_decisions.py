@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gateway.errors import DecisionTimeoutError, RequestError
 from gateway.nodes.errors import EvidenceStoreError
@@ -136,6 +139,28 @@ def test_an_open_answer_for_want_of_evidence_is_valid_for_no_time(
     assert answered["valid_until"] == answered["decided_at"]
 
 
+@pytest.mark.parametrize(
+    ("machine", "status", "reason"),
+    [
+        (BAD, "refused", "appraisal-executables"),
+        (Machine(SECOND), "refused", "node-device"),
+        (Machine(ec.generate_private_key(ec.SECP256R1())), "undecided", "evidence-incomplete"),
+        (OWN.without_pcr(machines.GOOD_PCR), "refused", "appraisal-executables"),
+    ],
+    ids=["another start", "another device", "a key of nobody", "without what is asked"],
+)
+def test_evidence_of_a_question_that_does_not_count_is_recorded_with_the_reason(
+    tmp_path: Path, machine: Machine, status: str, reason: str
+) -> None:
+    with Gateway(tmp_path) as gateway:
+        gateway.counter.answer(OWN)
+        # What stands does not help a question that shows something else.
+        answered = gateway.ask(question(attestation=gateway.shows(machine)))
+    assert answered["decision"] == "indeterminate"
+    assert (said(answered)["status"], attested_facts(answered)) == (status, {})
+    assert [one["reason"] for one in answered["evidence"]] == [reason]
+
+
 def test_another_tenant_does_not_see_what_stands(tmp_path: Path) -> None:
     with Gateway(tmp_path) as gateway:
         gateway.counter.answer(OWN)
@@ -207,6 +232,26 @@ def test_a_decision_that_asked_for_the_age_is_as_short_as_it_is_true(
     age = attested_facts(answered)["age"]
     assert until == shown.result.appraised_at + age * MINUTE
     assert timedelta(0) <= until - gateway.clock.now <= MINUTE
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(moments=st.lists(st.integers(0, 4_000_000), min_size=1, max_size=8))
+def test_no_decision_outlives_the_evidence_that_it_had(
+    tmp_path_factory: pytest.TempPathFactory, moments: list[int]
+) -> None:
+    with Gateway(tmp_path_factory.mktemp("gateway")) as gateway:
+        shown = gateway.counter.answer(OWN).result
+        start, ends = gateway.clock.now, shown.valid_until
+        assert ends is not None
+        for moment in sorted(moments):
+            gateway.later(start + timedelta(milliseconds=moment) - gateway.clock.now)
+            for asked in (question(), flow()):
+                answered = gateway.ask(asked)
+                lasts = gateway.clock.now < ends
+                assert bool(attested_facts(answered)) is lasts
+                if answered["decision"] == "permit":
+                    assert lasts
+                    assert instant(answered["valid_until"]) <= ends
 
 
 # --- nothing is remembered that differs ----------------------------------------------
