@@ -6,6 +6,9 @@
 
 What was stopped after the second step is finished at the next opening; what was stopped before
 it was never said, and the row alone means nothing.
+
+Whoever calls this has the lock of the log that grows, so nobody else does. The file is not
+locked by itself: closing a handle of it would drop the locks of those who read it here.
 """
 
 import hashlib
@@ -19,7 +22,6 @@ from gateway.errors import LedgerError, LedgerUnavailableError
 from gateway.ledger import storage
 from gateway.ledger.bodies import Form
 from gateway.ledger.erased import ErasedEntryError, ErasureRefusedError, NothingToEraseError
-from gateway.ledger.lock import lock_file
 from gateway.ledger.schema import take_erasures_after
 
 TABLE = "erasure_after"
@@ -130,7 +132,7 @@ def _readable(folder: Path) -> Generator[sqlite3.Connection]:
 def _writable(folder: Path) -> Generator[sqlite3.Connection]:
     path = folder / storage.DATABASE
     try:
-        with lock_file(path), closing(storage.open_connection(path)) as connection:
+        with closing(storage.open_connection(path)) as connection:
             storage.make_durable(connection)
             yield connection
     except (sqlite3.Error, OSError) as error:

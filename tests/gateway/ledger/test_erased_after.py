@@ -352,3 +352,27 @@ def test_what_was_meant_and_never_logged_is_read_on(place: Place) -> None:
         assert list(meant(connection)) == [Meant(3, "again", digest, is_done=False)]
     with closing(place.open()) as ledger:
         assert ledger.get("secret") is not None
+
+
+def test_another_process_that_comes_and_goes_does_not_take_the_side_files_away(
+    place: Place, ledger: OwnLedger
+) -> None:
+    """Closing any handle of the file would drop the locks by which SQLite knows of readers."""
+    erase(ledger, "entry-0", "first")
+    with pytest.raises(ErasedEntryError):
+        ledger.get("entry-0")
+    before = {one.name: one.stat().st_ino for one in place.ended.iterdir()}
+    assert len(before) == 3
+    read = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT 1 FROM meta')"
+    command = [sys.executable, "-c", read, str(place.ended / storage.DATABASE)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    assert {one.name: one.stat().st_ino for one in place.ended.iterdir()} == before
+    assert ledger.get("secret") is not None
+    erase(ledger, "secret", "why")
+    check_gone(place, ledger)
+
+
+def check_gone(place: Place, ledger: OwnLedger) -> None:
+    with pytest.raises(ErasedEntryError):
+        ledger.get("secret")
+    place.check_gone()
