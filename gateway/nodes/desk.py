@@ -29,7 +29,7 @@ from gateway.nodes.errors import (
     UnknownNodeError,
 )
 from gateway.nodes.judged import judge, without
-from gateway.nodes.keeping import Row
+from gateway.nodes.row import Row
 from gateway.nodes.store import writing
 from gateway.nodes.terms import Terms
 
