@@ -9,6 +9,7 @@ decision.pem            public: the decision key for stock tools
 origin                  the name of the log; written last: a folder without it is half made
 rotation.json           a change of keys that was begun; see `gateway.rotation`
 seen.at                 where it is kept what was seen of the log, if not beside the folder
+attestation.sqlite3     evidence of machines, where it is taken; see `gateway.nodes.store`
 ledger/                 the log
 bundles/                rules and catalogues that were in force; see `gateway.kept`
 """
