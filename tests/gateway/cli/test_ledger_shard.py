@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.running import Project, gateway
+from gateway.verify.erased import verify_answer
+from gateway.verify.refused import DecisionErasedError
+from tests.faults.running import Project, Running, gateway
 from tests.gateway.cli.commands import Charter
 from tests.gateway.world import question
 from tests.stock_tools import tlogcheck
@@ -50,6 +52,7 @@ def test_decisions_of_both_logs_are_served_and_verified(charter: Charter, tmp_pa
             assert running.request("GET", f"/shards/{wrong}/tile/0/000.p/1").status == 404
         assert running.request("GET", "/shards/1/tile/0/000.p/3").status == 404
         assert running.request("GET", "/v1/trust").json["log"]["origin"] == NEW
+        check_erasing(project, running, before["id"])
     trust = project.state / "trust.json"
     for name, answer, code in (
         ("before", before, 0),
@@ -62,13 +65,29 @@ def test_decisions_of_both_logs_are_served_and_verified(charter: Charter, tmp_pa
         assert ran.code == code, (name, ran.out, ran.err)
         ran = charter("verify", path, "--trust", old_trust)
         assert (ran.code == 0) == (name != "after"), name
-    for arguments, size in ((("--shard", "1"), 2), ((), 2)):
+    for arguments, size in ((("--shard", "1"), 2), ((), 3)):
         www = tmp_path / f"www{len(arguments)}"
         ran = charter("ledger", "tiles", www, "--state", project.state, *arguments)
         assert ran.code == 0, ran.err
         assert (www / "checkpoint").read_text().split("\n")[1] == str(size)
         ran = charter("verify", "--ledger", www, "--trust", trust)
         assert ran.code == 0, ran.out
+
+
+def check_erasing(project: Project, running: Running, decision: str) -> None:
+    """A decision of the log that has ended is erased over HTTP, for every worker."""
+    operator = project.tokens["own"]
+    grounds = json.dumps({"reason": "asked for", "authority": "GDPR art 17"}).encode()
+    place, kind = f"/v1/decisions/{decision}", {"Content_Type": "application/json"}
+    done = running.request("POST", f"{place}/erasure", grounds, token=operator, **kind)
+    assert (done.status, done.json["erasure_index"]) == (200, 2), done
+    for _ in range(6):  # whichever worker answers
+        gone = running.request("GET", place, token=project.tokens["own"])
+        assert (gone.status, gone.json["erased"]["log"]) == (410, "ledger.example/test")
+        with pytest.raises(DecisionErasedError):
+            verify_answer(gone.json, project.trust())
+    again = running.request("POST", f"{place}/erasure", grounds, token=operator, **kind)
+    assert again.status == 410
 
 
 WRONG: dict[str, tuple[list[str], str]] = {
