@@ -17,6 +17,7 @@ from gateway.errors import LedgerUnavailableError
 from gateway.evidence_erasure import erase_evidence
 from gateway.in_force import InForce
 from gateway.keeping.named import named_documents
+from gateway.nodes.attested import Submission
 from gateway.nodes.desk import Desk
 from gateway.nodes.documents import Documents
 from gateway.nodes.store import FILE
@@ -183,6 +184,28 @@ def test_what_stood_by_erased_evidence_stands_no_more(
     assert node[0] == 404
     asked = question(context__attestation={"node": "n1"})
     assert post(client, "/v1/decisions", asked)[1]["evidence"] == []
+
+
+def test_what_another_tenant_shows_after_an_erasure_is_erased_under_the_same_entry(
+    client: Client, world: World, decision: dict[str, Any], tmp_path: Path
+) -> None:
+    found = named(decision)["evidence"]
+    document = get(client, found)[2]
+    _, first = erase(client, found)
+    desk, terms = world.service.desk, world.service.in_force.attestation
+    assert desk is not None
+    assert terms is not None
+    shown = Submission("n1", document)
+    desk.submit(
+        terms, shown, tenant="clinic-b", caller="c", purpose="standing", now=world.clock.now
+    )
+    assert get(client, found, "elsewhere")[0] == 200
+    assert holds(tmp_path / FILE, document[40:200])
+    status, second = erase(client, found)
+    assert (status, second["erasure_id"]) == (200, first["erasure_id"])
+    assert [get(client, found, who)[0] for who in ("auditor", "elsewhere")] == [410, 410]
+    assert not holds(tmp_path / FILE, document[40:200])
+    assert erase(client, found)[0] == 410
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.OPERATOR])
