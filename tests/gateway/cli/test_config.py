@@ -139,7 +139,7 @@ def test_a_secret_in_an_address_is_masked(charter: Charter, url: str, form: str)
         ("[lisen]\nport = 1\n", "no section `lisen`; did you mean `listen`?"),
         (
             "[zzzzzz]\n",
-            "there are: attestation, authzen, callers, engines, keys, limits, listen, log, policies, ",
+            "there are: attestation, authzen, callers, engines, keys, limits, listen, log, ",
         ),
         ("port = 1\n", "no section `port`"),
         ("listen = 1\n", "write [listen]"),
