@@ -248,6 +248,8 @@ def test_deadlines_of_minutes_count_from_each_question(tmp_path: Path) -> None:
 class Source:
     """Says of everything that it does not know it."""
 
+    digest = "sha256:0"
+
     def __init__(self) -> None:
         self.asked = 0
 
