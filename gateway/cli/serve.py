@@ -205,9 +205,11 @@ def _of_one(bounds: Bounds, workers: int) -> Bounds:
 
 def _words(loaded: Loaded, service: Service) -> str:
     """What a worker works with; the digest of its bundle first."""
-    evidence, terms = service.in_force.gateway_evidence, service.in_force.attestation
-    judged_by = None if terms is None else terms.digest
-    return f"{loaded.bundle} {loaded.catalogue} {loaded.sequence} {evidence} {judged_by}"
+    in_force = service.in_force
+    judged_by = None if in_force.attestation is None else in_force.attestation.digest
+    told_by = None if in_force.sources is None else in_force.sources.digest
+    release = f"{loaded.bundle} {loaded.catalogue} {loaded.sequence}"
+    return f"{release} {in_force.gateway_evidence} {judged_by} {told_by}"
 
 
 def _tracing(collector: str | None) -> Tracing | None:

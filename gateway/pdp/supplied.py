@@ -191,6 +191,11 @@ NOTHING = Supplied()
 class FactSources(Protocol):
     """All sources of a gateway."""
 
+    @property
+    def digest(self) -> str:
+        """Of the settings that they were made of."""
+        ...
+
     async def ask(self, named: Named, now: datetime) -> Supplied:
         """What they say at an instant of what a question names; nothing of what is known
         already or no rule reads. It never fails, and ends within its time."""

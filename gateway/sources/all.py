@@ -17,9 +17,14 @@ MAX_NAMED = 16
 
 
 class Sources:
-    """The sources of one program."""
+    """The sources of one program.
 
-    def __init__(self, program: Program, sources: Sequence[Source]) -> None:
+    Args:
+        digest: Of the settings that they were made of.
+    """
+
+    def __init__(self, program: Program, sources: Sequence[Source], *, digest: str = "") -> None:
+        self.digest = digest
         self._sources = tuple(sources)
         self._read = read_by_action(program)
         self._counted = Counter({(one.terms.name, Status.STATED): 0 for one in sources})

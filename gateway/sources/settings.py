@@ -3,6 +3,7 @@
 import os
 import ssl
 from datetime import timedelta
+from hashlib import sha256
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -114,7 +115,7 @@ def load(path: Path, program: Program) -> Sources:
         ConfigurationError: It is missing, malformed, can be changed by others, or lets a
             source state what is not its own; or a file that it names is not as it should be.
     """
-    settings = _read(path)
+    settings, data = _read(path)
     allowed = [
         allow(program, one.about, Origin(one.origin), one.states, f"{path}: `{one.name}`")
         for one in settings.source
@@ -129,16 +130,26 @@ def load(path: Path, program: Program) -> Sources:
             Source(one.terms(), of, _backend(one, of, path.parent, f"{path}: `{one.name}`"))
             for one, of in zip(settings.source, allowed, strict=True)
         ],
+        digest=_digest(settings, data, path.parent),
     )
 
 
-def _read(path: Path) -> SourcesSettings:
+def _digest(settings: SourcesSettings, data: bytes, folder: Path) -> str:
+    """Of what was read once, at the start: the file, and the certificates that it names."""
+    whole = sha256(sha256(data).digest())
+    for one in settings.source:
+        for name in (one.http.ca_file, one.http.client_cert) if one.http is not None else ():
+            whole.update(sha256((folder / name).read_bytes()).digest() if name else bytes(32))
+    return whole.hexdigest()
+
+
+def _read(path: Path) -> tuple[SourcesSettings, bytes]:
     try:
         with path.open("rb") as opened:
             if os.fstat(opened.fileno()).st_mode & 0o022:
                 raise ConfigurationError(f"{path} can be changed by others: run chmod go-w {path}")
             data = opened.read(MAX_FILE_BYTES)
-        return SourcesSettings.model_validate(toml_text.loads(data.decode()))
+        return SourcesSettings.model_validate(toml_text.loads(data.decode())), data
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot read the sources: {error.strerror}") from error
     except ValidationError as error:
