@@ -282,7 +282,8 @@ class Service:
         if found is None:
             request = request or DecisionRequest.read(value)
             found = await self._judged(request, caller, claims, in_force, until)
-            if asked is not None:
+            # What is known of a machine changes between two questions that name it.
+            if asked is not None and EVIDENCE not in request.context:
                 in_force.shapes.keep(asked, found[0])
         shape, now, ends = found
         decision_id = uuid7(now, self._random)

@@ -18,13 +18,15 @@ from gateway import bundle, shapes
 from gateway.callers import Caller
 from gateway.errors import AuthorisationError, RequestError
 from gateway.in_force import InForce
+from gateway.nodes.question import MEMBER as EVIDENCE
 from gateway.pdp.engine_reference import ReferenceEngine
 from gateway.pdp.health import Guarded
 from gateway.pdp.judge import Judge
+from gateway.pdp.request import DecisionRequest
 from gateway.pdp.supplied import NOTHING, Named, Status, Supplied
 from gateway.record.canonical import canonicalise, load_strict
 from gateway.record.statement import digest_request
-from gateway.service import Prepared
+from gateway.service import Prepared, Service
 from gateway.shapes import Asked, Shapes
 from tests.gateway import whole
 from tests.gateway.test_spelling import CLINIC, QUESTIONS
@@ -270,6 +272,25 @@ def test_where_there_are_sources_each_question_asks_them(tmp_path: Path) -> None
         for _ in range(3):
             prepared(world, question())
     assert source.asked == 3
+
+
+def test_what_is_known_of_a_machine_is_looked_up_for_each_question_that_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[object] = []
+
+    async def look(_: Service, request: DecisionRequest, *more: object) -> object:
+        looked.append(request)
+        context = {name: value for name, value in request.context.items() if name != EVIDENCE}
+        return request.model_copy(update={"context": context}), NOTHING
+
+    monkeypatch.setattr(Service, "_look", look)
+    asked = judgements(monkeypatch)
+    value = question(**{f"context__{EVIDENCE}": {"node": "n-1"}})
+    with World(tmp_path) as world:
+        for _ in range(3):
+            prepared(world, value)
+    assert len(looked) == len(asked) == 3
 
 
 def test_a_subject_that_is_a_fact_tells_questions_apart(tmp_path: Path) -> None:
