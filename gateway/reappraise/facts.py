@@ -29,20 +29,23 @@ def check_facts(predicate: Mapping[str, Json], held: Sequence[Attested], *, whol
         FactsDifferError: A fact does not follow.
     """
     known = _facts(predicate)
-    of_others = _of_others(predicate)
+    of_others, silent = _of_others(predicate), {one.node for one in held}
     for statement, said in _statements(predicate, ours=True):
         node = statement.get("id")
         found = [one for one in held if one.node == node]
-        if found:
-            _check(predicate, found[0], statement, said)
-        elif not whole:
+        silent -= {one.node for one in found}
+        for one in found:
+            _check(predicate, one, statement, said)
+        if not found and not whole:
             return  # it is said of the evidence why nobody can tell
-        elif said:
+        if not found and said:
             raise FactsDifferError(f"facts are stated of node {node!r}, and no evidence of it")
         for path, value in said.items():
             if path in known and _spelled(known[path]) != _spelled(value):
                 raise FactsDifferError(f"`{path}` is another than its evidence states")
             known.pop(path, None)
+    if silent:
+        raise FactsDifferError(f"nothing is said of node {min(silent)!r}, which showed evidence")
     if whole and (strange := known.keys() - of_others):
         raise FactsDifferError(f"nothing states `{min(strange)}`")
 

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.attestation.anchors import Anchors, read_anchors
 from gateway.attestation.policy import read_policy
-from gateway.nodes.attested import Attested
+from gateway.nodes.attested import Attested, instant
+from gateway.nodes.facts import stated
 from gateway.nodes.judged import judge
 from gateway.nodes.register import read_register
 from gateway.self_check import own_record
@@ -30,6 +31,7 @@ NONCE = bytes(range(32))
 ORIGIN = "ledger.example/again"
 TENANT, NODE, SITE = "clinic-a", "n1", "far"
 PROGRAM = "charter/1.2.3"
+LATER = timedelta(minutes=1)  # it was decided after the evidence was shown
 
 POLICY = """\
 format = "charter-appraisal/v1"
@@ -141,14 +143,16 @@ Change = Callable[[dict[str, Any]], object]
 def predicate(machine: Machine, change: Change | None = None) -> dict[str, Any]:
     """What a record says besides identity and time, of a permit that rests on the machine."""
     body = json.loads(json.dumps(machine.attested.body()))
+    decided_at = machine.at + LATER
+    source = stated(machine.attested, NODE, now=decided_at, site=SITE).body()
     said: dict[str, Any] = {
         "tenant": TENANT,
         "decision": "permit",
         "entities": [{"record": "destination", "type": "site", "id": SITE}],
         "evidence": [body],
         "facts": [],
-        "sources": [],
-        "valid_until": "2026-11-22T09:45:15.250Z",
+        "sources": [json.loads(json.dumps(source))],
+        "valid_until": instant(machine.at + timedelta(minutes=15)),
     }
     if change is not None:
         change(said)
@@ -172,7 +176,7 @@ def write(
 ) -> Written:
     """A log with the decision, and the files that show it."""
     state = open_state(folder / "state", origin=ORIGIN)
-    now = machine.at + timedelta(minutes=1)
+    now = machine.at + LATER
     with state.open_ledger(Clock(now)) as log:
         body = own_record("decision", now, "place", predicate(machine, change), state.decision_key)
         log.append("decision", TENANT, body).result(timeout=30)

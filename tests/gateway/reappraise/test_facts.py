@@ -212,6 +212,11 @@ DAMAGE: dict[str, Callable[[Predicate], object]] = {
         ),
     ),
     "no source": lambda p: p.update(sources=[]),
+    "neither source nor facts": lambda p: p.update(sources=[], facts=[]),
+    "the source of another node, and no facts": lambda p: (
+        p.update(facts=[]),
+        p["sources"][0].update(id="n2", status="absent", said={}),
+    ),
     "sources that are none": lambda p: p.update(sources="x"),
     "at another site": lambda p: p["entities"][0].update(id=ELSEWHERE),
     "at no site": lambda p: p.update(entities=[]),
@@ -241,6 +246,20 @@ def test_facts_that_do_not_follow_are_found_out(
     changed = copy.deepcopy(predicate)
     damage(changed)
     found = judged(changed, shown, trust)
+    assert found.facts is not None
+    assert found.facts.reason == "reappraisal-facts"
+
+
+def test_what_was_refused_is_not_hidden_behind_what_was_accepted(tmp_path: Path) -> None:
+    def then_refused(gateway: Gateway) -> Predicate:
+        gateway.counter.answer(OWN)
+        first = asks(gateway)
+        gateway.counter.answer(BAD)
+        second = asks(gateway)
+        return {**first, "evidence": first["evidence"] + second["evidence"]}
+
+    found = judged(*decided(tmp_path, then_refused))
+    assert [piece.error for piece in found.pieces] == [None, None]
     assert found.facts is not None
     assert found.facts.reason == "reappraisal-facts"
 

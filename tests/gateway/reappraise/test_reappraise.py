@@ -321,7 +321,7 @@ def test_a_record_that_says_something_else_is_found_out(
 
 
 def test_a_decision_without_evidence_holds(tmp_path: Path) -> None:
-    found = judged(case(tmp_path, MACHINE, lambda p: p.update(evidence=[]), {}))
+    found = judged(case(tmp_path, MACHINE, lambda p: p.update(evidence=[], sources=[]), {}))
     assert (reason(found), found.pieces) == ("verified", ())
 
 
