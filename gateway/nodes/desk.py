@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.attestation.errors import EvidenceError, EvidenceNonceError
+from gateway.attestation.result import Verdict
 from gateway.nodes import challenge as challenges
 from gateway.nodes import keeping
 from gateway.nodes.access import Access
@@ -161,6 +162,12 @@ class Desk:
         if attested.is_genuine:
             keeping.advance(db, new)
         is_standing = attested.purpose == STANDING
+        if not is_standing and self._is_overruled(db, new, terms):
+            words = (
+                "evidence of this node that answered a challenge was refused, and none counts "
+                "in its place but what answers another"
+            )
+            attested = without(attested, EvidenceNonceError(words))
         if not is_standing:
             keeping.keep(db, attested, document, is_named=True)
             keeping.keep_terms(db, terms)
@@ -172,6 +179,16 @@ class Desk:
                 keeping.put(db, new, old)
         keeping.tidy(db, now)
         return attested
+
+    def _is_overruled(self, db: sqlite3.Connection, new: Row, terms: Terms) -> bool:
+        """Whether it could have been kept from before what is known of the node now."""
+        if new.is_challenged:
+            return False
+        old = keeping.standing(db, new.tenant, new.node)
+        if old is None or not old.is_challenged:
+            return False
+        before = self._judge_again(db, old, terms)
+        return before is not None and before.result.verdict is not Verdict.ACCEPTED
 
     # --- what stands ---------------------------------------------------------------------
 

@@ -205,6 +205,18 @@ def test_background_does_not_hide_that_challenged_evidence_was_refused(counter: 
     assert stands(counter) == ("refused", "appraisal-executables")
 
 
+def test_background_in_a_question_does_not_hide_that_challenged_evidence_was_refused(
+    counter: Counter,
+) -> None:
+    asking = replace(counter, purpose="decision")
+    assert reasons(asking.show(OWN.document())) == ACCEPTED
+    counter.answer(BAD)
+    assert reasons(asking.show(OWN.document())) == ("refused", "evidence-nonce")
+    assert reasons(asking.answer(OWN)) == ACCEPTED
+    counter.answer(OWN)
+    assert reasons(asking.show(OWN.document())) == ACCEPTED
+
+
 def test_background_does_not_end_challenged_evidence_that_counts(counter: Counter) -> None:
     counter.answer(OWN)
     counter.show(BAD.document())
