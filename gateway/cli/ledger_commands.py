@@ -422,8 +422,8 @@ def _shard(args: Namespace) -> int:
 
 _DETAILS = """\
 All but `erase`, `erase-evidence`, `hold`, `release` and `shard` read the ledger as it stands at
-one moment, while its gateway runs or without it. `fsck` exits with 0 where everything holds, with 2 and a list
-where something does not, and with 1 where it could not look."""
+one moment, while its gateway runs or without it. `fsck` exits with 0 where everything holds, with
+2 and a list where something does not, and with 1 where it could not look."""
 
 COMMANDS = (
     Command("ledger", "check, copy and look into the log of decisions", _arguments, _run, _DETAILS),
