@@ -6,7 +6,6 @@ No answer leaves before its record is durable and proven.
 """
 
 import asyncio
-import json
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from time import perf_counter
-from typing import Literal, cast
+from typing import Literal
 
 from gateway.callers import Caller
-from gateway.erasure import Erased, Grounds, erase, tombstone
 from gateway.errors import (
     AuthorisationError,
     ClockError,
@@ -26,19 +24,16 @@ from gateway.errors import (
     SigningError,
     StatementMalformedError,
 )
-from gateway.evidence_erasure import ErasedEvidence, erase_evidence, evidence_tombstone
 from gateway.identifiers import uuid7
 from gateway.in_force import InForce, InUse, counts_until
 from gateway.keys import DecisionSigner
 from gateway.keys.signer import RemoteSigner
 from gateway.ledger.bodies import Enveloped
-from gateway.ledger.erased import ErasedEntryError
 from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
 from gateway.nodes.asking import Office, refuse_evidence
 from gateway.nodes.desk import Desk
-from gateway.nodes.documents import Documents
 from gateway.nodes.question import MEMBER as EVIDENCE
 from gateway.pdp.decision import Outcome
 from gateway.pdp.fair import asking
@@ -48,23 +43,20 @@ from gateway.pdp.request import DecisionRequest
 from gateway.pdp.search import Searched
 from gateway.pdp.standing import EngineState, first_down, states
 from gateway.pdp.supplied import NOTHING, Supplied
-from gateway.record.canonical import MAX_VALUES, Json, canonicalise, is_plain, load_strict
+from gateway.record.canonical import MAX_VALUES, Json, is_plain, load_strict
 from gateway.record.envelope import (
-    MAX_ENVELOPE,
     Envelope,
     EnvelopeSignature,
     pre_authentication_encoding,
-    read_envelope,
     sign_envelope,
 )
 from gateway.record.statement import (
-    MAX_PAYLOAD_DEPTH,
     PAYLOAD_TYPE,
     digest_request,
     digest_text,
-    read_statement,
     state_predicate,
 )
+from gateway.recorded import Recorded, read_answer
 from gateway.repeated import repeated_text
 from gateway.self_check import TENANT, own_record, self_check
 from gateway.shapes import Asked, Shape
@@ -128,6 +120,7 @@ class Service:
         ledger.on_commit(lambda entries: self.watch.committed(entries))
         self._proven = False
         self._waiting = Waiting()
+        self.recorded = Recorded(ledger, self._steady_signer, lambda: self.clock(), random)
 
     @property
     def signer(self) -> DecisionSigner:
@@ -227,7 +220,7 @@ class Service:
             ClockError: Nobody knows the day to decide for.
             LedgerUnavailableError: The decision could not be recorded, so there is none.
         """
-        return _read(await self.answer(body, caller))
+        return read_answer(await self.answer(body, caller))
 
     async def answer(self, body: bytes, caller: Caller, arrived: float | None = None) -> bytes:
         """As `decide`, the answer as it is sent.
@@ -379,7 +372,7 @@ class Service:
         Raises:
             LedgerUnavailableError: It could not be recorded, so there are no decisions.
         """
-        return [_read(text) for text in await self.commit_texts(prepared)]
+        return [read_answer(text) for text in await self.commit_texts(prepared)]
 
     async def commit_texts(
         self, prepared: Sequence[Prepared], *, once: Once | None = None
@@ -433,89 +426,9 @@ class Service:
             return await searcher.actions(value, names, now=now, tenant=caller.tenant)
         return await searcher.entities(value, sought, now=now, tenant=caller.tenant)
 
-    async def find(self, decision_id: str, caller: Caller) -> dict[str, object] | None:
-        """A recorded decision of the caller's own tenant, as it was answered, with a proof
-        against the newest checkpoint; None where the tenant has none of that id.
-
-        Raises:
-            ErasedEntryError: It was erased; see `tombstone`.
-            LedgerError: The record is not on disk as it was logged.
-        """
-        answer = await self.again(decision_id, caller)
-        return None if answer is None else _read(answer)
-
     async def find_once(self, key: bytes, now: int) -> Once | None:
         """What is known of a key that is used up; raises `LedgerUnavailableError`."""
         return await asyncio.to_thread(self.ledger.find_once, key, now)
-
-    async def again(self, decision_id: str, caller: Caller) -> bytes | None:
-        """As `find`, the answer as it was sent but for its proof."""
-        return await asyncio.to_thread(self._again, decision_id, caller.tenant)
-
-    def _again(self, decision_id: str, tenant: str) -> bytes | None:
-        # In a thread to its end: a record can be large, and those who decide would wait.
-        stored = self.ledger.get(decision_id, tenant=tenant)
-        if stored is None:
-            return None
-        proof = self.ledger.proof(decision_id)
-        record = load_strict(stored.body, max_bytes=MAX_ENVELOPE, max_string=MAX_ENVELOPE)
-        statement = read_statement(read_envelope(record).payload)
-        predicate = canonicalise(statement.predicate, max_depth=MAX_PAYLOAD_DEPTH)
-        return answer_text(predicate, stored.body, str(proof))
-
-    async def proof(self, decision_id: str, caller: Caller) -> str | None:
-        """The proof of a decision of the caller's own tenant against the newest checkpoint;
-        None where the tenant has none of that id. Of an erased one it shows the place alone."""
-        return await asyncio.to_thread(self._proof, decision_id, caller.tenant)
-
-    def _proof(self, decision_id: str, tenant: str) -> str | None:
-        try:
-            if self.ledger.get(decision_id, tenant=tenant) is None:
-                return None
-        except ErasedEntryError:
-            pass  # it is the tenant's own, and was there
-        return self.ledger.proof(decision_id)
-
-    async def erase(self, entry_id: str, grounds: Grounds) -> Erased:
-        """Erase a record of any tenant; raises as `gateway.erasure.erase`."""
-        at = self.clock()
-        return await asyncio.to_thread(
-            partial(
-                erase,
-                self.ledger,
-                self._steady_signer(),
-                entry=entry_id,
-                grounds=grounds,
-                now=at,
-                random=self._random,
-            )
-        )
-
-    async def tombstone(self, erased: ErasedEntryError) -> Mapping[str, object]:
-        """What is answered in place of an erased record; raises `LedgerError`."""
-        return await asyncio.to_thread(tombstone, self.ledger, erased)
-
-    async def erase_evidence(
-        self, documents: Documents, sha256: str, grounds: Grounds
-    ) -> ErasedEvidence:
-        """Erase evidence of any tenant; raises as `gateway.evidence_erasure.erase_evidence`."""
-        at = self.clock()
-        return await asyncio.to_thread(
-            partial(
-                erase_evidence,
-                documents,
-                self.ledger,
-                self._steady_signer(),
-                sha256=sha256,
-                grounds=grounds,
-                now=at,
-                random=self._random,
-            )
-        )
-
-    async def evidence_tombstone(self, erasure_id: str) -> Mapping[str, object]:
-        """What is answered in place of erased evidence; raises `LedgerError`."""
-        return await asyncio.to_thread(evidence_tombstone, self.ledger, erasure_id)
 
     def _report(self, judged: Judged, decision_id: str, caller: Caller, seconds: float) -> None:
         incident = judged.combined.incident
@@ -552,11 +465,6 @@ def authorise(action: str, said_tenant: object, caller: Caller) -> None:
     caller.may(action)
     if said_tenant is not None and said_tenant != caller.tenant:
         raise AuthorisationError("this token does not speak for that tenant")
-
-
-def _read(answer: bytes) -> dict[str, object]:
-    """An answer of ours, taken apart."""
-    return cast("dict[str, object]", json.loads(answer))
 
 
 def _payload(request_digest: str, predicate: bytes) -> bytes:

@@ -323,10 +323,19 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.nodes",
         "gateway.pdp",
     ),
-    "gateway.service": (
+    "gateway.recorded": (
+        "gateway.callers",
         "gateway.erasure",
         "gateway.evidence_erasure",
+        "gateway.keys",
+        "gateway.ledger",
+        "gateway.nodes.documents",
+        "gateway.record",
+        "gateway.spelling",
+    ),
+    "gateway.service": (
         "gateway.in_force",
+        "gateway.recorded",
         "gateway.nodes",
         "gateway.repeated",
         "gateway.shapes",

@@ -55,7 +55,7 @@ class DecisionDoor:
         caller = caller_of(request)
         try:
             async with self._entrance.reading(caller):
-                answer = await self._service.again(request.path_params["id"], caller)
+                answer = await self._service.recorded.again(request.path_params["id"], caller)
         except RefusedError as refused:
             return refused.response()
         except ErasedEntryError as erased:
@@ -68,7 +68,7 @@ class DecisionDoor:
         caller = caller_of(request)
         try:
             async with self._entrance.reading(caller):
-                proof = await self._service.proof(request.path_params["id"], caller)
+                proof = await self._service.recorded.proof(request.path_params["id"], caller)
         except RefusedError as refused:
             return refused.response()
         if proof is None:

@@ -107,7 +107,7 @@ class DocumentsDoor:
         return Response(body, media_type=kind, headers=PRIVATE)
 
     async def _gone(self, found: Kept) -> Response:
-        said = await self._service.evidence_tombstone(found.erasure or "")
+        said = await self._service.recorded.evidence_tombstone(found.erasure or "")
         body = problem.EVIDENCE_ERASED.body() | dict(said)
         status = int(problem.EVIDENCE_ERASED.status)
         return JSONResponse(body, status, PRIVATE, problem.MEDIA_TYPE)
@@ -121,7 +121,7 @@ class DocumentsDoor:
                 grounds = read_grounds(value, shown(caller.id))
                 if documents is None or not _DIGEST.fullmatch(sha256):
                     return problem.NOT_FOUND.response()
-                done = await self._service.erase_evidence(documents, sha256, grounds)
+                done = await self._service.recorded.erase_evidence(documents, sha256, grounds)
         except RefusedError as refused:
             return refused.response()
         except NothingToEraseError:

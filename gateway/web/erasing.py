@@ -27,7 +27,7 @@ GROUNDS = closed(dict.fromkeys(_MEMBERS, _WORDS))
 
 async def gone(request: Request, service: Service, erased: ErasedEntryError) -> Response:
     """The tombstone, as a problem that carries its own evidence."""
-    body = ERASED.body() | dict(await service.tombstone(erased))
+    body = ERASED.body() | dict(await service.recorded.tombstone(erased))
     request.scope[IN_SCOPE] = ERASED.slug
     return JSONResponse(body, int(ERASED.status), PRIVATE, MEDIA_TYPE)
 
@@ -80,7 +80,7 @@ class ErasureDoor:
             async with self._entrance.body(request, caller, MAX_GROUNDS_BYTES) as data:
                 value = load_strict(data, max_bytes=MAX_GROUNDS_BYTES)
                 grounds = read_grounds(value, shown(caller.id))
-                done = await self._service.erase(request.path_params["id"], grounds)
+                done = await self._service.recorded.erase(request.path_params["id"], grounds)
         except RefusedError as refused:
             return refused.response()
         except NothingToEraseError:

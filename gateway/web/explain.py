@@ -67,7 +67,7 @@ class ExplainDoor:
         caller = caller_of(request)
         try:
             async with self._entrance.explaining(caller):
-                found = await self._service.find(request.path_params["id"], caller)
+                found = await self._service.recorded.find(request.path_params["id"], caller)
                 if found is None:
                     return NOT_FOUND.response()
                 explanation, why_not = await self._explained(found)

@@ -137,7 +137,7 @@ class Repeats:
     async def _again(self, part: str | dict[str, object], caller: Caller) -> bytes:
         if not isinstance(part, str):
             return json.dumps(part).encode()
-        answer = await self._service.again(part, caller)
+        answer = await self._service.recorded.again(part, caller)
         if answer is None:
             # Committed, and not published yet: whoever asks again finds it.
             raise LedgerUnavailableError(f"decision {part} cannot be read yet")

@@ -76,7 +76,7 @@ def test_a_decision_of_the_pack_costs_less_than_1_kb(tmp_path: Path) -> None:
         assert (on_disk(tmp_path) - before) / DECISIONS < AT_MOST
         for answer in answers[::10]:
             world.verify(answer)
-            again = run(world.service.find(answer["id"], CALLER))
+            again = run(world.service.recorded.find(answer["id"], CALLER))
             assert again is not None
             assert again["record"] == answer["record"]
     connection = sqlite3.connect(tmp_path / "ledger" / "ledger.sqlite3")

@@ -180,7 +180,7 @@ def test_what_the_gateway_records_of_itself_is_not_erased(world: World) -> None:
     assert own is not None
     assert own.tenant == OWN
     with pytest.raises(ErasureRefusedError, match="own"):
-        asyncio.run(world.service.erase(own.id, Grounds("r", "a", "b")))
+        asyncio.run(world.service.recorded.erase(own.id, Grounds("r", "a", "b")))
     assert world.ledger.size == 1
 
 

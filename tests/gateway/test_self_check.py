@@ -59,8 +59,8 @@ def test_no_tenant_finds_the_record_of_the_self_check(world: World) -> None:
     check(world)
     entry = world.ledger.get_at(0)
     assert entry is not None
-    assert run(world.service.find(entry.id, CALLER)) is None
-    assert run(world.service.find(entry.id, Caller("c", TENANT + " "))) is None
+    assert run(world.service.recorded.find(entry.id, CALLER)) is None
+    assert run(world.service.recorded.find(entry.id, Caller("c", TENANT + " "))) is None
 
 
 @pytest.mark.parametrize("wrong", ["decision key", "log key", "origin"])

@@ -113,7 +113,7 @@ def test_a_decision_is_found_again_with_the_same_record_and_a_newer_proof(tmp_pa
         first = world.decide()
         for _ in range(3):
             world.decide(resource__id="far")
-        found = run(world.service.find(first["id"], CALLER))
+        found = run(world.service.recorded.find(first["id"], CALLER))
         assert found is not None
         world.verify(found, question())
         assert found["proof"] != first["proof"]
@@ -124,7 +124,7 @@ def test_the_largest_record_is_found_again(tmp_path: Path) -> None:
     datasets = [f"{n:04}" + "x" * 240 for n in range(1000)]
     with World(tmp_path) as world:
         first = world.decide(context__data__datasets=datasets)
-        found = run(world.service.find(first["id"], CALLER))
+        found = run(world.service.recorded.find(first["id"], CALLER))
         assert found is not None
         assert found["record"] == first["record"]
         world.verify(found)
@@ -151,13 +151,13 @@ def test_a_question_whose_record_would_be_too_large_is_refused(tmp_path: Path) -
 def test_an_id_that_does_not_exist_finds_nothing(tmp_path: Path, decision_id: str) -> None:
     with World(tmp_path) as world:
         world.decide()
-        assert run(world.service.find(decision_id, CALLER)) is None
+        assert run(world.service.recorded.find(decision_id, CALLER)) is None
 
 
 def test_another_tenants_decision_is_not_found(tmp_path: Path) -> None:
     with World(tmp_path) as world:
         answer = world.decide()
-        assert run(world.service.find(answer["id"], Caller("other", "clinic-b"))) is None
+        assert run(world.service.recorded.find(answer["id"], Caller("other", "clinic-b"))) is None
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_on_a_full_disk_there_is_no_decision_and_what_was_answered_stays(tmp_pat
             world.decide()
         assert 0 < len(answered) == world.ledger.size
         for answer in answered:
-            assert run(world.service.find(answer["id"], CALLER)) is not None
+            assert run(world.service.recorded.find(answer["id"], CALLER)) is not None
             world.verify(answer)
 
 
@@ -430,7 +430,7 @@ def test_many_at_once_are_all_recorded_and_found(tmp_path: Path) -> None:
         assert len({str(answer["id"]) for answer in answers}) == 40
         for answer in answers:
             world.verify(answer)
-            assert run(world.service.find(str(answer["id"]), CALLER)) is not None
+            assert run(world.service.recorded.find(str(answer["id"]), CALLER)) is not None
 
 
 def test_the_log_reports_the_decision_and_no_content_of_the_question(

@@ -56,7 +56,7 @@ def work(
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        found = asyncio.run(world.service.find(decision_id, caller))
+        found = asyncio.run(world.service.recorded.find(decision_id, caller))
     finally:
         sys.settrace(before)
         reader.set_trace_callback(None)
@@ -90,5 +90,5 @@ def test_ones_own_record_takes_another_way(world: World) -> None:
 )
 def test_no_other_tenant_finds_a_record(world: World, tenant: str) -> None:
     made = str(world.decide()["id"])
-    assert asyncio.run(world.service.find(made, Caller("c", tenant))) is None
-    assert asyncio.run(world.service.find(made, CALLER)) is not None
+    assert asyncio.run(world.service.recorded.find(made, Caller("c", tenant))) is None
+    assert asyncio.run(world.service.recorded.find(made, CALLER)) is not None

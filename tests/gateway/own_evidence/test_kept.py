@@ -135,7 +135,7 @@ def test_every_decision_names_the_document_and_signs_the_name(tmp_path: Path) ->
                     "evidence": DIGEST
                 }
         answer = world.decide()
-        found = run(world.service.find(answer["id"], CALLER))
+        found = run(world.service.recorded.find(answer["id"], CALLER))
         assert found is not None
         assert found["gateway"] == {"evidence": DIGEST}
 
