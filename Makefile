@@ -29,8 +29,9 @@ TOOLS := $(REGAL).$(REGAL_VERSION) $(CEDAR).$(CEDAR_VERSION) $(COSIGN).$(COSIGN_
 SEEDS ?= 10
 # What `make bench` is told besides, as in BENCH="--only rules --seconds 5".
 BENCH ?=
-# Tests that start no gateway and are about no time limit, and so may run beside one another.
-TOGETHER := tests/dsl tests/properties $(addprefix tests/gateway/,attestation pdp record verify)
+# Tests that hold whatever else runs, and so may run beside one another.
+TOGETHER := tests/dsl tests/properties $(addprefix tests/gateway/,attestation keeping keys ledger nodes \
+        own_evidence pdp reappraise record replay stamping verify witness)
 # How many questions `make agree` puts to every engine.
 N     ?= 20000
 LOCK  := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 \
