@@ -31,7 +31,7 @@ SEEDS ?= 10
 BENCH ?=
 # Tests that hold whatever else runs, and so may run beside one another.
 TOGETHER := tests/dsl tests/properties $(addprefix tests/gateway/,attestation keeping keys ledger nodes \
-        own_evidence pdp reappraise record replay stamping verify witness)
+        own_evidence pdp reappraise record stamping verify witness)
 # How many questions `make agree` puts to every engine.
 N     ?= 20000
 LOCK  := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 \
