@@ -47,7 +47,7 @@ def hold(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         await free.wait()
 
     for name in ("again", "proof"):
-        monkeypatch.setattr(world.service, name, held)
+        monkeypatch.setattr(world.service.recorded, name, held)
     return free.set
 
 
