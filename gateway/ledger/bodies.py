@@ -32,7 +32,7 @@ from gateway.errors import LedgerError
 
 MAX_UNPACKED = 4 * 1024 * 1024 + 1024
 MAX_TEXT = 1024 * 1024
-LEVEL = 5
+LEVEL = 7
 _SHORTEST = 64  # below, a frame spares nothing
 _LENGTHS = struct.Struct(">IHB")
 _PAYLOAD = b'{"payload":"'
