@@ -34,12 +34,7 @@ def erase_evidence_arguments(added: Any) -> ArgumentParser:
     )
     erase.add_argument("digest", type=digest, metavar="SHA256", help="of the evidence")
     options.add_state(erase)
-    for name, words in (
-        ("reason", "why, for ever in the log; it must not name a person"),
-        ("authority", "on whose word, or by which article of which law"),
-        ("by", "who has it done"),
-    ):
-        erase.add_argument(f"--{name}", required=True, metavar="TEXT", help=words)
+    options.add_grounds(erase)
     add_key_places(erase)
     erase.set_defaults(run_ledger=_erase)
     return erase

@@ -233,3 +233,13 @@ def _number(text: str, most: int, what: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 9 or int(text) > most:
         raise ArgumentTypeError(f"`{text}` is no {what} from 0 to {most}")
     return int(text)
+
+
+def add_grounds(parser: ArgumentParser) -> None:
+    """`--reason`, `--authority` and `--by` of an erasure."""
+    for name, words in (
+        ("reason", "why, for ever in the log; it must not name a person"),
+        ("authority", "on whose word, or by which article of which law"),
+        ("by", "who has it done"),
+    ):
+        parser.add_argument(f"--{name}", required=True, metavar="TEXT", help=words)
