@@ -1,4 +1,4 @@
-"""Core to Cedar: three policy sets and the schema that all of them pass strictly.
+"""Core to Cedar: policy sets and the schema that all of them pass strictly.
 
 Every fact is an attribute of a flat context under its path: `context["data.labels"]`,
 and the day in each time zone under `context["today Europe/Brussels"]`. All but the days
@@ -12,15 +12,18 @@ of them is in the context.
                                     not certainly closed, and what is noted
     duties  Action::"duties:place"  permit: duties and advice not certainly spared,
                                     preferences that certainly hold, and what is noted
+    asked   Action::"ask:place"     permit: prohibitions not certainly clear, permissions
+                                    that certainly grant, and all of `duties`
 
-The last two have actions of their own, so that nothing in them can ever grant. Noted is
-what a rule below the level `enforce` would have said: such rules are in no other set.
+The last three have actions of their own, so that nothing in them can ever grant. `asked` is
+not published: it says in one question what `decide` and `duties` say in two. Noted is what a
+rule below the level `enforce` would have said: such rules are in no other set.
 What determines an answer is told by the annotation `@id` of the policies in its reasons.
 
 Cedar skips a policy that meets an error, a `forbid` as well, and then permits: hence
 every attribute is tested with `has` before it is read, and whoever asks must give the
-schema with each question and refuse any answer that lists errors. The schema holds the
-types; it cannot hold a closed vocabulary or a taxonomy, so the question must be fit.
+schema with each question, or look at the types itself, and refuse any answer that lists
+errors. The schema cannot hold a closed vocabulary or a taxonomy, so the question must be fit.
 
 A chain of more than some 1,000 operands overruns the evaluator's stack guard, which is
 such an error.
@@ -58,7 +61,7 @@ from dsl.spoken import spoken_bound, spoken_day
 from dsl.uncollected import uncollected
 from dsl.wellformed import check_program
 
-WHY, DUTIES = "why:", "duties:"
+WHY, DUTIES, ASKED = "why:", "duties:", "ask:"
 MAX_KEPT_CLAUSES = 8192
 
 # A word and what must certainly hold: `when` or `unless`.
@@ -88,12 +91,13 @@ Part = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class CedarParts:
-    """The policies of the three sets one by one: any of them make a smaller set, which says
-    of their rules and duties what the whole does."""
+    """The policies of each set one by one: any of them make a smaller set, which says of their
+    rules and duties what the whole does. `asked` is empty of what is published."""
 
     decide: tuple[Part, ...]
     why: tuple[Part, ...]
     duties: tuple[Part, ...]
+    asked: tuple[Part, ...] = ()
 
 
 def shared_values(program: Program) -> dict[str, tuple[str, ...]]:
@@ -126,7 +130,8 @@ def cedar_schema(program: Program, *, shared: bool = False) -> str:
         "};",
     ]
     for action in sorted(program.actions):
-        names = ", ".join(quote(prefix + action) for prefix in ("", WHY, DUTIES))
+        prefixes = ("", WHY, DUTIES, *([ASKED] if shared else []))
+        names = ", ".join(quote(prefix + action) for prefix in prefixes)
         lines += [
             "",
             f"action {names} appliesTo {{",
@@ -181,7 +186,8 @@ def cedar_parts(program: Program, *, shared: bool = False) -> CedarParts:
     Args:
         program: What to compile.
         shared: Whether large sets of values are attributes of the resource, as
-            `shared_values` gives them. The policies that are published spell them.
+            `shared_values` gives them, and the set `asked` is there. The policies that are
+            published spell them.
     """
     check_program(program)
     emit = _Policies(program.facts, shared=shared)
@@ -189,7 +195,8 @@ def cedar_parts(program: Program, *, shared: bool = False) -> CedarParts:
     return CedarParts(
         decide=_parts((rule.id, emit.decide(rule)) for rule in rules),
         why=_parts((rule.id, emit.why(rule)) for rule in rules),
-        duties=_parts(part for rule in rules for part in emit.on_permit(rule)),
+        duties=_parts(part for rule in rules for part in emit.on_permit(rule, DUTIES)),
+        asked=_parts(part for rule in rules for part in emit.asked(rule)) if shared else (),
     )
 
 
@@ -231,18 +238,31 @@ class _Policies:
             case _:
                 return self._noted(rule, WHY)
 
-    def on_permit(self, rule: Rule) -> Iterator[tuple[str, str | None]]:
+    def on_permit(self, rule: Rule, prefix: str) -> Iterator[tuple[str, str | None]]:
         """What the `duties` set has of a rule, by the ids of the rule and of its duties."""
         if rule.level is not Level.ENFORCE:
-            yield rule.id, self._noted(rule, DUTIES)
+            yield rule.id, self._noted(rule, prefix)
             return
         if rule.effect is Effect.PREFER:
-            yield rule.id, self._policy(rule, "permit", DUTIES, _when_certainly(rule.formula))
+            yield rule.id, self._policy(rule, "permit", prefix, _when_certainly(rule.formula))
         for duty in rule.duties:
-            yield duty.id, self._due(rule, duty)
+            yield duty.id, self._due(rule, duty, prefix)
 
-    def _due(self, rule: Rule, duty: Duty) -> str | None:
-        return self._policy(rule, "permit", DUTIES, _unless_certainly_not(duty.condition), duty)
+    def _due(self, rule: Rule, duty: Duty, prefix: str) -> str | None:
+        return self._policy(rule, "permit", prefix, _unless_certainly_not(duty.condition), duty)
+
+    def asked(self, rule: Rule) -> Iterator[tuple[str, str | None]]:
+        """The same of the set `asked`."""
+        match rule.effect, rule.level:
+            case Effect.FORBID, Level.ENFORCE:
+                possibly = _unless_certainly_not(rule.formula)
+                yield rule.id, self._policy(rule, "permit", ASKED, possibly)
+            case Effect.PERMIT, Level.ENFORCE:
+                granting = _when_certainly(rule.formula)
+                yield rule.id, self._policy(rule, "permit", ASKED, granting)
+            case _:
+                pass
+        yield from self.on_permit(rule, ASKED)
 
     def _noted(self, rule: Rule, prefix: str) -> str | None:
         match rule.effect, rule.level:

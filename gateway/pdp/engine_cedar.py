@@ -1,12 +1,15 @@
 """Cedar in this process, through cedarpy.
 
 A question is put to a slice of the published policies: those of the rules and duties that
-can bear on it (`gateway.pdp.slices`), parsed once and kept. It costs two authorisation
-calls, on the event loop, for cedarpy holds the interpreter's lock anyway.
+can bear on it (`gateway.pdp.slices`), parsed once and kept. It costs one authorisation call
+where the answer is a permit and two where it is none, on the event loop, for cedarpy holds
+the interpreter's lock anyway.
 
-The schema goes with each call: without it a mistyped attribute would be an error
-inside a policy, and Cedar skips a policy with an error, a prohibition as well. It
-cannot hold a vocabulary, so facts are compared with theirs before the call.
+A mistyped attribute would be an error inside a policy, and Cedar skips a policy with an
+error, a prohibition as well; and values of two types are different, which is no error. All
+policies have passed the schema strictly, so it is enough that each fact is exactly of its
+type, which is looked at here together with its vocabulary, and that every day is there. The
+whole program, as it is published, is asked with the schema besides.
 """
 
 # cedarpy annotates only in part.
@@ -14,18 +17,18 @@ cannot hold a vocabulary, so facts are compared with theirs before the call.
 # pyright: reportUnknownArgumentType=false
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import cedarpy
 
 from dsl.cedar_conditions import TODAY
-from dsl.core import FactType, Kind, Program
+from dsl.core import Program
 from dsl.evaluate import Answer
-from dsl.facts import FIRST_DAY, LAST_DAY, MAX_INTEGER, MAX_TERM_LENGTH, MAX_TERMS, Question
+from dsl.facts import Question
 from dsl.fold import paths_read
 from dsl.to_cedar import (
+    ASKED,
     DUTIES,
     WHY,
     CedarParts,
@@ -36,12 +39,14 @@ from dsl.to_cedar import (
     shared_values,
 )
 from gateway.errors import ConfigurationError, EngineAnswerError
-from gateway.pdp.engine import AnswerCheck, RawAnswer
+from gateway.pdp.engine import AnswerCheck, RawAnswer, Told
+from gateway.pdp.fitness import IsFit, fitness, is_number
 from gateway.pdp.memo import Bounded
 from gateway.pdp.slices import Index, Item, read_by
 
 _PRINCIPAL = {"type": "Subject", "id": "subject"}
 _RESOURCE = {"type": "Resource", "id": "resource"}
+_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 # Slices that are kept parsed; one of 60 policies takes a few milliseconds to parse.
@@ -52,10 +57,19 @@ MAX_SLICES = 64
 class _Slice:
     """Policies, parsed. `facts` has a test of fitness for each fact read."""
 
+    asked: cedarpy.PolicySet
+    why: cedarpy.PolicySet
+    facts: tuple[tuple[str, IsFit], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """All policies as they are published, parsed."""
+
     decide: cedarpy.PolicySet
     why: cedarpy.PolicySet
     duties: cedarpy.PolicySet
-    facts: Mapping[str, Callable[[object], bool]]
+    facts: tuple[tuple[str, IsFit], ...]
 
 
 class CedarEngine:
@@ -77,11 +91,11 @@ class CedarEngine:
         # As it is published, or with large sets of values read once and for all.
         self._parts = cedar_parts(program, shared=sliced)
         self._entities = _entities(shared_values(program) if sliced else {})
-        self._time_zones = program.time_zones()
-        self._fitness = {path: _fitness(program.facts[path]) for path in paths_read(program)}
+        self._days = tuple((zone, TODAY + zone) for zone in program.time_zones())
+        self._fitness = {path: fitness(program.facts[path]) for path in paths_read(program)}
         try:
             self._schema = _checked_schema(cedar_schema(program, shared=sliced), self._parts)
-            self._whole = None if sliced else self._load(None)
+            self._whole = None if sliced else self._load_whole()
         except ValueError as error:
             raise ConfigurationError(f"Cedar does not accept the policies: {error}") from error
         # Cedar's slices are larger than those of other engines, of what they have in common.
@@ -94,11 +108,8 @@ class CedarEngine:
         for index in self._indexes.values():
             index.forget()
 
-    def _slice(self, question: Question) -> _Slice | None:
-        """The policies to ask; None where no rule is about the action."""
-        index = self._indexes.get(question.action)
-        if index is None or self._whole is not None:
-            return self._whole if index is not None else None
+    def _slice(self, question: Question, index: Index) -> _Slice:
+        """The policies to ask."""
         key = (question.action, index.select(question).items)
         part = self._slices.get(key)
         if part is None:
@@ -109,74 +120,84 @@ class CedarEngine:
             self._slices.put(key, part)
         return part
 
-    def _load(self, chosen: Mapping[str, Item] | None) -> _Slice:
-        """The policies of some rules and duties, or of all."""
+    def _load(self, chosen: Mapping[str, Item]) -> _Slice:
+        """The policies of some rules and duties."""
 
         def parsed(parts: Iterable[Part]) -> cedarpy.PolicySet:
-            kept = parts if chosen is None else (part for part in parts if part[0] in chosen)
-            return cedarpy.PolicySet.from_str(policy_set(kept))
+            return _parsed(part for part in parts if part[0] in chosen)
 
-        fitness = self._fitness
-        if chosen is not None:
-            read = {path for item in chosen.values() for path in read_by(item.condition)}
-            fitness = {path: self._fitness[path] for path in sorted(read)}
-        parts = self._parts
-        return _Slice(parsed(parts.decide), parsed(parts.why), parsed(parts.duties), fitness)
+        read = {path for item in chosen.values() for path in read_by(item.condition)}
+        facts = tuple((path, self._fitness[path]) for path in sorted(read))
+        return _Slice(parsed(self._parts.asked), parsed(self._parts.why), facts)
+
+    def _load_whole(self) -> _Whole:
+        parts, facts = self._parts, tuple(self._fitness.items())
+        return _Whole(_parsed(parts.decide), _parsed(parts.why), _parsed(parts.duties), facts)
 
     async def ask(self, question: Question) -> Answer:
         return self.at_once(question)
 
     def at_once(self, question: Question) -> Answer:
         """As `ask`, which waits for nothing."""
-        part = self._slice(question)
-        if part is None:
+        index = self._indexes.get(question.action)
+        if index is None:
             # No rule can apply to an action that no rule names.
             return self._check.answer(RawAnswer((), (), (), broken=(), open=()))
-        context = self._context(part, question)
-        allowed, ids = self._authorise(part.decide, "", question.action, context)
-        if allowed:
-            _, named = self._authorise(part.duties, DUTIES, question.action, context)
-            told = self._check.told(named)
-            return self._check.answer(
-                RawAnswer(
-                    # Nothing but these three has a place here.
-                    [*told.prohibitions, *told.permissions],
-                    ids,
-                    told.noted,
-                    duties=told.duties,
-                    preferred=told.preferences,
-                )
-            )
-        # Cedar names the prohibitions alone where one applies: its answer is in normal form.
-        _, named = self._authorise(part.why, WHY, question.action, context)
+        if self._whole is not None:
+            return self._ask_whole(self._whole, question)
+        part = self._slice(question, index)
+        context = self._context(part.facts, question)
+        _, named = self._authorise(part.asked, ASKED + question.action, context)
+        told = self._check.told(named)
+        if told.permissions and not told.prohibitions:
+            return self._check.answer(_permit(told, (), told.permissions))
+        # Cedar's answer is in normal form: what refuses is named alone.
+        return self._refusal(part.why, told.prohibitions, question.action, context)
+
+    def _ask_whole(self, whole: _Whole, question: Question) -> Answer:
+        """The same by Cedar's own decision."""
+        context = self._context(whole.facts, question)
+        allowed, ids = self._authorise(whole.decide, question.action, context)
+        if not allowed:
+            return self._refusal(whole.why, ids, question.action, context)
+        _, named = self._authorise(whole.duties, DUTIES + question.action, context)
+        told = self._check.told(named)
+        # Neither has a place among duties.
+        return self._check.answer(_permit(told, [*told.prohibitions, *told.permissions], ids))
+
+    def _refusal(
+        self, policies: cedarpy.PolicySet, denied: Sequence[str], action: str, context: str
+    ) -> Answer:
+        """A refusal, with its reasons."""
+        _, named = self._authorise(policies, WHY + action, context)
         told = self._check.told(named)
         broken = [*told.prohibitions, *told.duties, *told.preferences]
-        return self._check.answer(
-            RawAnswer(ids, (), told.noted, broken=broken, open=told.permissions)
-        )
+        raw = RawAnswer(denied, (), told.noted, broken=broken, open=told.permissions)
+        return self._check.answer(raw)
 
     async def close(self) -> None:
         """There is nothing to close."""
 
-    def _context(self, part: _Slice, question: Question) -> str:
-        """The facts that the rules read and the days, as Cedar's JSON."""
+    def _context(self, facts: Iterable[tuple[str, IsFit]], question: Question) -> str:
+        """The facts that the rules read and the days, as Cedar's JSON. Each is exactly of the
+        type that the schema gives it."""
         context: dict[str, object] = {}
-        for path, is_fit in part.facts.items():
-            value = question.facts.get(path)
+        known = question.facts
+        for path, is_fit in facts:
+            value = known.get(path)
             if value is not None:
                 if not is_fit(value):
                     raise EngineAnswerError(self.name, f"`{path}` is not in its fit form")
                 context[path] = value
-        for zone in self._time_zones:
-            if zone in question.today:
-                context[TODAY + zone] = question.today[zone]
-        try:
-            return json.dumps(context)
-        except (TypeError, ValueError) as error:
-            raise EngineAnswerError(self.name, "a day is no number") from error
+        for zone, attribute in self._days:
+            day = question.today.get(zone)
+            if not is_number(day):
+                raise EngineAnswerError(self.name, f"there is no day for {zone}")
+            context[attribute] = day
+        return _ENCODE(context)
 
     def _authorise(
-        self, policies: cedarpy.PolicySet, prefix: str, action: str, context: str
+        self, policies: cedarpy.PolicySet, action: str, context: str
     ) -> tuple[bool, list[str]]:
         """Whether Cedar allows, and the `@id` of every policy that determined it."""
         if len(policies) == 0:
@@ -184,13 +205,14 @@ class CedarEngine:
         result = cedarpy.is_authorized(
             {
                 "principal": _PRINCIPAL,
-                "action": {"type": "Action", "id": prefix + action},
+                "action": {"type": "Action", "id": action},
                 "resource": _RESOURCE,
                 "context": context,
             },
             policies,
             self._entities,
-            self._schema,
+            # A slice is parts of what has passed the schema, and its context conforms to it.
+            None if self._whole is None else self._schema,
         )
         diagnostics = result.diagnostics
         if diagnostics.errors or result.decision is cedarpy.Decision.NoDecision:
@@ -204,6 +226,14 @@ class CedarEngine:
             raise EngineAnswerError(self.name, detail) from reason
 
 
+def _permit(told: Told, denied: Sequence[str], granted: Sequence[str]) -> RawAnswer:
+    return RawAnswer(denied, granted, told.noted, duties=told.duties, preferred=told.preferences)
+
+
+def _parsed(parts: Iterable[Part]) -> cedarpy.PolicySet:
+    return cedarpy.PolicySet.from_str(policy_set(parts))
+
+
 def _entities(values: Mapping[str, tuple[str, ...]]) -> cedarpy.Entities:
     resource = {"uid": _RESOURCE, "attrs": values, "parents": []}
     return cedarpy.Entities.from_json_str(json.dumps([resource] if values else []))
@@ -213,53 +243,8 @@ def _checked_schema(text: str, parts: CedarParts) -> cedarpy.Schema:
     """The schema, which all policies pass strictly, and so any of them; a ValueError where
     they do not."""
     schema = cedarpy.Schema.from_str(text)
-    for policies in (parts.decide, parts.why, parts.duties):
+    for policies in (parts.decide, parts.why, parts.duties, parts.asked):
         verdict = cedarpy.validate_policies(policy_set(policies), schema)
         if not verdict.validation_passed:
             raise ValueError("; ".join(str(error) for error in verdict.errors))
     return schema
-
-
-def _fitness(fact: FactType) -> Callable[[object], bool]:
-    """A test that is true of every value `dsl.facts.fit` gives, and of no value out of
-    the vocabulary or not closed in the taxonomy; types alone are left to the schema."""
-    match fact.kind:
-        case Kind.TRUTH:
-            return lambda value: isinstance(value, bool)
-        case Kind.INTEGER:
-            return _range_test(-MAX_INTEGER if fact.may_be_negative else 0, MAX_INTEGER)
-        case Kind.DAY:
-            return _range_test(FIRST_DAY, LAST_DAY)
-        case Kind.TERM:
-            return _term_test(fact)
-        case Kind.TERMS:
-            return _terms_test(fact)
-
-
-def _range_test(least: int, most: int) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, int) and least <= value <= most
-
-
-def _term_test(fact: FactType) -> Callable[[object], bool]:
-    if fact.values is None:
-        return lambda value: (
-            isinstance(value, str) and 0 < len(value) <= MAX_TERM_LENGTH and value.isprintable()
-        )
-    vocabulary = frozenset(fact.values)
-    return lambda value: isinstance(value, str) and value in vocabulary
-
-
-def _terms_test(fact: FactType) -> Callable[[object], bool]:
-    is_term = _term_test(fact)
-    above = {term: frozenset(terms) for term, terms in fact.broader.items() if terms}
-
-    def is_fit(value: object) -> bool:
-        if not isinstance(value, (tuple, list)):
-            return False
-        terms = cast("Sequence[str]", value)
-        enough = len(terms) > 0 or fact.may_be_empty
-        if not enough or len(terms) > MAX_TERMS or not all(is_term(term) for term in terms):
-            return False
-        return not above or all(above[t].issubset(terms) for t in terms if t in above)
-
-    return is_fit

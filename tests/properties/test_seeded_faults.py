@@ -157,6 +157,7 @@ _bounds = dsl.cedar_conditions._bounds  # pyright: ignore[reportPrivateUsage]
 _affirmed = dsl.cedar_conditions._affirmed  # pyright: ignore[reportPrivateUsage]
 Policies: Any = dsl.to_cedar._Policies  # pyright: ignore[reportPrivateUsage]
 _decide, _on_permit, _due = Policies.decide, Policies.on_permit, Policies._due
+_asked = Policies.asked
 _certainly, _certainly_not = dsl.cedar_conditions.certainly, dsl.cedar_conditions._certainly_not  # pyright: ignore[reportPrivateUsage]
 _atom, _guard = FactRules.atom, Guards._guard  # pyright: ignore[reportPrivateUsage]
 _when_certainly = dsl.to_cedar._when_certainly  # pyright: ignore[reportPrivateUsage]
@@ -212,9 +213,9 @@ def possibly_broken(self: Any, rule: Rule) -> str | None:
     return self._policy(rule, "permit", dsl.to_cedar.WHY, conditions)
 
 
-def certain_duties(self: Any, rule: Rule, duty: Any) -> str | None:
+def certain_duties(self: Any, rule: Rule, duty: Any, prefix: str) -> str | None:
     conditions = _when_certainly(duty.condition)
-    return self._policy(rule, "permit", dsl.to_cedar.DUTIES, conditions, duty)
+    return self._policy(rule, "permit", prefix, conditions, duty)
 
 
 def a_day_later(atom: Any) -> Any:
@@ -256,26 +257,61 @@ def every_level_decides(self: Any, rule: Rule) -> str | None:
     return _decide(self, replace(rule, level=Level.ENFORCE))
 
 
-def every_level_owes(self: Any, rule: Rule) -> Iterator[tuple[str, str | None]]:
-    yield from _on_permit(self, rule)
+def every_level_owes(self: Any, rule: Rule, prefix: str) -> Iterator[tuple[str, str | None]]:
+    yield from _on_permit(self, rule, prefix)
     if rule.level is not Level.ENFORCE:
-        yield from ((duty.id, self._due(rule, duty)) for duty in rule.duties)
+        yield from ((duty.id, self._due(rule, duty, prefix)) for duty in rule.duties)
 
 
-def noted_of_refusals_alone(self: Any, rule: Rule) -> Iterator[tuple[str, str | None]]:
-    return _on_permit(self, rule) if rule.level is Level.ENFORCE else iter(())
+def noted_of_refusals_alone(self: Any, rule: Rule, prefix: str) -> Iterator[tuple[str, str | None]]:
+    return _on_permit(self, rule, prefix) if rule.level is Level.ENFORCE else iter(())
 
 
-def possibly_preferred(self: Any, rule: Rule) -> Iterator[tuple[str, str | None]]:
+def possibly_preferred(self: Any, rule: Rule, prefix: str) -> Iterator[tuple[str, str | None]]:
     if rule.effect is Effect.PREFER:
         conditions = _unless_certainly_not(rule.formula)
-        yield rule.id, self._policy(rule, "permit", dsl.to_cedar.DUTIES, conditions)
+        yield rule.id, self._policy(rule, "permit", prefix, conditions)
     else:
-        yield from _on_permit(self, rule)
+        yield from _on_permit(self, rule, prefix)
 
 
-def advice_left_out(self: Any, rule: Rule, duty: Any) -> str | None:
-    return None if duty.kind is DutyKind.ADVICE else _due(self, rule, duty)
+def advice_left_out(self: Any, rule: Rule, duty: Any, prefix: str) -> str | None:
+    return None if duty.kind is DutyKind.ADVICE else _due(self, rule, duty, prefix)
+
+
+def certain_where_asked(self: Any, rule: Rule) -> Iterator[tuple[str, str | None]]:
+    if rule.effect is Effect.FORBID and rule.level is Level.ENFORCE:
+        conditions = _when_certainly(rule.formula)
+        yield rule.id, self._policy(rule, "permit", dsl.to_cedar.ASKED, conditions)
+        yield from _on_permit(self, rule, dsl.to_cedar.ASKED)
+    else:
+        yield from _asked(self, rule)
+
+
+def possible_where_asked(self: Any, rule: Rule) -> Iterator[tuple[str, str | None]]:
+    if rule.effect is Effect.PERMIT and rule.level is Level.ENFORCE:
+        conditions = _unless_certainly_not(rule.formula)
+        yield rule.id, self._policy(rule, "permit", dsl.to_cedar.ASKED, conditions)
+        yield from _on_permit(self, rule, dsl.to_cedar.ASKED)
+    else:
+        yield from _asked(self, rule)
+
+
+def no_prohibitions_where_asked(self: Any, rule: Rule) -> Iterator[tuple[str, str | None]]:
+    if rule.effect is Effect.FORBID and rule.level is Level.ENFORCE:
+        return _on_permit(self, rule, dsl.to_cedar.ASKED)
+    return _asked(self, rule)
+
+
+def no_duties_where_asked(self: Any, rule: Rule) -> Iterator[tuple[str, str | None]]:
+    return _asked(self, replace(rule, duties=()))
+
+
+def forbidden_where_asked(self: Any, rule: Rule) -> Iterator[tuple[str, str | None]]:
+    """Prohibitions left as they are where Cedar decides by itself."""
+    for name, text in _asked(self, rule):
+        is_prohibition = rule.effect is Effect.FORBID and name == rule.id
+        yield name, text.replace("\npermit (", "\nforbid (") if text and is_prohibition else text
 
 
 def advice_grants(self: Any, rule: Rule) -> str | None:
@@ -371,7 +407,7 @@ FAULTS = [
         "vocabulary not tested",
         CedarEngine,
         "raw",
-        put(gateway.pdp.engine_cedar, "_fitness", is_always_fit),
+        put(gateway.pdp.engine_cedar, "fitness", is_always_fit),
     ),
     Fault("negation affirms", RegoEngine, "answers", facts("negated", refuted_is_affirmed)),
     Fault("negation unguarded", RegoEngine, "answers", facts("negated", refuted_without_guard)),
@@ -556,9 +592,9 @@ def _raw(program: Program) -> Iterator[Any]:
     yield from questions[:: max(1, len(questions) // 600)]
 
 
-def _look(engine: type[CedarEngine] | type[RegoEngine]) -> tuple[str, str]:
+def _look(engine: type[CedarEngine] | type[RegoEngine], *, sliced: bool = False) -> tuple[str, str]:
     # Whole programs, as published: a slice would hide a dropped action.
-    return asyncio.run(_first_seen(lambda program: engine(program, sliced=False)))
+    return asyncio.run(_first_seen(lambda program: engine(program, sliced=sliced)))
 
 
 @pytest.fixture(autouse=True)
@@ -568,6 +604,27 @@ def nothing_kept() -> Iterator[None]:
     kept.cache_clear()
     yield
     kept.cache_clear()
+
+
+# Of the set that Cedar's slices are asked first, which is not published.
+FAULTS_WHERE_ASKED = [
+    Fault("certain for possible", CedarEngine, "answers", policies("asked", certain_where_asked)),
+    Fault("possible for certain", CedarEngine, "answers", policies("asked", possible_where_asked)),
+    Fault(
+        "prohibitions left out",
+        CedarEngine,
+        "answers",
+        policies("asked", no_prohibitions_where_asked),
+    ),
+    Fault("duties left out", CedarEngine, "answers", policies("asked", no_duties_where_asked)),
+    Fault("still a prohibition", CedarEngine, "answers", policies("asked", forbidden_where_asked)),
+    Fault(
+        "vocabulary not tested",
+        CedarEngine,
+        "raw",
+        put(gateway.pdp.engine_cedar, "fitness", is_always_fit),
+    ),
+]
 
 
 @pytest.mark.parametrize("engine", [CedarEngine, RegoEngine])
@@ -582,3 +639,14 @@ def test_a_seeded_fault_is_seen(fault: Fault, monkeypatch: pytest.MonkeyPatch) -
     fault.apply(monkeypatch)
     seen, where = _look(fault.engine)
     assert seen == fault.seen, where
+
+
+@pytest.mark.parametrize("fault", FAULTS_WHERE_ASKED, ids=lambda f: f.name)
+def test_a_seeded_fault_of_a_slice_is_seen(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault.apply(monkeypatch)
+    seen, where = _look(fault.engine, sliced=True)
+    assert seen == fault.seen, where
+
+
+def test_nothing_is_seen_of_slices_where_nothing_is_broken() -> None:
+    assert _look(CedarEngine, sliced=True) == ("nowhere", "")
