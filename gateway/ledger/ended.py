@@ -91,7 +91,8 @@ class _Nobody:
 
     def submit(self, pending: Sequence[Pending]) -> None:
         for one in pending:
-            one.answer.set_exception(LedgerEndedError(self.words))
+            if one.start():
+                one.end(LedgerEndedError(self.words))
 
     def refusal(self) -> str:
         return self.words

@@ -24,21 +24,16 @@ class Erasing:
         self.is_tidy = False
         self.tidy()
 
-    def admit(self, group: list[Pending]) -> list[Pending]:
-        """The group without the erasures that cannot be, which are answered."""
-        if all(pending.erases is None for pending in group):
-            return group
-        admitted: list[Pending] = []
+    def admit(self, group: list[Pending]) -> None:
+        """Give erasures that cannot be their outcome."""
         targets: set[str] = set()
         for pending in group:
+            if pending.erases is None or None not in pending.outcomes:
+                continue
             try:
-                if pending.erases is not None:
-                    self._check(pending.id, pending.erases, targets)
+                self._check(pending.entries[0][0], pending.erases, targets)
             except LedgerError as error:
-                pending.answer.set_exception(error)
-            else:
-                admitted.append(pending)
-        return admitted
+                pending.fill(error)
 
     def _check(self, own_id: str, target: str, targets: set[str]) -> None:
         if storage.find_place(self._connection, own_id) is not None:

@@ -16,8 +16,8 @@ from gateway.ledger import storage
 from gateway.ledger.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from gateway.ledger.entry import SALT_SIZE, commit
 from gateway.ledger.merkle import inclusion_path, right_edge, verify_inclusion
-from gateway.ledger.proof import write_proof
-from gateway.ledger.storage import StoredRecord
+from gateway.ledger.proof import path_lines, proof_text
+from gateway.ledger.storage import Placed, StoredRecord
 from gateway.ledger.tree import TILE_WIDTH, GrowingTree, ReadTile, View
 
 
@@ -48,17 +48,21 @@ class Head:
     def size(self) -> int:
         return self.view.size
 
-    def receipt(self, record: StoredRecord, read_tile: ReadTile) -> Receipt:
-        """The receipt of an entry of this tree; of an erased one it shows the place alone."""
-        path = inclusion_path(record.index, self.size, self.view.nodes(read_tile), self.edge)
-        text = write_proof(
-            salt=record.salt,
-            commitment=record.commitment,
-            index=record.index,
-            path=path,
-            checkpoint=self.note,
-        )
-        return Receipt(record.index, self.size, record.leaf_hash, text, record.logged_at)
+    def receipts(self, records: Sequence[Placed], read_tile: ReadTile) -> list[Receipt]:
+        """The receipts of entries of this tree, which follow one another and are one at least; of
+        an erased one it shows the place alone."""
+        first, size, note = records[0].index, self.size, self.note
+        paths = path_lines(first, len(records), size, self.view.nodes(read_tile), self.edge)
+        return [
+            Receipt(
+                r.index,
+                size,
+                r.leaf_hash,
+                proof_text(r.salt, r.commitment, r.index, lines, note),
+                r.logged_at,
+            )
+            for r, lines in zip(records, paths, strict=True)
+        ]
 
     def checked_receipt(self, record: StoredRecord, read_tile: ReadTile) -> Receipt:
         """The receipt of an entry that was read from disk, and so may have changed there.
@@ -81,7 +85,7 @@ class Head:
                 f"the ledger is damaged: entry {record.index} does not lead to the root that "
                 f"was signed for size {self.size}; restore the ledger from a replica"
             ) from error
-        return self.receipt(record, read_tile)
+        return self.receipts([record], read_tile)[0]
 
 
 def make_head(

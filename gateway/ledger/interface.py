@@ -6,6 +6,7 @@ from typing import Protocol
 
 from gateway.ledger.head import Receipt
 from gateway.ledger.once import Once
+from gateway.ledger.pending import Pending
 from gateway.ledger.storage import StoredRecord
 
 
@@ -25,6 +26,10 @@ class Ledger(Protocol):
         self, entries: Sequence[tuple[str, str, bytes]], *, once: Once | None = None
     ) -> "list[Future[Receipt]]":
         """As `Log.append_all`."""
+        ...
+
+    def hand_over(self, pending: Sequence[Pending]) -> None:
+        """As `Log.hand_over`."""
         ...
 
     def erase(self, target: str, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":

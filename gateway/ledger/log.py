@@ -27,7 +27,7 @@ from gateway.ledger.merkle import consistency_path, inclusion_path, tree_root
 from gateway.ledger.migrate import OLD_VERSION, migrate
 from gateway.ledger.once import Once, create_table
 from gateway.ledger.once import find as find_once
-from gateway.ledger.pending import Pending
+from gateway.ledger.pending import Pending, promise
 from gateway.ledger.schema import SCHEMA_VERSION, create_schema
 from gateway.ledger.storage import Connect, StoredRecord
 from gateway.ledger.tree import GrowingTree
@@ -153,17 +153,17 @@ class Log:
             KeyTakenError: The key is used up already; nothing was appended.
             KeysExhaustedError: The tenant has no room for one more.
         """
-        pending = [Pending(*entry, Future(), once) for entry in entries]
-        fit: list[Pending] = []
+        return promise(self.hand_over, entries, once=once)
+
+    def hand_over(self, pending: Sequence[Pending]) -> None:
+        """Log what belongs together, each in one commit group; each is told what became of it.
+        What cannot be stored is refused alone; outcomes as `append_all`."""
         for one in pending:
-            refusal = _refuse(one.id, one.tenant, one.body)
-            if refusal is None:
-                fit.append(one)
-            else:
-                one.answer.set_exception(LedgerError(refusal))
-        if fit:
-            self._writer.submit(fit)
-        return [one.answer for one in pending]
+            for at, entry in enumerate(one.entries):
+                refusal = _refuse(*entry)
+                if refusal is not None:
+                    one.outcomes[at] = LedgerError(refusal)
+        self._writer.submit(pending)
 
     def erase(self, target: str, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
         """Log a body that says why, and with it, in one commit, overwrite body and salt of the
@@ -173,13 +173,8 @@ class Log:
             ErasureRefusedError: There is no such entry, or it says why another was erased.
             ErasedEntryError: It was erased before, for what another entry says.
         """
-        pending = Pending(entry_id, tenant, body, Future(), erases=target)
-        refusal = _refuse(entry_id, tenant, body)
-        if refusal is None:
-            self._writer.submit([pending])
-        else:
-            pending.answer.set_exception(LedgerError(refusal))
-        return pending.answer
+        entry = (entry_id, tenant, body)
+        return promise(self.hand_over, [entry], erases=target)[0]
 
     def is_tidy(self) -> bool:
         """Whether nothing of what is erased is left in the files of the ledger; until then it

@@ -6,15 +6,15 @@ that a proof of another entry is told from a damaged one, and so that the place 
 of an erased body can still be shown: then the line carries the digest alone.
 """
 
-import base64
+from binascii import b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.errors import EntryMismatchError, ProofMalformedError
+from gateway.errors import EntryMismatchError, InclusionProofError, ProofMalformedError
 from gateway.keys import CheckpointPublicKey, decode_base64
 from gateway.ledger.checkpoint import Checkpoint, parse_decimal, verify_checkpoint
 from gateway.ledger.entry import DIGEST_SIZE, SALT_SIZE, commit, entry_leaf
-from gateway.ledger.merkle import HASH_SIZE, verify_inclusion
+from gateway.ledger.merkle import HASH_SIZE, Nodes, verify_inclusion
 from gateway.ledger.note import MAX_NOTE
 
 MAX_PATH = 63
@@ -45,9 +45,42 @@ def write_proof(
     *, salt: bytes, commitment: bytes, index: int, path: Sequence[bytes], checkpoint: str
 ) -> str:
     """The text of a proof file; without a salt that of an entry whose body is erased."""
-    extra = base64.b64encode(salt + commitment).decode()
-    hashes = "".join([base64.b64encode(node).decode() + "\n" for node in path])
-    return f"{_HEADER}\nextra {extra}\nindex {index}\n{hashes}\n{checkpoint}"
+    return proof_text(salt, commitment, index, b"".join(map(b2a_base64, path)), checkpoint)
+
+
+def proof_text(salt: bytes, commitment: bytes, index: int, lines: bytes, checkpoint: str) -> str:
+    """As `write_proof`, of a path that is written in lines already."""
+    extra = b2a_base64(salt + commitment)
+    return f"{_HEADER}\nextra {extra.decode()}index {index}\n{lines.decode()}\n{checkpoint}"
+
+
+def path_lines(
+    first: int, count: int, size: int, nodes: Nodes, edge: Sequence[bytes]
+) -> list[bytes]:
+    """The `inclusion_path` of each of `count` leaves from `first` on, of a tree of `size`, as it
+    is written. From where two paths meet they are one, and it is written once.
+
+    Args:
+        edge: The `right_edge` of the tree.
+    """
+    if not 0 <= first < first + count <= size:
+        raise InclusionProofError("no such entry", index=first + count - 1, tree_size=size)
+    lines = [b""]  # of the ancestors of these leaves, from a level up
+    for level in reversed(range((size - 1).bit_length())):
+        low, last = first >> level, (size - 1) >> level
+        above = low >> 1
+        here: list[bytes] = []
+        for index in range(low, ((first + count - 1) >> level) + 1):
+            sibling = index ^ 1
+            rest = lines[(index >> 1) - above]
+            # The last node of a level may be incomplete; beyond it there is none.
+            if sibling < last or (sibling == last and (sibling + 1) << level <= size):
+                rest = b2a_base64(nodes(level, sibling)) + rest
+            elif sibling == last:
+                rest = b2a_base64(edge[level]) + rest
+            here.append(rest)
+        lines = here
+    return lines
 
 
 def parse_proof(text: str) -> Proof:

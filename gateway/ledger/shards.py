@@ -19,6 +19,7 @@ from gateway.ledger.head import Receipt
 from gateway.ledger.interface import OwnLedger
 from gateway.ledger.log import Log
 from gateway.ledger.once import Once
+from gateway.ledger.pending import Pending
 from gateway.ledger.storage import StoredRecord
 from gateway.ledger.tiles import TileReader
 
@@ -55,6 +56,9 @@ class Sharded:
         self, entries: Sequence[tuple[str, str, bytes]], *, once: Once | None = None
     ) -> "list[Future[Receipt]]":
         return self._newest.append_all(entries, once=once)
+
+    def hand_over(self, pending: Sequence[Pending]) -> None:
+        self._newest.hand_over(pending)
 
     def erase(self, target: str, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
         """As `Log.erase`. What is in a log that has ended is erased there once the entry that

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.errors import LedgerError
 from gateway.ledger.bodies import Form, Packed, Unpacker
@@ -46,6 +46,25 @@ class StoredRecord:
     @property
     def leaf_hash(self) -> bytes:
         return entry_leaf(self.commitment)
+
+
+class Placed(Protocol):
+    """An entry that is appended or stored, without its body."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def commitment(self) -> bytes: ...
+    @property
+    def leaf_hash(self) -> bytes: ...
+    @property
+    def salt(self) -> bytes: ...
+    @property
+    def logged_at(self) -> str: ...
 
 
 # --- connections ---------------------------------------------------------------------
@@ -107,7 +126,7 @@ def insert_meta(connection: sqlite3.Connection, values: dict[str, str]) -> None:
     connection.executemany("INSERT INTO meta VALUES (?, ?)", list(values.items()))
 
 
-def insert_records(connection: sqlite3.Connection, records: Sequence[StoredRecord]) -> None:
+def insert_records(connection: sqlite3.Connection, records: Sequence[Placed]) -> None:
     """Insert entries without their bodies, many with one statement: each statement lets go of
     the interpreter, and where another thread is busy it takes milliseconds to get it back."""
     for first in range(0, len(records), _ROWS):
@@ -119,7 +138,7 @@ def insert_records(connection: sqlite3.Connection, records: Sequence[StoredRecor
 
 
 def insert_bodies(
-    connection: sqlite3.Connection, records: Sequence[StoredRecord], packed: Sequence[Packed]
+    connection: sqlite3.Connection, records: Sequence[Placed], packed: Sequence[Packed]
 ) -> None:
     """Insert the bodies of entries, packed, in the same order."""
     for first in range(0, len(records), _ROWS):

@@ -12,20 +12,21 @@ good; a restart reads what the disk really holds. So it does where somebody else
 ledger, or another file is in its place.
 """
 
+import logging
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from time import monotonic
 
-from gateway.errors import EntryConflictError, LedgerError, LedgerUnavailableError
+from gateway.errors import LedgerUnavailableError
 from gateway.keys import CheckpointSigner
 from gateway.ledger import storage
 from gateway.ledger.bodies import Packer, Unpacker
-from gateway.ledger.entry import SALT_SIZE, commit
 from gateway.ledger.erasing import Erasing
-from gateway.ledger.head import Head, make_head
+from gateway.ledger.group import Group
+from gateway.ledger.head import Head, Receipt, make_head
 from gateway.ledger.lines import Lines
 from gateway.ledger.once import Book, Once
 from gateway.ledger.pending import Pending
@@ -52,6 +53,8 @@ _FOREIGN = (
 
 Clock = Callable[[], datetime]
 Random = Callable[[int], bytes]
+
+_said = logging.getLogger("charter")
 
 
 class Writer:
@@ -90,21 +93,21 @@ class Writer:
         # Told how many entries each commit made durable, in the thread of the writer.
         self.on_commit: Callable[[int], None] = lambda _: None
         self._gate = threading.Lock()
-        # What is in one list goes into one group; None is the end.
-        self._queue: SimpleQueue[list[Pending] | None] = SimpleQueue()
+        # None is the end.
+        self._queue: SimpleQueue[Sequence[Pending] | None] = SimpleQueue()
         self._lines: Lines[Pending] = Lines()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, pending: list[Pending]) -> None:
-        """Queue appends, which are committed together: all of them or none. Each is answered
-        through its future, whatever happens."""
+    def submit(self, pending: Sequence[Pending]) -> None:
+        """Queue appends. Each is told what became of it, whatever happens."""
         with self._gate:
             if self._refusal is None:
                 self._queue.put(pending)
                 return
         for one in pending:
-            one.answer.set_exception(LedgerUnavailableError(self._refusal))
+            if one.start():
+                one.end(LedgerUnavailableError(self._refusal))
 
     def refusal(self) -> str | None:
         """Why the next append will fail, as far as is known; None where it should not."""
@@ -139,7 +142,7 @@ class Writer:
         last = False
         while not last or self._lines:
             last = self._look(last)
-            group = _started(self._lines.take(MAX_GROUP))
+            group = [one for one in self._lines.take(MAX_GROUP) if one.start()]
             if not group:
                 self._erasing.tidy()
                 continue
@@ -147,6 +150,11 @@ class Writer:
                 self._append(group)
             except Exception as error:  # nobody above could answer the callers
                 self._fail(group, error)
+            for one in group:
+                try:
+                    one.tell()
+                except Exception:  # nobody above could answer the others
+                    _said.exception("somebody could not be told of an entry of the log")
 
     def _look(self, last: bool) -> bool:
         """Put what has come into the lines, and wait where there is nothing at all. Whether
@@ -157,23 +165,25 @@ class Writer:
                 following = self._queue.get(block=not self._lines, timeout=timeout)
                 if following is None:
                     return True
-                if following:
-                    self._lines.add(following)
+                for one in following:
+                    self._lines.add(one)
         except Empty:
             pass
         return last
 
     def _append(self, group: list[Pending]) -> None:
+        """Write what is not known already, and give all their outcomes."""
         if self._broken is not None:
             raise LedgerUnavailableError(self._broken)
         now = self._clock()
-        group, once = self._admit(self._erasing.admit(group), int(now.timestamp()))
+        self._erasing.admit(group)
+        once = self._admit(group, int(now.timestamp()))
         try:
             self._append_but(group, {}, once, now)
         except sqlite3.IntegrityError:
             # An id that exists, or somebody else took the next index. Looked up only now:
             # nearly every id is new.
-            known = self._find([pending.id for pending in group])
+            known = self._find([entry[0] for one in group for entry in one.entries])
             try:
                 if not known:
                     raise
@@ -184,68 +194,48 @@ class Writer:
 
     def _append_but(
         self,
-        group: list[Pending],
+        pending: list[Pending],
         known: dict[str, StoredRecord],
         once: list[Once],
         now: datetime,
     ) -> None:
-        """Write what is not known already, and answer all."""
-        logged_at = rfc3339(now)
-        salts = self._random(SALT_SIZE * len(group))
-        fresh: list[StoredRecord] = []
-        erased: dict[int, str] = {}
-        for number, pending in enumerate(group):
-            if pending.id in known:
-                continue
-            salt = salts[SALT_SIZE * number : SALT_SIZE * (number + 1)]
-            record = StoredRecord(
-                self._tree.size + len(fresh),
-                pending.id,
-                pending.tenant,
-                commit(salt, pending.body),
-                salt,
-                pending.body,
-                logged_at,
-            )
-            known[pending.id] = record
-            fresh.append(record)
-            if pending.erases is not None:
-                erased[record.index] = pending.erases
-        if fresh:
-            self._write(fresh, erased, once, now)
-        new = {record.id for record in fresh}
-        for pending in group:
-            self._answer(pending, known[pending.id], is_new=pending.id in new)
+        group = Group(
+            pending, known, size=self._tree.size, random=self._random, logged_at=rfc3339(now)
+        )
+        if group.fresh:
+            self._write(group, once, now)
+            receipts = self.head.receipts(group.fresh, self._read_tile)
+            for record, receipt in zip(group.fresh, receipts, strict=True):
+                record.outcome = receipt
+        group.settle(self._known)
 
-    def _admit(self, group: list[Pending], now: int) -> tuple[list[Pending], list[Once]]:
-        """The group without those whose key cannot be used, and the keys of the rest."""
-        asked = list({id(one.once): one.once for one in group if one.once is not None}.values())
+    def _known(self, record: StoredRecord) -> Receipt:
+        if record.is_erased:
+            raise self._erasing.error_of(record)
+        return self.head.checked_receipt(record, self._read_tile)
+
+    def _admit(self, group: list[Pending], now: int) -> list[Once]:
+        """The keys that are used up; what asks for one that cannot be has its outcome."""
+        asked = [one for one in group if one.once is not None and None in one.outcomes]
         if not asked:
-            return group, asked
-        refused = {
-            id(once): error
-            for once, error in zip(asked, self._book.refused(asked, now), strict=True)
-            if error is not None
-        }
-        for pending in group:
-            if id(pending.once) in refused:
-                pending.answer.set_exception(refused[id(pending.once)])
-        admitted = [pending for pending in group if id(pending.once) not in refused]
-        return admitted, [once for once in asked if id(once) not in refused]
+            return []
+        keys = [one.once for one in asked if one.once is not None]
+        used: list[Once] = []
+        for one, key, error in zip(asked, keys, self._book.refused(keys, now), strict=True):
+            if error is None:
+                used.append(key)
+            else:
+                one.fill(error)
+        return used
 
     def _find(self, ids: list[str]) -> dict[str, StoredRecord]:
         marks = ",".join("?" * len(ids))
         found = storage.read_records(self._connection, f"id IN ({marks})", ids, self._read)
         return {record.id: record for record in found}
 
-    def _write(
-        self,
-        fresh: list[StoredRecord],
-        erased: dict[int, str],
-        once: list[Once],
-        now: datetime,
-    ) -> None:
+    def _write(self, group: Group, once: list[Once], now: datetime) -> None:
         """Write entries, and erase by index of the entry that says why."""
+        fresh = group.fresh
         size = self._tree.size
         self._tree.forget_full_tiles()
         try:
@@ -260,7 +250,7 @@ class Writer:
             packed = packer.pack([record.body for record in fresh])
             storage.insert_records(self._connection, fresh)
             storage.insert_bodies(self._connection, fresh, packed)
-            self._erasing.erase(erased)
+            self._erasing.erase(group.erased)
             storage.insert_tiles(self._connection, tiles)
             storage.insert_checkpoint(self._connection, head.size, head.note, rfc3339(now))
             keys = self._book.write(once, int(now.timestamp()))
@@ -280,7 +270,7 @@ class Writer:
         self._packer, self._coming = packer, None
         self._book.count(keys)
         self._failed_at = None
-        if erased:
+        if group.erased:
             self._erasing.tidy()
         self.on_commit(len(fresh))
 
@@ -302,21 +292,6 @@ class Writer:
     def _read_tile(self, level: int, index: int) -> bytes:
         return storage.read_tile(self._connection, level, index)
 
-    def _answer(self, pending: Pending, record: StoredRecord, *, is_new: bool) -> None:
-        try:
-            if record.is_erased:
-                raise self._erasing.error_of(record)
-            if record.body != pending.body or record.tenant != pending.tenant:
-                raise EntryConflictError(entry_id=record.id, index=record.index)
-            if is_new:
-                receipt = self.head.receipt(record, self._read_tile)
-            else:
-                receipt = self.head.checked_receipt(record, self._read_tile)
-        except LedgerError as error:
-            pending.answer.set_exception(error)
-        else:
-            pending.answer.set_result(receipt)
-
     # --- failing ---------------------------------------------------------------------
 
     def _roll_back(self, size: int) -> None:
@@ -335,16 +310,10 @@ class Writer:
     def _fail(self, group: list[Pending], error: Exception) -> None:
         self._failed_at = monotonic()
         words = self._broken or f"the ledger could not append: {error}"
-        for pending in group:
-            if not pending.answer.done():
-                refused = LedgerUnavailableError(words)
-                refused.__cause__ = error
-                pending.answer.set_exception(refused)
-
-
-def _started(group: list[Pending]) -> list[Pending]:
-    """Those whose caller still waits; from here on they cannot be cancelled."""
-    return [pending for pending in group if pending.answer.set_running_or_notify_cancel()]
+        for one in group:
+            refused = LedgerUnavailableError(words)
+            refused.__cause__ = error
+            one.fill(refused)
 
 
 def rfc3339(instant: datetime) -> str:

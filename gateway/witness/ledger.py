@@ -17,6 +17,7 @@ from typing import Protocol
 from gateway.ledger.head import Receipt
 from gateway.ledger.interface import OwnLedger
 from gateway.ledger.once import Once
+from gateway.ledger.pending import Pending, promise
 from gateway.ledger.storage import StoredRecord
 from gateway.witness.collect import Collector
 from gateway.witness.kept import Kept
@@ -77,7 +78,10 @@ class WitnessedLedger:
     def append_all(
         self, entries: Sequence[tuple[str, str, bytes]], *, once: Once | None = None
     ) -> "list[Future[Receipt]]":
-        return self._log.append_all(entries, once=once)
+        return promise(self.hand_over, entries, once=once)
+
+    def hand_over(self, pending: Sequence[Pending]) -> None:
+        self._log.hand_over(pending)
 
     def erase(self, target: str, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
         return self._log.erase(target, entry_id, tenant, body)

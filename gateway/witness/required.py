@@ -11,13 +11,12 @@ While there is no quorum nothing is appended, and the witnesses are asked again 
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from gateway.errors import LedgerError, LedgerUnavailableError
 from gateway.ledger.head import Receipt
-from gateway.ledger.once import Once
+from gateway.ledger.pending import Outcome, Pending
 from gateway.witness.ledger import WitnessedLedger
 from gateway.witness.newest import Cosigned
 from gateway.witness.rebase import index_of
@@ -30,12 +29,30 @@ _CLOSED = "the ledger is closed"
 log = logging.getLogger("charter")
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A receipt that waits for a cosigned checkpoint, and whoever waits for it."""
+class _Below(Pending):
+    """The same as what was handed over, for the log below. `held` is told that it has ended there,
+    or, with None, that nobody waits for it any more."""
 
-    receipt: Receipt
-    answer: "Future[Receipt]"
+    __slots__ = ("_held", "_upper")
+
+    def __init__(self, upper: Pending, held: Callable[[Pending | None], None]) -> None:
+        super().__init__(upper.entries, once=upper.once)
+        self.outcomes = upper.outcomes
+        self._upper = upper
+        self._held = held
+
+    def start(self) -> bool:
+        started = self._upper.start()
+        if not started:
+            self._held(None)
+        # Some of it can be cancelled.
+        self.entries, self.outcomes = self._upper.entries, self._upper.outcomes
+        return started
+
+    def tell(self) -> None:
+        """Called in the thread of the log, and so quick."""
+        self._upper.outcomes = self.outcomes
+        self._held(self._upper)
 
 
 class RequiredLedger(WitnessedLedger):
@@ -46,7 +63,7 @@ class RequiredLedger(WitnessedLedger):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self._changed = threading.Condition()
-        self._held: list[_Held] = []
+        self._held: list[Pending] = []
         self._open = 0  # appended, and neither held nor answered
         self._rounds = 0  # that have begun
         self._ended = 0  # the last one that has ended
@@ -56,41 +73,18 @@ class RequiredLedger(WitnessedLedger):
 
     # --- what is asked of a ledger ---------------------------------------------------
 
-    def append_all(
-        self, entries: Sequence[tuple[str, str, bytes]], *, once: Once | None = None
-    ) -> "list[Future[Receipt]]":
-        answers: list[Future[Receipt]] = [Future() for _ in entries]
+    def hand_over(self, pending: Sequence[Pending]) -> None:
         with self._changed:
             refused = _CLOSED if self._closing else self._refused
-            self._open += 0 if refused else len(answers)
+            self._open += 0 if refused else len(pending)
         if refused:
-            for answer in answers:
-                answer.set_exception(LedgerUnavailableError(refused))
-            return answers
-        for answer, below in zip(answers, self._log.append_all(entries, once=once), strict=True):
-            self._tie(answer, below)
-        return answers
+            for one in pending:
+                if one.start():
+                    one.end(LedgerUnavailableError(refused))
+        else:
+            self._log.hand_over([_Below(one, self._count_one) for one in pending])
 
-    def _tie(self, answer: "Future[Receipt]", below: "Future[Receipt]") -> None:
-        def appended(done: "Future[Receipt]") -> None:
-            """Called in the thread of the log, and so quick."""
-            if done.cancelled():
-                self._count_one(None)
-            elif error := done.exception():
-                if answer.set_running_or_notify_cancel():
-                    answer.set_exception(error)
-                self._count_one(None)
-            else:
-                self._count_one(_Held(done.result(), answer))
-
-        def cancelled(done: "Future[Receipt]") -> None:
-            if done.cancelled():
-                below.cancel()
-
-        answer.add_done_callback(cancelled)
-        below.add_done_callback(appended)
-
-    def _count_one(self, held: _Held | None) -> None:
+    def _count_one(self, held: Pending | None) -> None:
         with self._changed:
             self._open -= 1
             if held is not None:
@@ -159,7 +153,7 @@ class RequiredLedger(WitnessedLedger):
         done = self._closing and not self._open
         return bool(self._held) or self._wanted or done
 
-    def _serve(self, held: list[_Held]) -> None:
+    def _serve(self, held: list[Pending]) -> None:
         whole: Cosigned | None = None
         words = NO_QUORUM
         try:
@@ -172,23 +166,23 @@ class RequiredLedger(WitnessedLedger):
             log.warning("a quorum of witnesses cosigns the log again")
         self._refused = words if whole is None else None
         for one in held:
-            _answer(one.answer, lambda one=one: self._cover(one.receipt, whole))
+            one.outcomes = [self._covered(outcome, whole) for outcome in one.outcomes]
+            one.tell()
+
+    def _covered(self, outcome: Outcome, whole: Cosigned | None) -> Outcome:
+        if not isinstance(outcome, Receipt):
+            return outcome
+        try:
+            return self._cover(outcome, whole)
+        except LedgerError as error:
+            return error
+        except Exception as error:  # nobody above could answer the caller
+            refused = LedgerUnavailableError(f"unforeseen: {type(error).__name__}")
+            refused.__cause__ = error
+            return refused
 
     def _cover(self, receipt: Receipt, whole: Cosigned | None) -> Receipt:
         if whole is None or receipt.index >= whole.checkpoint.size:
             raise LedgerUnavailableError(NO_QUORUM)
         size = whole.checkpoint.size
         return replace(receipt, tree_size=size, proof_text=self._rebase(receipt.proof_text, whole))
-
-
-def _answer(answer: "Future[Receipt]", make: Callable[[], Receipt]) -> None:
-    if not answer.set_running_or_notify_cancel():
-        return
-    try:
-        answer.set_result(make())
-    except LedgerError as error:
-        answer.set_exception(error)
-    except Exception as error:  # nobody above could answer the caller
-        refused = LedgerUnavailableError(f"unforeseen: {type(error).__name__}")
-        refused.__cause__ = error
-        answer.set_exception(refused)

@@ -1,16 +1,15 @@
 """What a worker may ask of the writer: read from a frame, and what becomes of it."""
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, cast
 
-from gateway.errors import FrameError
+from gateway.errors import FrameError, LedgerError, LedgerUnavailableError
 from gateway.ledger.head import Receipt
 from gateway.ledger.interface import Ledger
+from gateway.ledger.once import Once
+from gateway.ledger.pending import Entry, Pending
 from gateway.workers.frames import Kind, write_frame
 from gateway.workers.values import Failure, listed
-
-Entry = tuple[str, str, bytes]
 
 
 class Asker(Protocol):
@@ -19,36 +18,36 @@ class Asker(Protocol):
     def send(self, data: bytes) -> None: ...
 
 
-class Group:
+class Group(Pending):
     """What one worker has asked to be appended together."""
 
-    def __init__(self, asker: Asker, number: int, futures: "list[Future[Receipt]]") -> None:
+    __slots__ = ("_number", "_told", "asker")
+
+    def __init__(
+        self,
+        asker: Asker,
+        number: int,
+        told: Callable[["Group"], None],
+        entries: Sequence[Entry],
+        *,
+        once: Once | None = None,
+        erases: str | None = None,
+    ) -> None:
+        super().__init__(entries, once=once, erases=erases)
         self.asker = asker
         self._number = number
-        self._futures = futures
-        self._next = 0
+        self._told = told
 
-    def watch(self, told: Callable[["Group"], None]) -> None:
-        """Have somebody told when all are done. One is watched at a time: they are done in
-        more than one thread."""
-
-        def look(_: "Future[Receipt] | None" = None) -> None:
-            while self._next < len(self._futures):
-                future = self._futures[self._next]
-                self._next += 1
-                if not future.done():
-                    future.add_done_callback(look)
-                    return
-            told(self)
-
-        look()
+    def tell(self) -> None:
+        self._told(self)
 
     def answer(self) -> bytes:
-        found: list[Receipt | Failure] = []
-        for future in self._futures:
-            error = future.exception()
-            found.append(future.result() if error is None else Failure.of(error))
+        found = [one if isinstance(one, Receipt) else _failure(one) for one in self.outcomes]
         return write_frame(Kind.ANSWER, self._number, found)
+
+
+def _failure(outcome: LedgerError | None) -> Failure:
+    return Failure.of(outcome or LedgerUnavailableError("it is told too early"))
 
 
 # --- read from a frame ---------------------------------------------------------------

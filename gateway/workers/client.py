@@ -25,6 +25,7 @@ from gateway.keys import CheckpointPublicKey
 from gateway.ledger.checkpoint import verify_checkpoint
 from gateway.ledger.head import Receipt
 from gateway.ledger.once import Once
+from gateway.ledger.pending import Pending, promise
 from gateway.ledger.storage import StoredRecord
 from gateway.workers.frames import VERSION
 from gateway.workers.link import CLOSED, Appending, Asked, Link, Reading
@@ -99,18 +100,21 @@ class LedgerClient:
     def append_all(
         self, entries: Sequence[tuple[str, str, bytes]], *, once: Once | None = None
     ) -> "list[Future[Receipt]]":
-        futures: list[Future[Receipt]] = [Future() for _ in entries]
-        if futures:
-            self._in_loop(
-                self._ask, Appending(futures, self._grow), ("append_all", list(entries), once)
-            )
-        return futures
+        return promise(self.hand_over, entries, once=once)
+
+    def hand_over(self, pending: Sequence[Pending]) -> None:
+        self._in_loop(self._ask_all, pending)
 
     def erase(self, target: str, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
-        future: Future[Receipt] = Future()
-        asked = Appending([future], self._grow)
-        self._in_loop(self._ask, asked, ("erase", target, entry_id, tenant, body))
-        return future
+        return promise(self.hand_over, [(entry_id, tenant, body)], erases=target)[0]
+
+    def _ask_all(self, pending: Sequence[Pending]) -> None:
+        for one in pending:
+            asked = Appending(one, self._grow)
+            if one.erases is None:
+                self._ask(asked, ("append_all", list(one.entries), one.once))
+            else:
+                self._ask(asked, ("erase", one.erases, *one.entries[0]))
 
     def repeats(self, text: bytes) -> None:
         """Told again to every writer that comes after this one."""

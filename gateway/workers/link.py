@@ -8,6 +8,7 @@ from typing import cast
 
 from gateway.errors import FrameError, GatewayError, LedgerError, LedgerUnavailableError
 from gateway.ledger.head import Receipt
+from gateway.ledger.pending import Pending
 from gateway.workers.frames import Frame, FrameReader, Kind, write_frame
 from gateway.workers.values import Failure, Value, listed
 
@@ -17,25 +18,22 @@ CLOSED = "the ledger is closed"
 class Appending:
     """Appends that were asked for together."""
 
-    def __init__(self, futures: "list[Future[Receipt]]", grown: Callable[[int], None]) -> None:
-        self._futures = futures
+    def __init__(self, pending: Pending, grown: Callable[[int], None]) -> None:
+        self._pending = pending
+        self._entries = len(pending)
         self._grown = grown
 
     def fail(self, error: LedgerError) -> None:
-        for future in self._futures:
-            if not future.done() and future.set_running_or_notify_cancel():
-                future.set_exception(error)
+        if self._pending.start():
+            self._pending.end(error)
 
     def answer(self, value: object) -> None:
-        told = [_receipt(one) for one in listed(value, len(self._futures))]
+        told = [_receipt(one) for one in listed(value, self._entries)]
         self._grown(max((one.tree_size for one in told if isinstance(one, Receipt)), default=0))
-        for future, one in zip(self._futures, told, strict=True):
-            if not future.set_running_or_notify_cancel():
-                continue
-            if isinstance(one, LedgerError):
-                future.set_exception(one)
-            else:
-                future.set_result(one)
+        self._pending.outcomes = list(told)
+        # Whoever has cancelled some of it is told of the rest.
+        if self._pending.start():
+            self._pending.tell()
 
 
 def _receipt(value: object) -> Receipt | LedgerError:

@@ -18,7 +18,8 @@ from typing import cast
 from gateway.errors import FrameError, PeerError
 from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
-from gateway.workers.asked import Asker, Entry, Group, entry_of, read_of
+from gateway.ledger.pending import Entry
+from gateway.workers.asked import Asker, Group, entry_of, read_of
 from gateway.workers.frames import MAX_FRAME, VERSION, Frame, FrameReader, Kind, write_frame
 from gateway.workers.socket_file import check_peer
 from gateway.workers.values import Failure, Value, listed
@@ -38,6 +39,7 @@ class LedgerServer:
         self.ledger = ledger
         self.connections: list[Connection] = []
         self._loop = asyncio.get_running_loop()
+        self._coming: list[Group] = []
         self._done: deque[Group] = deque()
         self._commits: deque[int] = deque(maxlen=MAX_COMMITS_TOLD)
         self._woken = False
@@ -86,16 +88,20 @@ class LedgerServer:
     def append(
         self, asker: "Connection", number: int, entries: list[Entry], once: Once | None
     ) -> None:
-        futures = self.ledger.append_all(entries, once=once)
-        group = Group(asker, number, futures)
-        group.watch(self._finished)
+        self._coming.append(Group(asker, number, self._finished, entries, once=once))
 
     def erase(self, asker: "Connection", number: int, arguments: list[object]) -> None:
         target, *entry = arguments or [None]
         if not isinstance(target, str):
             raise FrameError("what is erased has an id")
-        future = self.ledger.erase(target, *entry_of(entry))
-        Group(asker, number, [future]).watch(self._finished)
+        entries = [entry_of(entry)]
+        self._coming.append(Group(asker, number, self._finished, entries, erases=target))
+
+    def hand_over(self) -> None:
+        """Append what has been asked for since the last time."""
+        if self._coming:
+            coming, self._coming = self._coming, []
+            self.ledger.hand_over(coming)
 
     def _finished(self, group: "Group") -> None:
         """Called in the thread of the ledger, or in the loop."""
@@ -153,6 +159,8 @@ class Connection(asyncio.Protocol):
                 self._take(frame)
         except FrameError as error:
             self._cut_off(error)
+        finally:
+            self._server.hand_over()
 
     def end(self) -> None:
         """Send what is left, and close."""

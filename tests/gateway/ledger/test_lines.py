@@ -20,45 +20,57 @@ class One:
     number: int = 0
 
 
-def several(tenant: str, *numbers: int) -> Sequence[One]:
-    return [One(tenant, number) for number in numbers]
+class Several(list[One]):
+    """What belongs together."""
+
+    @property
+    def tenant(self) -> str:
+        return self[0].tenant
+
+
+def several(tenant: str, *numbers: int) -> Several:
+    return Several(One(tenant, number) for number in numbers)
+
+
+def taken(lines: Lines[Several], most: int) -> list[One]:
+    return [one for together in lines.take(most) for one in together]
 
 
 def test_who_comes_after_a_flood_is_in_the_next_group() -> None:
-    lines: Lines[One] = Lines()
+    lines: Lines[Several] = Lines()
     for number in range(100):
         lines.add(several("a", *range(10 * number, 10 * number + 10)))
-    assert {one.tenant for one in lines.take(20)} == {"a"}
+    assert {one.tenant for one in taken(lines, 20)} == {"a"}
     lines.add(several("b", 1))
-    assert One("b", 1) in lines.take(20)
+    assert One("b", 1) in taken(lines, 20)
 
 
 def test_those_of_one_tenant_keep_their_order_and_none_is_lost_or_doubled() -> None:
-    lines: Lines[One] = Lines()
+    lines: Lines[Several] = Lines()
     for number in range(30):
         for tenant in "abc"[: number % 4]:
             lines.add(several(tenant, number))
-    taken: list[One] = []
+    found: list[One] = []
     while lines:
-        taken += lines.take(7)
+        found += taken(lines, 7)
     for tenant in "abc":
-        numbers = [one.number for one in taken if one.tenant == tenant]
+        numbers = [one.number for one in found if one.tenant == tenant]
         assert numbers == sorted(set(numbers))
-    assert len(taken) == sum(number % 4 for number in range(30))
+    assert len(found) == sum(number % 4 for number in range(30))
 
 
 @pytest.mark.parametrize("most", [1, 3, 4, 5])
 def test_what_belongs_together_is_never_divided(most: int) -> None:
-    lines: Lines[One] = Lines()
+    lines: Lines[Several] = Lines()
     for tenant in "ab":
         lines.add(several(tenant, 1, 2, 3, 4))
-    group = lines.take(most)
+    group = taken(lines, most)
     assert len(group) in (4, 8)
     assert (len(group) == 8) is (most > 4)
 
 
 def test_nothing_is_taken_where_nothing_waits() -> None:
-    assert Lines[One]().take(5) == []
+    assert Lines[Several]().take(5) == []
 
 
 def test_an_append_behind_a_flood_is_in_the_group_after_the_one_under_way(tmp_path: Path) -> None:

@@ -2,23 +2,22 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from gateway.errors import LedgerUnavailableError
+from gateway.errors import LedgerError, LedgerUnavailableError
 from gateway.ledger.head import Receipt
 from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
 from gateway.ledger.waiting import Waiting
+from tests.gateway.ledger.handed import Queue, answer, receipt
 from tests.gateway.ledger.logs import open_log
 
-
-def receipt(index: int) -> Receipt:
-    return Receipt(index, index + 1, b"", "", "")
+FULL = LedgerUnavailableError("the disk is full")
+KEY = Once(b"k" * 32, "t", b"d" * 32, "a", 1)
 
 
 def in_thread(work: Callable[[], None]) -> threading.Thread:
@@ -34,6 +33,16 @@ async def begun(*waits: asyncio.Task[Any]) -> None:
     assert not any(wait.done() for wait in waits)
 
 
+def appending(
+    waiting: Waiting, queue: Queue, *ids: str, once: Once | None = None
+) -> "asyncio.Task[list[Receipt]]":
+    entries = [(one, "t", b"x") for one in ids]
+    return asyncio.create_task(waiting.append(cast("Ledger", queue), entries, once=once))
+
+
+# --- waking --------------------------------------------------------------------------
+
+
 def test_many_answers_in_one_go_wake_the_loop_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def ask() -> tuple[list[list[Receipt]], int]:
         loop, woken = asyncio.get_running_loop(), 0
@@ -44,15 +53,14 @@ def test_many_answers_in_one_go_wake_the_loop_once(monkeypatch: pytest.MonkeyPat
             woken += 1
             return call(*arguments)
 
-        waiting = Waiting()
-        answers: list[Future[Receipt]] = [Future() for _ in range(50)]
-        waits = [asyncio.create_task(waiting.all([answer])) for answer in answers]
+        waiting, queue = Waiting(), Queue()
+        waits = [appending(waiting, queue, f"e-{number}") for number in range(50)]
         await begun(*waits)
         monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
 
         def write() -> None:
-            for index, answer in enumerate(answers):
-                answer.set_result(receipt(index))
+            for index, pending in enumerate(queue.taken):
+                answer(pending, receipt(index))
 
         # The loop stands still meanwhile, as it does while it answers others.
         in_thread(write).join()
@@ -68,13 +76,13 @@ def test_no_answer_is_forgotten_that_comes_while_the_loop_wakes() -> None:
         waiting = Waiting()
         found: list[int] = []
         for turn in range(300):
-            answers: list[Future[Receipt]] = [Future() for _ in range(4)]
-            waits = [asyncio.create_task(waiting.all([answer])) for answer in answers]
-            await asyncio.sleep(0)
+            queue = Queue()
+            waits = [appending(waiting, queue, f"e-{number}") for number in range(4)]
+            await begun(*waits)
 
-            def write(answers: list[Future[Receipt]] = answers, turn: int = turn) -> None:
-                for answer in answers:
-                    answer.set_result(receipt(turn))
+            def write(queue: Queue = queue, turn: int = turn) -> None:
+                for pending in queue.taken:
+                    answer(pending, receipt(turn))
 
             thread = in_thread(write)
             for (one,) in await asyncio.wait_for(asyncio.gather(*waits), 10):
@@ -85,111 +93,40 @@ def test_no_answer_is_forgotten_that_comes_while_the_loop_wakes() -> None:
     assert asyncio.run(ask()) == [turn for turn in range(300) for _ in range(4)]
 
 
-def test_entries_that_end_in_any_order_are_told_in_their_own() -> None:
-    async def ask(order: list[int]) -> list[int]:
-        answers: list[Future[Receipt]] = [Future() for _ in range(3)]
-        wait = asyncio.create_task(Waiting().all(answers))
-        for index in order:
-            await begun(wait)
-            answers[index].set_result(receipt(index))
-        return [one.index for one in await wait]
-
-    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
-        assert asyncio.run(ask(order)) == [0, 1, 2]
-
-
-def test_what_is_answered_already_is_not_waited_for() -> None:
-    async def ask() -> list[Receipt]:
-        answer: Future[Receipt] = Future()
-        answer.set_result(receipt(7))
-        return await Waiting().all([answer])
-
-    assert asyncio.run(ask()) == [receipt(7)]
-
-
-@pytest.mark.parametrize("failing", [0, 1, 2])
-def test_one_that_fails_is_raised_also_among_others(failing: int) -> None:
-    async def ask() -> None:
-        answers: list[Future[Receipt]] = [Future() for _ in range(3)]
-        wait = asyncio.create_task(Waiting().all(answers))
-        await begun(wait)
-        for index, answer in enumerate(answers):
-            if index == failing:
-                answer.set_exception(LedgerUnavailableError("the disk is full"))
-            else:
-                answer.set_result(receipt(index))
-        await wait
-
-    with pytest.raises(LedgerUnavailableError, match="disk is full"):
-        asyncio.run(ask())
-
-
-def test_who_is_cancelled_cancels_what_is_not_written_yet_and_nothing_else() -> None:
-    async def ask() -> tuple[bool, bool, Receipt]:
-        waiting = Waiting()
-        written: Future[Receipt] = Future()
-        written.set_running_or_notify_cancel()
-        queued: Future[Receipt] = Future()
-        other: Future[Receipt] = Future()
-        left = asyncio.create_task(waiting.all([written, queued]))
-        stayed = asyncio.create_task(waiting.all([other]))
-        await begun(left, stayed)
-        left.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await left
-        written.set_result(receipt(0))  # nobody waits for it any more
-        other.set_result(receipt(1))
-        (found,) = await stayed
-        return written.cancelled(), queued.cancelled(), found
-
-    assert asyncio.run(ask()) == (False, True, receipt(1))
-
-
 def test_a_loop_after_another_is_woken_as_well() -> None:
     waiting = Waiting()
 
     async def ask(leaves: bool) -> None:
-        answer: Future[Receipt] = Future()
-        wait = asyncio.create_task(waiting.all([answer]))
+        queue = Queue()
+        wait = appending(waiting, queue, "e")
         await begun(wait)
         if not leaves:
-            in_thread(lambda: answer.set_result(receipt(0))).join()
+            in_thread(lambda: answer(queue.taken[0], receipt(0))).join()
             await asyncio.wait_for(wait, 10)
 
     for leaves in (False, True, False):
         asyncio.run(ask(leaves))
 
 
+def test_an_answer_to_a_loop_that_has_ended_harms_nobody() -> None:
+    waiting, queue = Waiting(), Queue()
+
+    async def leave() -> None:
+        await begun(appending(waiting, queue, "left", once=KEY))
+
+    asyncio.run(leave())
+    answer(queue.taken[0], receipt(0))
+
+    async def ask() -> list[Receipt]:
+        wait = appending(waiting, queue, "stays")
+        await begun(wait)
+        answer(queue.taken[1], receipt(1))
+        return await wait
+
+    assert asyncio.run(ask()) == [receipt(1)]
+
+
 # --- handing over --------------------------------------------------------------------
-
-
-class Queue:
-    """Takes appends, and answers those it is told to."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.taken: list[tuple[list[str], Once | None]] = []
-        self.answers: list[Future[Receipt]] = []
-        self._error = error
-
-    def append_all(
-        self, entries: Sequence[tuple[str, str, bytes]], *, once: Once | None = None
-    ) -> list[Future[Receipt]]:
-        if self._error is not None:
-            raise self._error
-        self.taken.append(([entry for entry, _, _ in entries], once))
-        futures: list[Future[Receipt]] = [Future() for _ in entries]
-        self.answers += futures
-        return futures
-
-
-def appending(
-    waiting: Waiting, queue: Queue, *ids: str, once: Once | None = None
-) -> "asyncio.Task[list[Receipt]]":
-    entries = [(one, "t", b"x") for one in ids]
-    return asyncio.create_task(waiting.append(cast("Ledger", queue), entries, once=once))
-
-
-KEY = Once(b"k" * 32, "t", b"d" * 32, "a", 1)
 
 
 def test_what_one_turn_of_the_loop_logs_is_handed_over_together_and_in_order() -> None:
@@ -199,13 +136,33 @@ def test_what_one_turn_of_the_loop_logs_is_handed_over_together_and_in_order() -
         await asyncio.sleep(0)  # each has begun, and none is handed over
         assert queue.taken == []
         await begun(*waits)
-        for number, answer in enumerate(queue.answers):
-            answer.set_result(receipt(number))
+        for first, pending in zip((0, 1, 3), queue.taken, strict=True):
+            answer(pending, *(receipt(first + at) for at in range(len(pending))))
         return queue, await asyncio.gather(*waits)
 
     queue, found = asyncio.run(ask())
-    assert [ids for ids, _ in queue.taken] == [["a"], ["b", "c"], ["d"]]
+    assert queue.handed == [3]
+    assert queue.ids == [["a"], ["b", "c"], ["d"]]
     assert [[one.index for one in receipts] for receipts in found] == [[0], [1, 2], [3]]
+
+
+def test_what_one_turn_logs_in_two_ledgers_reaches_each() -> None:
+    async def ask() -> list[list[list[str]]]:
+        waiting, queues = Waiting(), [Queue(), Queue(FULL), Queue()]
+        waits = [appending(waiting, queue, f"{n}") for n, queue in enumerate([*queues, *queues])]
+        await asyncio.sleep(0.01)
+        for queue in queues:
+            for pending in queue.taken:
+                answer(pending, receipt(0))
+        ended = await asyncio.gather(*waits, return_exceptions=True)
+        assert [isinstance(one, LedgerUnavailableError) for one in ended] == [
+            False,
+            True,
+            False,
+        ] * 2
+        return [queue.ids for queue in queues]
+
+    assert asyncio.run(ask()) == [[["0"], ["3"]], [], [["2"], ["5"]]]
 
 
 @pytest.mark.parametrize("once", [None, KEY])
@@ -219,28 +176,47 @@ def test_who_is_cancelled_before_it_is_handed_over_logs_nothing(once: Once | Non
         with pytest.raises(asyncio.CancelledError):
             await left
         await begun(stayed)
-        queue.answers[-1].set_result(receipt(0))
+        answer(queue.taken[-1], receipt(0))
         await stayed
         return queue
 
-    assert [ids for ids, _ in asyncio.run(ask()).taken] == [["b"]]
+    assert asyncio.run(ask()).ids == [["b"]]
 
 
-@pytest.mark.parametrize(("once", "is_cancelled"), [(None, True), (KEY, False)])
-def test_who_is_cancelled_later_cancels_what_waits_unless_a_key_belongs_to_it(
-    once: Once | None, is_cancelled: bool
+@pytest.mark.parametrize(("once", "is_logged"), [(None, False), (KEY, True)])
+def test_who_is_cancelled_later_takes_back_what_waits_unless_a_key_belongs_to_it(
+    once: Once | None, is_logged: bool
 ) -> None:
-    async def ask() -> list[bool]:
+    async def ask() -> bool:
         waiting, queue = Waiting(), Queue()
         left = appending(waiting, queue, "a", "b", once=once)
         await begun(left)
-        assert queue.taken == [(["a", "b"], once)]
+        assert [(one.once, len(one)) for one in queue.taken] == [(once, 2)]
         left.cancel()
         with pytest.raises(asyncio.CancelledError):
             await left
-        return [answer.cancelled() for answer in queue.answers]
+        return queue.taken[0].start()
 
-    assert asyncio.run(ask()) == [is_cancelled, is_cancelled]
+    assert asyncio.run(ask()) is is_logged
+
+
+def test_who_is_cancelled_takes_back_nothing_that_is_being_written_and_nothing_of_others() -> None:
+    async def ask() -> list[Receipt]:
+        waiting, queue = Waiting(), Queue()
+        left, stayed = appending(waiting, queue, "a"), appending(waiting, queue, "b")
+        await begun(left, stayed)
+        written, other = queue.taken
+        assert written.start()
+        left.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await left
+        assert not written.cancel()
+        written.outcomes = [receipt(0)]
+        written.tell()  # nobody waits for it any more
+        answer(other, receipt(1))
+        return await stayed
+
+    assert asyncio.run(ask()) == [receipt(1)]
 
 
 def test_a_ledger_that_takes_nothing_fails_each_and_the_next_is_handed_over() -> None:
@@ -254,24 +230,19 @@ def test_a_ledger_that_takes_nothing_fails_each_and_the_next_is_handed_over() ->
         queue = Queue()
         after = appending(waiting, queue, "c")
         await begun(after)
-        queue.answers[0].set_result(receipt(0))
+        answer(queue.taken[0], receipt(0))
         assert await after == [receipt(0)]
 
     asyncio.run(ask())
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
-def test_one_of_several_that_fails_is_raised_when_all_have_ended(failing: int) -> None:
+def test_one_of_several_that_fails_is_raised(failing: int) -> None:
     async def ask() -> None:
         waiting, queue = Waiting(), Queue()
         wait = appending(waiting, queue, "a", "b", "c")
         await begun(wait)
-        for index in (2, 0, 1):  # in any order
-            await begun(wait)
-            if index == failing:
-                queue.answers[index].set_exception(LedgerUnavailableError("the disk is full"))
-            else:
-                queue.answers[index].set_result(receipt(index))
+        answer(queue.taken[0], *(FULL if at == failing else receipt(at) for at in range(3)))
         await wait
 
     with pytest.raises(LedgerUnavailableError, match="disk is full"):
@@ -296,3 +267,17 @@ def test_a_real_log_answers_all_of_a_turn_from_one_group(tmp_path: Path) -> None
 
     receipts = asyncio.run(ask())
     assert sorted(one.index for one in receipts) == list(range(20))
+    assert {one.tree_size for one in receipts} == {20}
+
+
+def test_a_real_log_refuses_alone_what_it_cannot_store(tmp_path: Path) -> None:
+    async def ask() -> list[object]:
+        waiting = Waiting()
+        with open_log(tmp_path) as log:
+            appends = [waiting.append(log, [(name, "t", b"body")]) for name in ("a", "", "b")]
+            return list(await asyncio.gather(*appends, return_exceptions=True))
+
+    first, refused, second = asyncio.run(ask())
+    assert isinstance(refused, LedgerError)
+    assert isinstance(first, list)
+    assert isinstance(second, list)

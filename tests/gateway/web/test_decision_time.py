@@ -7,17 +7,18 @@ import sqlite3
 import threading
 import time
 from collections.abc import Generator
-from concurrent.futures import Future
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from dsl.evaluate import Answer, evaluate
 from dsl.facts import Question
 from gateway.ledger.head import Receipt
+from gateway.ledger.interface import Ledger
 from gateway.ledger.waiting import Waiting
+from tests.gateway.ledger.handed import Queue, answer, receipt
 from tests.gateway.web.test_public import Client
 from tests.gateway.world import FakeEngine, World, body, program, question, run
 
@@ -120,42 +121,26 @@ def test_time_that_has_gone_before_counts(tmp_path: Path) -> None:
 # --- waiting -------------------------------------------------------------------------
 
 
-def receipt(index: int) -> Receipt:
-    return Receipt(index, index + 1, b"", "", "")
+def waits_for(waiting: Waiting, queue: Queue, until: float) -> "asyncio.Task[list[Receipt]]":
+    entry = ("e", "t", b"x")
+    return asyncio.create_task(waiting.append(cast("Ledger", queue), [entry], until))
 
 
 def test_a_wait_ends_at_its_time_and_those_beside_it_at_theirs() -> None:
     async def several() -> list[object]:
-        waiting = Waiting()
-        pending: list[Future[Receipt]] = [Future() for _ in range(4)]
+        waiting, queue = Waiting(), Queue()
         at = perf_counter()
-        waits = [
-            asyncio.create_task(waiting.all([one], at + seconds))
-            for one, seconds in zip(pending, (0.1, 5, 0.3, 5), strict=True)
-        ]
+        waits = [waits_for(waiting, queue, at + seconds) for seconds in (0.1, 5, 0.3, 5)]
         await asyncio.sleep(0.25)
         assert [wait.done() for wait in waits] == [True, False, False, False]
-        pending[1].set_result(receipt(1))
+        answer(queue.taken[1], receipt(1))
         await asyncio.sleep(0.3)
         assert [wait.done() for wait in waits] == [True, True, True, False]
-        pending[3].set_result(receipt(3))
-        pending[0].set_result(receipt(0))  # nobody waits for it any more
+        answer(queue.taken[3], receipt(3))
+        answer(queue.taken[0], receipt(0))  # nobody waits for it any more
         return await asyncio.gather(*waits, return_exceptions=True)
 
     first, second, third, fourth = run(several())
     assert isinstance(first, TimeoutError)
     assert isinstance(third, TimeoutError)
     assert [second, fourth] == [[receipt(1)], [receipt(3)]]
-
-
-@pytest.mark.parametrize("whole", [True, False])
-def test_whoever_is_cancelled_takes_entries_back_unless_they_belong_together(whole: bool) -> None:
-    async def cancelled() -> list[bool]:
-        pending: list[Future[Receipt]] = [Future(), Future()]
-        wait = asyncio.create_task(Waiting().all(pending, whole=whole))
-        await asyncio.sleep(0)
-        wait.cancel()
-        await asyncio.gather(wait, return_exceptions=True)
-        return [one.cancelled() for one in pending]
-
-    assert run(cancelled()) == [not whole] * 2
