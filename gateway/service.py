@@ -6,7 +6,6 @@ No answer leaves before its record is durable and proven.
 """
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from time import perf_counter
 from typing import Literal
 
 from gateway.callers import Caller
+from gateway.decision_log import Decided, Tell, tell
 from gateway.errors import (
     AuthorisationError,
     ClockError,
@@ -61,12 +61,10 @@ from gateway.repeated import repeated_text
 from gateway.self_check import TENANT, own_record, self_check
 from gateway.shapes import Asked, Shape
 from gateway.spelling import answer_text
-from gateway.watch import Nobody, Watch, decisions, shown
+from gateway.watch import Nobody, Watch, decisions
 
 MAX_BODY_BYTES = 1024 * 1024
 DECISION_TIMEOUT_S = 2.0  # from the arrival of a question to its answer
-
-log = logging.getLogger("charter")
 
 # What a question leads to, at what instant, and until when a decision of it counts.
 _Found = tuple[Shape, datetime, datetime]
@@ -117,6 +115,8 @@ class Service:
         self._random = random
         # Whoever watches sets this.
         self.watch: Watch = Nobody()
+        # Whoever writes the log sets this.
+        self.tell: Tell = tell
         ledger.on_commit(lambda entries: self.watch.committed(entries))
         self._proven = False
         self._waiting = Waiting()
@@ -437,19 +437,8 @@ class Service:
         self.watch.decided(outcome, caller.tenant, seconds, kind)
         if (told := decisions.get()) is not None:
             told.append((decision_id, outcome))
-        level = logging.ERROR if incident else logging.INFO
-        if log.isEnabledFor(level):
-            # Not by `log.log`, which looks for the line of the program it was called from.
-            record = logging.LogRecord(log.name, level, __file__, 0, "decision", None, None)
-            record.charter = {  # pyright: ignore[reportAttributeAccessIssue]
-                "decision_id": decision_id,
-                "decision": outcome,
-                "caller": shown(caller.id),
-                "tenant": caller.tenant,
-                "incident": incident.description if incident else None,
-                "milliseconds": round(seconds * 1000, 3),
-            }
-            log.handle(record)
+        said = incident.description if incident else None
+        self.tell(Decided(decision_id, outcome, caller.id, caller.tenant, said, seconds))
 
     async def close(self) -> None:
         """Finish what is queued, then let go of the engines and the ledger."""

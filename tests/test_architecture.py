@@ -29,6 +29,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "gateway.identifiers": (),
     "gateway.toml_text": (),
     "gateway.watch": (),
+    "gateway.decision_log": ("gateway.watch",),
     "gateway.clock": ("gateway.errors",),
     "gateway.self_check": (
         "gateway.errors",
@@ -334,6 +335,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "gateway.spelling",
     ),
     "gateway.service": (
+        "gateway.decision_log",
         "gateway.in_force",
         "gateway.recorded",
         "gateway.nodes",

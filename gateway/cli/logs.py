@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TextIO, cast
 
+from gateway.decision_log import Decided, Tell, line_of, tell
 from gateway.watch import request_id, trace_id
 
 OURS = "charter"
@@ -75,6 +76,15 @@ class TogetherHandler(logging.StreamHandler[TextIO]):
         except Exception:
             self.handleError(record)
 
+    def decided(self, decided: Decided) -> None:
+        """As `gateway.decision_log.tell`, of a logger that this is the handler of."""
+        if decided.incident is None and self._is_later():
+            line = line_of(decided) + self.terminator
+            with self.lock or nullcontext():  # another thread may be writing what waits
+                self._lines.append(line)
+        else:
+            tell(decided)
+
     def _is_later(self) -> bool:
         """Whether what waits will be written without further ado."""
         try:
@@ -95,8 +105,8 @@ class TogetherHandler(logging.StreamHandler[TextIO]):
             super().flush()
 
 
-def log_as_json() -> None:
-    """Warnings of libraries, and every event of our own."""
+def log_as_json() -> Tell:
+    """Warnings of libraries, and every event of our own. Whom to tell of decisions."""
     # No line says so, and finding it out costs as much as the line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = TogetherHandler(sys.stderr)
@@ -105,3 +115,4 @@ def log_as_json() -> None:
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger(OURS).setLevel(logging.INFO)
+    return handler.decided

@@ -49,8 +49,8 @@ from gateway.state import State, WorkerState
 from gateway.web.app import Gateway, create_app
 from gateway.web.connections import Bounds
 from gateway.web.handshake import TlsServer
+from gateway.web.known_heads import knowing
 from gateway.web.limits import part
-from gateway.web.protocol import bounded
 from gateway.web.together import Together
 from gateway.web.watched import Tracing
 
@@ -92,12 +92,13 @@ def serve(args: Namespace) -> int:
         with _undisturbed():  # half of a state folder would have to be removed by hand
             state = local_state(args)
         callers = others.known(state)
-        log_as_json()
+        tell = log_as_json()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             _say_if_less(args.connections, bounds)
             _say_who_is_left_out(parts.bundle.program, callers)
             say_changes(parts.catalogue)
             service = parts.service(state, seen_of(args))
+            service.tell = tell
             newest = service.ledger.latest_checkpoint
             try:
                 with stamping(args, newest, service.clock):
@@ -112,6 +113,7 @@ def _serve_with_workers(
     args: Namespace, kept: socket.socket, others: Others, bounds: Bounds
 ) -> int:
     async def serve_one(service: Service, state: WorkerState, parts: Parts, seat: Seat) -> int:
+        service.tell = tell
         callers = others.known(state)
         if seat.number == 0 and not seat.channel.is_again:
             _say_if_less(args.connections, bounds)
@@ -123,7 +125,7 @@ def _serve_with_workers(
     def greet(words: str) -> None:
         _greet(args, kept, args.state, words.partition(" ")[0])
 
-    log_as_json()
+    tell = log_as_json()
     return serve_with_workers(args, serve_one, greet=greet, grace_s=GRACE_S + 5)
 
 
@@ -262,7 +264,7 @@ def _stop_in_order(server: uvicorn.Server) -> None:
 def _config(app: Gateway, bounds: Bounds) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=bounded(bounds, app.metrics.refused),
+        http=knowing(bounds, app.asked_again(), app.metrics.refused),
         backlog=BACKLOG,
         ws="none",
         lifespan="on",

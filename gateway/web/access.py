@@ -6,6 +6,7 @@ what goes wrong in the gate never reaches the handler.
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
@@ -107,7 +108,25 @@ def caller_of(request: Request) -> Caller:
     return cast("Caller", request.scope[_CALLER])
 
 
-CallerFor = Callable[[Scope, Mapping[bytes, bytes]], Awaitable[Caller]]
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """What came with a request of who asks, and for which tenant."""
+
+    credentials: Credentials
+    tenant: str | None
+
+
+CallerFor = Callable[[Knock], Awaitable[Caller]]
+
+
+def knock(scope: Scope, headers: Mapping[bytes, bytes]) -> Knock:
+    """Of a request with a token, and with headers of which each stands once."""
+    authorization = headers[b"authorization"].decode("latin-1")
+    tenant = headers.get(_TENANT)
+    return Knock(
+        Credentials((authorization,), cast("Peer | None", scope.get(PEER))),
+        None if tenant is None else tenant.decode("latin-1"),
+    )
 
 
 class Gate:
@@ -148,7 +167,7 @@ class Gate:
 
     def caller_for(self, method: str, path: str) -> CallerFor:
         """Finds the caller of a request to a place that needs one, as the gate before the
-        place does: from the scope, and headers of which each stands once.
+        place does.
 
         Raises:
             ConfigurationError: No row names the place, or anybody may use it.
@@ -157,14 +176,9 @@ class Gate:
         if roles is None:
             raise ConfigurationError(f"{method} {path} needs no caller")
 
-        async def find(scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
-            credentials = Credentials(
-                (headers[b"authorization"].decode("latin-1"),),
-                cast("Peer | None", scope.get(PEER)),
-            )
-            identity = await self._known.identify(credentials, now=self._clock())
-            tenant = headers.get(_TENANT)
-            caller = identity.caller(None if tenant is None else tenant.decode("latin-1"))
+        async def find(knocked: Knock) -> Caller:
+            identity = await self._known.identify(knocked.credentials, now=self._clock())
+            caller = identity.caller(knocked.tenant)
             caller.act_as(roles)
             return caller
 

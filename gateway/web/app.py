@@ -20,6 +20,7 @@ from gateway.reload import Reloader
 from gateway.service import Service
 from gateway.web import straight
 from gateway.web.access import Gate
+from gateway.web.asked_again import AskedAgain
 from gateway.web.attesting import AttestingDoor
 from gateway.web.decisions import DecisionDoor
 from gateway.web.discovery import DiscoveryDoor
@@ -40,7 +41,7 @@ from gateway.web.reloading import ReloadDoor
 from gateway.web.routes import routes
 from gateway.web.stamped import Stamp, StampDoor, Tree
 from gateway.web.stated import Stated, stated_limits
-from gateway.web.straight import Straight
+from gateway.web.straight import Questions, Straight
 from gateway.web.watched import Tracing, Watched
 from gateway.web.watching import WatchingDoor
 from gateway.web.witnessing import WitnessedDoor
@@ -64,20 +65,21 @@ class Gateway(Starlette):
     """The application, watched from outside of all that it does."""
 
     def __init__(
-        self,
-        metrics: Metrics,
-        tracing: Tracing | None,
-        before: Callable[[ASGIApp], ASGIApp],
-        **settings: Any,
+        self, metrics: Metrics, tracing: Tracing | None, questions: Questions, **settings: Any
     ) -> None:
         super().__init__(**settings)
         self.metrics = metrics
         self._tracing = tracing
-        self._before = before
+        self._questions = questions
 
     def build_middleware_stack(self) -> ASGIApp:
-        app = self._before(super().build_middleware_stack())
+        app = Straight(super().build_middleware_stack(), self._questions)
         return Watched(app, self.metrics, self._tracing)
+
+    def asked_again(self) -> AskedAgain | None:
+        """What the server may answer by itself; nothing where a span is kept for each
+        request."""
+        return None if self._tracing else AskedAgain(self._questions, self.metrics)
 
 
 def create_app(
@@ -154,15 +156,13 @@ def create_app(
     served = gate.guard(routes(described.operations))
     route = next(route for route in served if route.path == straight.PATH)
 
-    def before(app: ASGIApp) -> ASGIApp:
-        return Straight(
-            app, route, service, gate, entrance, refused=_gateway_error, failed=_unforeseen
-        )
-
+    questions = Questions(
+        route, service, gate, entrance, refused=_gateway_error, failed=_unforeseen
+    )
     app = Gateway(
         metrics,
         tracing,
-        before,
+        questions,
         routes=served,
         lifespan=lifespan,
         exception_handlers={

@@ -17,6 +17,7 @@ from gateway.checked import Checked
 from gateway.errors import LedgerError
 from gateway.pdp.supplied import FactSources
 from gateway.service import EngineState, Service
+from gateway.web.tallies import Spread, Tally
 from gateway.web.together import DECIDED, SHARE_S, Samples, Together
 from gateway.web.witnessing import ask, families
 
@@ -26,6 +27,7 @@ OTHERS = "(others)"
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _ENTRIES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+_STATUSES = {status: str(status) for status in range(600)}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -39,14 +41,11 @@ class Metrics:
         self._tenants: set[str] = set()
         self.in_flight = 0
         own = self._registry = CollectorRegistry()
-        self._decisions = Counter(
-            "charter_decisions", "Decisions answered", ("verdict", "tenant"), registry=own
-        )
-        self._durations = Histogram(
+        self._decisions = Tally("charter_decisions", "Decisions answered", ("verdict", "tenant"))
+        self._durations = Spread(
             "charter_decision_duration_seconds",
             "From the reading of a question until its decision is durable",
-            buckets=_SECONDS,
-            registry=own,
+            _SECONDS,
         )
         self._incidents = Counter(
             "charter_incidents", "Decisions that no engine's answer stands behind", ("kind",),
@@ -64,10 +63,9 @@ class Metrics:
         self._refused = Counter(
             "charter_refused", "Requests answered with a problem", ("reason",), registry=own
         )
-        self._requests = Counter(
-            "charter_http_requests", "Requests answered", ("method", "route", "status"),
-            registry=own,
-        )  # fmt: skip
+        self._requests = Tally(
+            "charter_http_requests", "Requests answered", ("method", "route", "status")
+        )
         self._reloads = Counter(
             "charter_reloads", "Reloads of rules and facts", ("result",), registry=own
         )
@@ -81,9 +79,6 @@ class Metrics:
         self._decided_elsewhere = 0.0
         # What the ledger says of its witnesses, while all is written down: no worker shares it.
         self._witnessed: list[Metric] = []
-        # The library finds them by their labels, under a lock.
-        self._of_decisions: dict[tuple[str, str], Counter] = {}
-        self._of_requests: dict[tuple[str, str, int], Counter] = {}
         own.register(_Now(self))
         ProcessCollector(registry=own)
 
@@ -91,12 +86,8 @@ class Metrics:
 
     def decided(self, outcome: str, tenant: str, seconds: float, incident: str | None) -> None:
         self._decided += 1
-        label = self._label(tenant)
-        of_these = self._of_decisions.get((outcome, label))
-        if of_these is None:
-            of_these = self._of_decisions[outcome, label] = self._decisions.labels(outcome, label)
-        of_these.inc()
-        self._durations.observe(seconds)
+        self._decisions.add(outcome, self._label(tenant))
+        self._durations.add(seconds)
         if incident is not None:
             self._incidents.labels(incident).inc()
             if incident == "engine-disagreement":
@@ -116,11 +107,7 @@ class Metrics:
     def answered(self, method: str, route: str, status: int) -> None:
         """`route` is the path as it is registered, never as it was asked for."""
         known = method if method in _METHODS else "other"
-        of_these = self._of_requests.get((known, route, status))
-        if of_these is None:
-            of_these = self._requests.labels(known, route, str(status))
-            self._of_requests[known, route, status] = of_these
-        of_these.inc()
+        self._requests.add(known, route, _STATUSES[status])
 
     def _label(self, tenant: str) -> str:
         if tenant not in self._tenants:
@@ -165,6 +152,8 @@ class Metrics:
 
     def now(self) -> Iterator[Metric]:
         """What is looked up when it is asked for."""
+        for kept in (self._decisions, self._durations, self._requests):
+            yield kept.told()
         in_force = self._service.in_force
         entries = self._service.ledger.size
         before = self._size_before if self.together is None else self.together.entries_before

@@ -14,7 +14,7 @@ is: where the two do not agree, the request is refused.
 """
 
 import sys
-from asyncio import BaseTransport, TimerHandle, Transport
+from asyncio import BaseTransport, Task, TimerHandle, Transport
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum, auto
@@ -94,6 +94,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _body_until = 0.0
     _due = 0  # requests with a complete head and without a complete answer
     _unread = b""  # received and not parsed yet
+    _in_hand: "Task[None] | None" = None  # answers a request that was not parsed
     _timer: TimerHandle | None = None
     _problem: Problem = MALFORMED_HTTP
     _refusal: Problem | None = None
@@ -139,6 +140,23 @@ class BoundedProtocol(HttpToolsProtocol):
     def _is_over(self) -> bool:
         return self._phase is _Phase.NOTHING or self.transport.is_closing()
 
+    def _is_between(self) -> bool:
+        """Whether nothing is due or half received, and what comes is the start of a request."""
+        return (
+            self._phase is _Phase.ANYTHING
+            and not self._due
+            and not self._unread
+            and not self._stopping
+            and not self.flow.write_paused
+            and not self.transport.is_closing()
+        )
+
+    def _may_parse(self) -> bool:
+        return not self.pipeline and self._in_hand is None and not self._is_over()
+
+    def _learn(self, head: bytes) -> None:
+        """Told of every head that came whole and was taken, while `scope` is of it."""
+
     # --- parsing ---
 
     def _parse(self) -> None:
@@ -146,7 +164,7 @@ class BoundedProtocol(HttpToolsProtocol):
         more memory than the bytes it came in."""
         unread, at = self._unread, 0
         self._unread = b""
-        while at < len(unread) and not self.pipeline and not self._is_over():
+        while at < len(unread) and self._may_parse():
             if self._phase is _Phase.BODY:
                 at = self._parse_body(unread, at)
             elif self._phase is _Phase.ANYTHING and at and unread[at:] == b"\r\n":
@@ -170,6 +188,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._phase is not _Phase.HEAD:
             if not is_whole:
                 self._refuse(MALFORMED_HTTP)
+            elif not self._head_bytes:
+                self._learn(data[at:end])
             return end
         self._head_bytes += end - at
         if self._head_bytes > MAX_HEAD_BYTES:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.callers import Caller
 from gateway.errors import GatewayError
 from gateway.service import MAX_BODY_BYTES, Service
-from gateway.web.access import Gate
+from gateway.web.access import Gate, knock
 from gateway.web.entrance import Entrance, RefusedError
 from gateway.web.limits import BODY_TIMEOUT_S, TooBusyError
 from gateway.web.problem import TOO_LARGE, TOO_SLOW
@@ -34,20 +34,21 @@ _OTHERS = frozenset(
 # Headers of which it has one at most.
 _KNOWN = frozenset((b"authorization", b"content-type", b"content-length", b"charter-tenant"))
 _DIGITS = 16
-_FIXED = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+# Headers of every answer.
+FIXED = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 
 
-class Straight:
-    """Answers plain questions, and leaves the rest to the application.
+class Questions:
+    """How a question is answered once it is here, or refused, without a framework.
 
     Args:
+        route: Of the place, by which its requests are counted.
         refused: The answer to an error of ours.
         failed: The answer to any other.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
         route: Route,
         service: Service,
         gate: Gate,
@@ -56,51 +57,17 @@ class Straight:
         refused: Failed,
         failed: Failed,
     ) -> None:
-        self._app = app
-        self._route = route
+        self.route = route
+        self.entrance = entrance
+        self.caller = gate.caller_for(METHOD, PATH)
         self._service = service
-        self._caller = gate.caller_for(METHOD, PATH)
-        self._entrance = entrance
         self._refused = refused
         self._failed = failed
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == METHOD:
-            headers = _plain(scope)
-            if headers is not None:
-                try:
-                    caller = await self._caller(scope, headers)
-                    place = self._entrance.enter(caller, int(headers[b"content-length"]))
-                except GatewayError:
-                    pass  # found and told once more on the way of all requests
-                except TooBusyError:
-                    scope["route"] = self._route
-                    refused = await self._entrance.too_busy()
-                    await refused.response()(scope, receive, send)
-                    return
-                else:
-                    scope["route"] = self._route
-                    try:
-                        await self._say(await self._answer(receive, caller), send)
-                    except RefusedError as refused:
-                        await refused.response()(scope, receive, send)
-                    except GatewayError as error:
-                        await self._refused(Request(scope), error)(scope, receive, send)
-                    except Exception as error:
-                        await self._failed(Request(scope), error)(scope, receive, send)
-                        raise
-                    finally:
-                        self._entrance.leave(caller, place)
-                    return
-        await self._app(scope, receive, send)
-
-    async def _answer(self, receive: Receive, caller: Caller) -> bytes:
-        try:
-            body = await within(BODY_TIMEOUT_S, lambda: _read(receive))
-        except TimeoutError:
-            raise RefusedError(TOO_SLOW) from None
+    async def answer(self, body: bytes, caller: Caller) -> bytes:
+        """The decision, in its turn."""
         arrived = perf_counter()
-        turns = self._entrance.turns
+        turns = self.entrance.turns
         turn = turns.enter(caller.tenant, len(body))
         try:
             await turns.come(turn)
@@ -108,15 +75,68 @@ class Straight:
         finally:
             turns.leave(caller.tenant, turn)
 
+    def told(self, error: Exception, scope: Scope) -> Response:
+        """What is said of an error that an answer ended with."""
+        if isinstance(error, RefusedError):
+            return error.response()
+        if isinstance(error, GatewayError):
+            return self._refused(Request(scope), error)
+        return self._failed(Request(scope), error)
+
+
+class Straight:
+    """Answers plain questions, and leaves the rest to the application."""
+
+    def __init__(self, app: ASGIApp, questions: Questions) -> None:
+        self._app = app
+        self._questions = questions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = plain(scope)
+        if headers is None:
+            await self._app(scope, receive, send)
+            return
+        questions = self._questions
+        entrance = questions.entrance
+        try:
+            caller = await questions.caller(knock(scope, headers))
+            place = entrance.enter(caller, int(headers[b"content-length"]))
+        except GatewayError:  # found and told once more on the way of all requests
+            await self._app(scope, receive, send)
+            return
+        except TooBusyError:
+            scope["route"] = questions.route
+            refused = await entrance.too_busy()
+            await refused.response()(scope, receive, send)
+            return
+        scope["route"] = questions.route
+        try:
+            await self._say(await self._answer(receive, caller), send)
+        except Exception as error:
+            await questions.told(error, scope)(scope, receive, send)
+            if not isinstance(error, (RefusedError, GatewayError)):
+                raise
+        finally:
+            entrance.leave(caller, place)
+
+    async def _answer(self, receive: Receive, caller: Caller) -> bytes:
+        try:
+            body = await within(BODY_TIMEOUT_S, lambda: _read(receive))
+        except TimeoutError:
+            raise RefusedError(TOO_SLOW) from None
+        return await self._questions.answer(body, caller)
+
     @staticmethod
     async def _say(answer: bytes, send: Send) -> None:
-        headers = [(b"content-length", str(len(answer)).encode()), *_FIXED]
+        headers = [(b"content-length", str(len(answer)).encode()), *FIXED]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
 
-def _plain(scope: Scope) -> dict[bytes, bytes] | None:
+def plain(scope: Scope) -> dict[bytes, bytes] | None:
     """The headers that matter of a plain request, by name; None of any other request."""
+    if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != METHOD:
+        return None
     found: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         if name in _KNOWN:

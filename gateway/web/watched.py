@@ -16,8 +16,8 @@ from gateway.watch import decisions, request_id
 from gateway.web.metrics import Metrics
 from gateway.web.problem import IN_SCOPE
 
-_HEADER = b"x-request-id"
-_TRACEPARENT = b"traceparent"
+HEADER = b"x-request-id"
+TRACEPARENT = b"traceparent"
 _FIT = re.compile(rb"[!-~]{1,128}")
 UNROUTED = "(none)"
 # Of ids, which are no secrets: `/readyz` and refusals are told also where the system has no
@@ -25,6 +25,11 @@ UNROUTED = "(none)"
 _IDS = random.Random()  # noqa: S311
 
 log = logging.getLogger("charter")
+
+
+def new_id() -> bytes:
+    """An id for a request that brings none."""
+    return b"%032x" % _IDS.getrandbits(128)
 
 
 @dataclass
@@ -63,15 +68,15 @@ class Watched:
             await self._app(scope, receive, send)
             return
         given = _headers(scope)
-        own_id = given.get(_HEADER, b"")
+        own_id = given.get(HEADER, b"")
         if not _FIT.fullmatch(own_id):
-            own_id = b"%032x" % _IDS.getrandbits(128)
+            own_id = new_id()
         told = Told(scope["method"])
 
         async def send_watched(message: Message) -> None:
             if message["type"] == "http.response.start":
                 told.status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (_HEADER, own_id)]
+                message["headers"] = [*message.get("headers", ()), (HEADER, own_id)]
             await send(message)
 
         token = request_id.set(own_id.decode("ascii"))
@@ -85,35 +90,37 @@ class Watched:
                     told.route = getattr(scope.get("route"), "path", UNROUTED)
         finally:
             self._metrics.in_flight -= 1
-            self._tell(told, scope, perf_counter() - started)
+            tell(self._metrics, told, scope, perf_counter() - started)
             request_id.reset(token)
 
     def _span(self, told: Told, given: Mapping[bytes, bytes]) -> AbstractContextManager[object]:
         if self._tracing is None:
             return nullcontext()
         decisions.set(told.decisions)
-        parent = given.get(_TRACEPARENT, b"").decode("latin-1")
+        parent = given.get(TRACEPARENT, b"").decode("latin-1")
         return self._tracing.span(told, parent)
 
-    def _tell(self, told: Told, scope: MutableMapping[str, object], seconds: float) -> None:
-        self._metrics.answered(told.method, told.route, told.status)
-        if told.status < 400:
-            return
-        reason = str(scope.get(IN_SCOPE, f"http-{told.status}"))
-        self._metrics.refused(reason)
-        line = {
-            "route": told.route,
-            "status": told.status,
-            "reason": reason,
-            "milliseconds": round(seconds * 1000, 3),
-        }
-        log.info("refused", extra={"charter": line})
+
+def tell(metrics: Metrics, told: Told, scope: MutableMapping[str, object], seconds: float) -> None:
+    """Count a request that is over; where it was refused, its scope says why."""
+    metrics.answered(told.method, told.route, told.status)
+    if told.status < 400:
+        return
+    reason = str(scope.get(IN_SCOPE, f"http-{told.status}"))
+    metrics.refused(reason)
+    line = {
+        "route": told.route,
+        "status": told.status,
+        "reason": reason,
+        "milliseconds": round(seconds * 1000, 3),
+    }
+    log.info("refused", extra={"charter": line})
 
 
 def _headers(scope: Scope) -> dict[bytes, bytes]:
     """Of the headers that matter here, those that stand once."""
     found: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
-        if name in (_HEADER, _TRACEPARENT):
+        if name in (HEADER, TRACEPARENT):
             found[name] = b"" if name in found else value
     return found

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.cli.logs import JsonFormatter, TogetherHandler
+from gateway.decision_log import Decided
 from gateway.watch import request_id, shown, trace_id
 
 
@@ -189,3 +190,40 @@ def test_a_line_that_cannot_be_told_takes_no_other_with_it(
     asyncio.run(turn())
     assert failed == [broken]
     assert seen == [["before", "after"]]
+
+
+# --- decisions ---------------------------------------------------------------------------
+
+
+def decided(number: int, incident: str | None = None) -> Decided:
+    return Decided(str(number), "permit", "0123456789ab", "clinic-a", incident, 0.001)
+
+
+def test_decisions_are_written_with_the_other_lines_of_their_turn_in_their_order() -> None:
+    made, seen = handler()
+
+    async def turn() -> None:
+        made.decided(decided(1))
+        made.handle(told("between"))
+        made.decided(decided(2))
+        assert seen == []
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
+    assert seen == [["decision", "between", "decision"]]
+
+
+def test_a_decision_without_a_loop_and_one_with_an_incident_are_left_to_the_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, seen = handler()
+    kept: list[Decided] = []
+    monkeypatch.setattr("gateway.cli.logs.tell", kept.append)
+    made.decided(decided(1))
+
+    async def turn() -> None:
+        made.decided(decided(2, "engines disagree"))
+
+    asyncio.run(turn())
+    assert [one.id for one in kept] == ["1", "2"]
+    assert seen == []

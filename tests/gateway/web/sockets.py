@@ -14,6 +14,7 @@ import uvicorn
 
 from gateway.web.connections import Bounds
 from gateway.web.handshake import TlsServer
+from gateway.web.known_heads import Meaning, knowing
 from gateway.web.protocol import bounded
 
 Message = dict[str, Any]
@@ -31,7 +32,9 @@ class Served:
     longest_queue: int = 0
 
     def connect(self, source: str = "127.0.0.1") -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), 10, (source, 0))
+        made = socket.create_connection(("127.0.0.1", self.port), 10, (source, 0))
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # pieces go as they are sent
+        return made
 
     def talk(self, *sent: bytes, pause: float = 0.05) -> bytes:
         """All that comes back, until it is closed, on a connection of its own."""
@@ -69,9 +72,16 @@ class Served:
 
 @contextmanager
 def serving(
-    bounds: Bounds, listener: socket.socket | None = None, tls: ssl.SSLContext | None = None
+    bounds: Bounds,
+    listener: socket.socket | None = None,
+    tls: ssl.SSLContext | None = None,
+    meaning: Meaning | None = None,
 ) -> Generator[Served]:
-    """A server for the length of the block."""
+    """A server for the length of the block.
+
+    Args:
+        meaning: Of heads that come again; else all are parsed.
+    """
     listener = listener or socket.create_server(("127.0.0.1", 0))
     served: Served
 
@@ -80,7 +90,7 @@ def serving(
 
     config = uvicorn.Config(
         app,  # pyright: ignore[reportArgumentType]
-        http=bounded(bounds),
+        http=bounded(bounds) if meaning is None else knowing(bounds, meaning, lambda _: None),
         loop="uvloop",
         ws="none",
         lifespan="off",

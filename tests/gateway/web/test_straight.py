@@ -4,6 +4,7 @@ where nothing of it is new each time."""
 import asyncio
 import json
 from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from typing import Any
 import pytest
 
 from gateway.callers import ALL_ROLES, Callers, Role
+from gateway.callers.tokens import issue
 from gateway.errors import ClockError, GatewayError, LedgerError, LedgerUnavailableError
 from gateway.web import limits, straight
 from gateway.web.app import create_app
+from gateway.web.known_heads import Answered
+from gateway.web.watched import Told
 from tests.gateway.web.test_access import a_token
 from tests.gateway.world import TENANT, World, body
 
@@ -126,15 +130,37 @@ class Counter:
         monkeypatch.setattr(straight.Straight, "_answer", counted)
 
 
+async def ask_again(gateway: Gateway, sent: Sent) -> Said | None:
+    """The same where the head of it came before on the connection; None where it is parsed."""
+    meaning = gateway.app.asked_again()
+    assert meaning is not None
+    known = meaning(sent.scope())
+    body = sent.pieces[0]
+    if known is None or len(sent.pieces) > 1 or body is None or len(body) != known.length:
+        return None
+    answered = await known.answer(body)
+    if answered is None:
+        return None
+    lines = [line.split(": ", 1) for line in answered.lines.decode().splitlines()]
+    return Said(answered.status, dict(lines), answered.body)
+
+
 def both(gateway: Gateway, make: Callable[[], Sent], monkeypatch: pytest.MonkeyPatch) -> int:
-    """Ask on both ways; how many times the short one was taken."""
+    """Ask on all ways; how many times the short one was taken. One whose head is known is
+    taken at most where the short one is."""
     counter = Counter(monkeypatch)
     short = asyncio.run(gateway.ask(make()))
     taken = counter.short
-    monkeypatch.setattr(straight, "_plain", _never_plain)
-    long = asyncio.run(gateway.ask(make()))
+    again = asyncio.run(ask_again(gateway, make()))
+    with monkeypatch.context() as changed:
+        changed.setattr(straight, "plain", _never_plain)
+        long = asyncio.run(gateway.ask(make()))
     assert counter.short == taken, "the long way is the short one"
     assert short.without_the_new() == long.without_the_new()
+    if again is not None:
+        assert taken
+        again.raised = short.raised  # it is told in the log, and not raised
+        assert again.without_the_new() == long.without_the_new()
     return taken
 
 
@@ -234,7 +260,7 @@ def test_what_is_not_plain_is_left_to_the_long_way(
     gateway: Gateway, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "key to repeat" in name:  # the second time is a repetition
-        made = iter(["once", "twice"])
+        made = iter(["once", "twice", "thrice"])
 
         def make() -> Sent:
             return gateway.plain(QUESTION, (b"idempotency-key", f'"{next(made)}"'.encode()))
@@ -261,8 +287,8 @@ def test_a_fault_is_told_on_both_ways_alike_and_in_the_log(
     monkeypatch.setattr(gateway.world.service, "answer", fail)
     assert both(gateway, lambda: gateway.plain(QUESTION), monkeypatch) == 1
     said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert len(said) == 2
-    assert said[0] == said[1]
+    assert len(said) == 3
+    assert said[0] == said[1] == said[2]
     is_ours = isinstance(error, GatewayError)
     assert said[0].startswith("unforeseen") != is_ours
 
@@ -308,8 +334,82 @@ def test_requests_are_counted_by_their_place_on_both_ways(
     both(gateway, lambda: gateway.plain(QUESTION), monkeypatch)
     both(gateway, lambda: gateway.plain(b"{"), monkeypatch)
     text = gateway.app.metrics.text().decode()
-    counted = 'charter_http_requests_total{method="POST",route="/v1/decisions",status="%d"} 2.0'
+    counted = 'charter_http_requests_total{method="POST",route="/v1/decisions",status="%d"} 3.0'
     assert counted % 200 in text
     assert counted % 400 in text
-    assert 'charter_refused_total{reason="malformed-json"} 2.0' in text
+    assert 'charter_refused_total{reason="malformed-json"} 3.0' in text
     assert "charter_requests_in_flight 0.0" in text
+
+
+# --- heads that come again -----------------------------------------------------------------
+
+NOT_AGAIN: dict[str, Callable[[Gateway], Sent]] = {
+    **LONG,
+    "an id of the caller's own": lambda g: g.plain(QUESTION, (b"x-request-id", b"mine")),
+    "a trace": lambda g: g.plain(QUESTION, (b"traceparent", b"00-" + b"1" * 32)),
+}
+
+
+@pytest.mark.parametrize("name", NOT_AGAIN)
+def test_what_is_new_in_each_request_or_not_plain_is_parsed_again(
+    gateway: Gateway, name: str
+) -> None:
+    assert asyncio.run(ask_again(gateway, NOT_AGAIN[name](gateway))) is None
+
+
+@pytest.mark.parametrize("name", ["a permit", "a denial", "no JSON", "an unknown place"])
+def test_what_is_plain_is_answered_without(gateway: Gateway, name: str) -> None:
+    assert asyncio.run(ask_again(gateway, SHORT[name](gateway))) is not None
+
+
+def test_where_spans_are_kept_every_request_is_parsed(tmp_path: Path) -> None:
+    class Traces:
+        def span(self, told: Told, traceparent: str) -> AbstractContextManager[object]:
+            return nullcontext((told, traceparent))
+
+        def close(self) -> None:
+            """There is nothing to send."""
+
+    with World(tmp_path) as world:
+        app = create_app(world.service, Callers([]), world.trust.to_json(), tracing=Traces())
+        assert app.asked_again() is None
+
+
+def test_a_token_that_was_taken_away_meanwhile_is_known_no_more(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    path = tmp_path / "tokens.json"
+    token = issue(path, tenant=TENANT)
+    gateway.tokens["good"] = token
+    app = create_app(gateway.world.service, Callers.load(path), gateway.world.trust.to_json())
+    meaning = app.asked_again()
+    assert meaning is not None
+    known = meaning(gateway.plain(QUESTION).scope())
+    assert known is not None
+
+    async def twice() -> list[Answered | None]:
+        first = await known.answer(QUESTION)
+        path.unlink()
+        issue(path, tenant=TENANT)
+        return [first, await known.answer(QUESTION)]
+
+    first, second = asyncio.run(twice())
+    assert first is not None
+    assert second is None
+
+
+def test_whoever_has_too_much_open_is_refused_as_ever(gateway: Gateway) -> None:
+    meaning = gateway.app.asked_again()
+    assert meaning is not None
+    known = meaning(gateway.plain(QUESTION).scope())
+    assert known is not None
+
+    async def flood() -> list[Answered | None]:
+        return await asyncio.gather(
+            *[known.answer(QUESTION) for _ in range(limits.MAX_IN_FLIGHT + 5)]
+        )
+
+    for _ in range(2):  # all rooms were given back
+        found = asyncio.run(flood())
+        assert found.count(None) == 5
+        assert {said.status for said in found if said is not None} == {200}
