@@ -27,7 +27,7 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dsl.core import (
@@ -35,20 +35,18 @@ from dsl.core import (
     Condition,
     Constant,
     Effect,
-    Known,
     Level,
     Not,
-    OneOf,
     Or,
     Program,
     Rule,
-    Touches,
     conjuncts,
     opposite,
 )
 from dsl.core_json import program_digest
-from dsl.fold import fold, fold_program
+from dsl.fold import fold_program
 from dsl.names import Names
+from dsl.rego_certain import when_certain, when_certain_without
 from dsl.rego_facts import FactRules
 from dsl.rego_groups import Definition, Groups
 from dsl.rego_lean import lean_answer
@@ -134,7 +132,13 @@ def rego_module(program: Program) -> str:
 
 
 @uncollected()
-def rego_policy(program: Program, *, package: str = PACKAGE, lean: bool = False) -> RegoPolicy:
+def rego_policy(
+    program: Program,
+    *,
+    package: str = PACKAGE,
+    lean: bool = False,
+    unknown: Collection[str] = (),
+) -> RegoPolicy:
     """The module and its data document.
 
     Args:
@@ -143,12 +147,13 @@ def rego_policy(program: Program, *, package: str = PACKAGE, lean: bool = False)
         lean: Whether to leave out what a gateway has looked at before it asks: the program
             is about one action, and every fact is fit or absent. Such a module has the one
             entry point `answer`, whose members are lists of sets (`dsl.rego_lean`).
+        unknown: Facts that no question has which a lean one is put.
 
     Raises:
         CoreFormatError: The program is not well-formed.
     """
     check_program(program)
-    return _Module(program, package, lean=lean).policy()
+    return _Module(program, package, lean=lean, unknown=frozenset(unknown)).policy()
 
 
 def opa_bundle(program: Program, revision: str) -> dict[str, bytes]:
@@ -198,8 +203,11 @@ class _Entry:
 class _Module:
     """One module in the making; names and shared booleans are kept here."""
 
-    def __init__(self, program: Program, package: str, *, lean: bool) -> None:
+    def __init__(
+        self, program: Program, package: str, *, lean: bool, unknown: frozenset[str]
+    ) -> None:
         self._lean = lean
+        self._unknown = unknown
         self._package = package
         self._digest = program_digest(program)
         self._program = fold_program(program)
@@ -311,20 +319,25 @@ class _Module:
         return pending
 
     def _certainly(self, group: str, rule: Rule, stem: str) -> Definition | None:
-        formula = when_certain(rule.formula)
+        formula = self._when_certain(rule.formula)
         if formula == Constant(False):
             return None
         parts = [tuple(self._certain(part, stem)) for part in conjuncts(formula)]
         wanted = tuple(part for part in parts if part)
         return Definition(group, rule.id, tuple(sorted(rule.actions)), wanted)
 
+    def _when_certain(self, condition: Condition) -> Condition:
+        if not self._lean:
+            return when_certain(condition)
+        return when_certain_without(condition, self._unknown)
+
     def _possibly(
         self, group: str, member: str, rule: Rule, formula: Condition, stem: str
     ) -> Definition | None:
         """The member is in the group unless one of the conjuncts is certainly false."""
-        if formula == Constant(False):
+        ways = [self._when_certain(opposite(part)) for part in conjuncts(formula)]
+        if Constant(True) in ways:
             return None
-        ways = [when_certain(opposite(part)) for part in conjuncts(formula)]
         parts = tuple(
             (f"not {self._name_of(way, stem, 'way_out')}",)
             for way in ways
@@ -371,25 +384,6 @@ class _Module:
         bodies = [self._certain(alternative, stem) for alternative in alternatives]
         self._pending += [clause(name, body) for body in bodies]
         return name
-
-
-def when_certain(condition: Condition) -> Condition:
-    """A condition that is certainly true where this one is, without atoms that nothing can
-    make true: such an atom is false of any value, and so its denial asks only whether the
-    fact is known. Exact because `certainly` commutes with `and` and `or`."""
-
-    def settle(part: Condition) -> Condition:
-        match part:
-            case And(operands) | Or(operands):
-                return type(part)(tuple(settle(operand) for operand in operands))
-            case OneOf(_, ()) | Touches(_, ()):
-                return Constant(False)
-            case Not(OneOf(path, ()) | Touches(path, ())):
-                return Known(path)
-            case _:
-                return part
-
-    return fold(settle(condition))
 
 
 def _section(title: str, blocks: Sequence[str], remarks: Sequence[str] = ()) -> list[str]:

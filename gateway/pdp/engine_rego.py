@@ -233,7 +233,9 @@ class RegoEngine:
             log.error("a program folded for %s answers otherwise; it is not used", question.action)
             raise EngineAnswerError(self.name, "a slice of the program answers otherwise")
         try:
-            return load(program, rego_policy(program, lean=True), lean=True, room=self._room)
+            unknown = self._folder.unknown(key)
+            policy = rego_policy(program, lean=True, unknown=unknown)
+            return load(program, policy, lean=True, room=self._room)
         except ConfigurationError as error:
             raise EngineAnswerError(self.name, str(error)) from error
 

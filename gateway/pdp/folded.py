@@ -146,6 +146,14 @@ class Folder:
         chosen = {item.id: item for item in self._indexes[action].chosen(items)}
         return only_items(self._program, action, chosen)
 
+    def unknown(self, key: Wide | Narrow) -> frozenset[str]:
+        """The facts that no question of the key has: those that the catalogue would state of
+        the place, and does not."""
+        if len(key) != 4:
+            return frozenset()
+        stated = zip(self._stated[key[0]], key[3], strict=True)
+        return frozenset(path for path, value in stated if value is None)
+
     def program(self, question: Question, key: Wide | Narrow) -> Program:
         """The program for the questions that have the key."""
         action, _, items, *of_place = key

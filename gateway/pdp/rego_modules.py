@@ -9,10 +9,13 @@ Only modules that `dsl.to_rego` emitted may be loaded; see `gateway.pdp.engine_r
 
 import json
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from threading import Lock
+from typing import cast
 
-from regopy import Bundle, Interpreter, RegoError
+from regopy import Bundle, Input, Interpreter, RegoError
 
 from dsl.core import Program
 from dsl.core_json import program_digest
@@ -50,8 +53,13 @@ class Module:
             EngineAnswerError: Of this engine: it gives no single answer.
         """
         try:
-            document = json.dumps(self._document(question), ensure_ascii=False)
-            self.interpreter.set_input_term(document)
+            if self.lean:
+                document = lean_document(question, self.facts, self.time_zones)
+                self.interpreter.set_input(Input(escaped(document)))
+            else:
+                self.interpreter.set_input_term(
+                    json.dumps(self._document(question), ensure_ascii=False)
+                )
             output = self.interpreter.query_bundle_entrypoint(self.bundle, _ENTRY_POINT)
             results = output.results if output.ok() else []
         except (RegoError, ValueError, TypeError) as error:
@@ -63,10 +71,22 @@ class Module:
         return joined_answer(said) if self.lean else said
 
     def _document(self, question: Question) -> dict[str, object]:
-        if self.lean:
-            return lean_document(question, self.facts, self.time_zones)
         read = facts_read(question, self.facts)
         return {"action": question.action, "today": dict(question.today), "facts": read}
+
+
+def escaped(value: object) -> object:
+    """A value as regopy takes it without a text of JSON in between, which costs twice as much:
+    strings as they stand in JSON, for it compares them so. Fit values alone, for it cuts a
+    string at a zero and a number at 64 bits."""
+    if isinstance(value, str):
+        return encode_basestring(value)[1:-1]
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        return {encode_basestring(name)[1:-1]: escaped(member) for name, member in members.items()}
+    if isinstance(value, list | tuple):
+        return [escaped(member) for member in cast("Sequence[object]", value)]
+    return value
 
 
 class Modules:

@@ -201,6 +201,20 @@ def test_another_action_place_or_side_of_a_date_has_another_key() -> None:
     assert None not in keys
 
 
+def test_of_a_place_the_facts_that_are_not_stated_alone_are_unknown() -> None:
+    folder = Folder(PROGRAM)
+    keys = folder.keys(GOOD)
+    assert keys is not None
+    assert keys.narrow is not None
+    read = (path for path in paths_read(only(PROGRAM, GOOD.action)))
+    stated = {path for path in read if PROGRAM.facts[path].origin is Origin.CATALOGUE}
+    absent = folder.unknown(keys.narrow)
+    assert absent < stated
+    assert absent.isdisjoint(GOOD.facts)
+    assert stated - absent == stated & GOOD.facts.keys()
+    assert folder.unknown(keys.wide[0]) == frozenset()
+
+
 def test_a_folded_program_knows_one_action_and_reads_no_settled_fact() -> None:
     folder = Folder(PROGRAM)
     keys = folder.keys(GOOD)
