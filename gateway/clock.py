@@ -25,6 +25,8 @@ from gateway.errors import ClockError
 # Beyond a leap second, and what is left of small corrections.
 TOLERANCE_S = 2.0
 SETTLE_S = 20.0
+# For how long a gateway tells the same instant: less than it writes down.
+KEPT_S = 0.0005
 # By how much the system may slow or hasten the clock to correct it: twice what Linux does.
 _DRIFT = 0.001
 
@@ -56,6 +58,7 @@ class TrustedClock:
     Args:
         wall: Seconds since 1970, which somebody may set.
         machine: Seconds that nobody can set.
+        keep_s: So long an instant that was told is told again, by the clock of the machine.
     """
 
     def __init__(
@@ -63,9 +66,12 @@ class TrustedClock:
         *,
         wall: Callable[[], float] = time.time,
         machine: Callable[[], float] = machine_seconds,
+        keep_s: float = 0.0,
     ) -> None:
         self._wall = wall
         self._machine = machine
+        self._keep_s = keep_s
+        self._told = (0.0, 0.0, datetime.fromtimestamp(0, UTC))  # from when, until when, what
         self._latest = 0.0
         self._trusted = self._read()
         self._jumped_to: _Reading | None = None
@@ -85,6 +91,9 @@ class TrustedClock:
         Raises:
             ClockError: It is in doubt.
         """
+        since, until, told = self._told
+        if since <= self._machine() < until:
+            return told
         with self._lock:
             now = self._read()
             kind, words = self._doubt_about(now)
@@ -93,7 +102,9 @@ class TrustedClock:
                 raise ClockError(words)
             self._trusted = now
             self._latest = max(self._latest, now.wall)
-            return datetime.fromtimestamp(now.wall, UTC)
+            told = datetime.fromtimestamp(now.wall, UTC)
+            self._told = (now.machine, now.machine + self._keep_s, told)
+            return told
 
     def _read(self) -> _Reading:
         """Both clocks at one moment, unless the system lets us never look at both at once."""

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway import published
-from gateway.callers import Callers, issue
+from gateway.callers import LOOK_S, Callers, issue
 from gateway.errors import ConfigurationError, KeyMalformedError
 from gateway.keys import CheckpointKey, CheckpointPublicKey, CheckpointSigner, DecisionSigner
 from gateway.keys.custody import (
@@ -66,7 +66,7 @@ class State:
 
     def callers(self, *, others: bool = False) -> Callers:
         """Those with a token; `others` where somebody can ask without one."""
-        return Callers.load(self.folder / "tokens.json", others=others)
+        return Callers.load(self.folder / "tokens.json", others=others, look_s=LOOK_S)
 
     def open_ledger(
         self,
@@ -123,7 +123,7 @@ class WorkerState:
 
     def callers(self, *, others: bool = False) -> Callers:
         """As `State.callers`."""
-        return Callers.load(self.folder / "tokens.json", others=others)
+        return Callers.load(self.folder / "tokens.json", others=others, look_s=LOOK_S)
 
     def trust(self) -> dict[str, object]:
         """What a stranger needs to verify decisions of this gateway."""

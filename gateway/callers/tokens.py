@@ -11,7 +11,9 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -32,6 +34,8 @@ _TOKEN = re.compile(r"charter_([a-z0-9]{8,32})_([A-Za-z0-9_-]{43})")
 _MODEL = ConfigDict(extra="forbid", frozen=True)
 MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_LABEL = 100
+# What a gateway may miss of a change of its file: a token that was taken away counts no longer.
+LOOK_S = 0.001
 FIRST_LIFETIME = timedelta(days=365)
 
 Tenant = Annotated[str, AfterValidator(check_tenant)]
@@ -90,19 +94,28 @@ def _stamp(found: os.stat_result) -> _Stamp:
 
 
 class Callers:
-    """The tokens that count: those of a file as it stands at each question, or a fixed list."""
+    """The tokens that count: those of a file as it stands at each question, or a fixed list.
 
-    def __init__(self, rows: Sequence[TokenRow], path: Path | None = None) -> None:
+    Args:
+        look_s: A file is looked at once in so many seconds at most.
+    """
+
+    def __init__(
+        self, rows: Sequence[TokenRow], path: Path | None = None, look_s: float = 0.0
+    ) -> None:
         self._take(rows)
         self._path = path
         self._stamp: _Stamp | None = None
+        self._look_s = look_s
+        self._looked_at = -inf
 
     @staticmethod
-    def load(path: Path, *, others: bool = False) -> "Callers":
+    def load(path: Path, *, others: bool = False, look_s: float = 0.0) -> "Callers":
         """Read the token file, which is read again whenever it has changed.
 
         Args:
             others: Somebody can ask without a token, so that the file may hold none.
+            look_s: As of the class.
 
         Raises:
             ConfigurationError: It is missing, malformed, readable by others, lists an id
@@ -113,7 +126,7 @@ class Callers:
             raise ConfigurationError(
                 f"{path} holds no token, so nobody could ask: run charter token create"
             )
-        callers = Callers(file.tokens, path)
+        callers = Callers(file.tokens, path, look_s)
         callers._stamp = stamp
         return callers
 
@@ -156,8 +169,12 @@ class Callers:
         once it cannot be read: a token in it may have been revoked."""
         if self._path is None:
             return
+        now = monotonic()
+        if now - self._looked_at < self._look_s:
+            return
         try:
             if _stamp(os.stat(self._path)) == self._stamp:
+                self._looked_at = now
                 return
             file, stamp = _read(self._path)
         except OSError as error:
@@ -166,6 +183,7 @@ class Callers:
             raise CallersUnavailableError(str(error)) from error
         self._take(file.tokens)
         self._stamp = stamp
+        self._looked_at = now
 
     def _take(self, rows: Sequence[TokenRow]) -> None:
         self._rows: Mapping[str, TokenRow] = {row.id: row for row in rows}

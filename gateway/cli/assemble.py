@@ -17,7 +17,7 @@ from gateway.cli.key_uses import check_purposes
 from gateway.cli.node_options import attestation_terms
 from gateway.cli.seen import Seen
 from gateway.cli.witnessing import Witnessing
-from gateway.clock import TrustedClock
+from gateway.clock import KEPT_S, TrustedClock
 from gateway.errors import ConfigurationError, LedgerUnavailableError
 from gateway.in_force import InForce
 from gateway.keys import DecisionSigner
@@ -95,7 +95,9 @@ class Parts:
         Args:
             seen: How far others have seen the log.
         """
-        clock = TrustedClock()  # also the log's: what is in doubt here is not logged there
+        clock = TrustedClock(
+            keep_s=KEPT_S
+        )  # also the log's: what is in doubt here is not logged there
         ledger = open_ledger(state, clock, seen or Seen(), self.witnessing)
         clock.not_before(newest_instant(ledger, self.clock_was_ahead_until))
         return self.service_with(ledger, state.decision_key, clock, state.folder)

@@ -21,7 +21,7 @@ from gateway.cli.key_options import custody_of
 from gateway.cli.seen import seen_of
 from gateway.cli.stamping import stamping
 from gateway.cli.witnessing import Witnessing
-from gateway.clock import TrustedClock
+from gateway.clock import KEPT_S, TrustedClock
 from gateway.errors import ConfigurationError
 from gateway.keys.errors import CustodyError
 from gateway.service import Service
@@ -97,7 +97,7 @@ def _write(args: Namespace, grace_s: float, channel: Channel) -> int:
     state = _open(channel, lambda: local_state(args))
     if state is None:
         return exit_codes.FAILED
-    clock = TrustedClock()
+    clock = TrustedClock(keep_s=KEPT_S)
     # A writer that comes back has been compared before, and its mirrors may be away now.
     seen = seen_of(args, mirrors=not channel.is_again)
     ledger = open_ledger(state, clock, seen, Witnessing.of(args))
@@ -136,7 +136,7 @@ async def _serve(
     args: Namespace, parts: Parts, state: WorkerState, serve: Serve, seat: Seat
 ) -> int:
     ledger = await LedgerClient.open(args.state, state.log_key, within_s=WRITER_S)
-    clock = TrustedClock()
+    clock = TrustedClock(keep_s=KEPT_S)
     newest = await asyncio.to_thread(newest_instant, ledger, args.clock_was_ahead_until)
     clock.not_before(newest)
     service = parts.service_with(ledger, state.decision_key, clock, args.state)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.clock import SETTLE_S, TOLERANCE_S, TrustedClock, machine_seconds
+from gateway.clock import KEPT_S, SETTLE_S, TOLERANCE_S, TrustedClock, machine_seconds
 from gateway.errors import ClockError
 
 START = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -178,3 +178,50 @@ def test_each_doubt_is_told_once_and_so_is_its_end(
 def test_the_clock_of_the_machine_runs_on() -> None:
     before = machine_seconds()
     assert 0 <= machine_seconds() - before < 60
+
+
+# --- an instant that is told again ---------------------------------------------------------
+
+
+def kept(machine: Machine) -> TrustedClock:
+    return TrustedClock(wall=lambda: machine.wall, machine=lambda: machine.machine, keep_s=0.5)
+
+
+def test_an_instant_is_told_again_for_a_while_and_no_longer(machine: Machine) -> None:
+    clock = kept(machine)
+    first = clock()
+    machine.run(0.4)
+    assert clock() is first
+    machine.run(0.11)
+    assert clock() == first + timedelta(seconds=0.51)
+
+
+@pytest.mark.parametrize("by", [-100.0, 100.0])
+def test_a_step_is_seen_when_the_while_is_over(machine: Machine, by: float) -> None:
+    clock = kept(machine)
+    clock()
+    machine.step(by)
+    machine.run(0.6)
+    refuse(clock, "the clock")
+
+
+def test_while_the_time_is_in_doubt_nothing_is_told_again(machine: Machine) -> None:
+    clock = kept(machine)
+    clock()
+    machine.step(100)
+    machine.run(0.6)
+    refuse(clock, "jumped")
+    refuse(clock, "jumped")
+
+
+def test_a_machine_whose_own_clock_goes_back_is_not_believed_for_it(machine: Machine) -> None:
+    clock = kept(machine)
+    machine.machine -= 0.2
+    before = clock()
+    machine.machine -= 0.3
+    machine.wall += 0.1
+    assert clock() != before
+
+
+def test_a_gateway_keeps_less_than_it_writes_down() -> None:
+    assert KEPT_S < 0.001

@@ -5,6 +5,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.identifiers import uuid7
 
@@ -39,3 +41,14 @@ def test_seventy_four_bits_are_random() -> None:
         int(uuid7(NOW, lambda n, b=b: b * n).replace("-", ""), 16) for b in (b"\0", b"\xff")
     )
     assert (low ^ high).bit_count() == 74
+
+
+@given(
+    st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1)),  # noqa: DTZ001 - hypothesis adds the zone
+    st.binary(min_size=10, max_size=10),
+)
+def test_an_id_is_the_bits_of_the_standard(at: datetime, chance: bytes) -> None:
+    value = (int(at.timestamp() * 1000) << 80) | int.from_bytes(chance, "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    assert uuid7(at, lambda _: chance) == str(uuid.UUID(int=value))

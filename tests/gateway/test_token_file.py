@@ -5,12 +5,12 @@ import os
 import stat
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from gateway.callers import Callers, Role, TokenFile, token_file
+from gateway.callers import Callers, Role, TokenFile, token_file, tokens
 from gateway.callers.tokens import issue, make
 from gateway.errors import AuthenticationError, CallersUnavailableError, ConfigurationError
 from gateway.web.problem import CALLERS_UNAVAILABLE, of_error
@@ -155,3 +155,47 @@ def test_a_file_of_the_same_length_and_time_is_read_again_all_the_same(folder: P
     assert running.authenticate(f"Bearer {text}", now=NOW).id == row.id
     assert file.tokens[0].id != row.id
     assert json.loads(path.read_text())["tokens"][0]["id"] == row.id
+
+
+# --- a gateway looks at the file now and then ------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["taken away", "broken", "gone"])
+def test_a_change_of_the_file_is_seen_once_the_while_is_over(
+    folder: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(tokens, "monotonic", lambda: now)
+    path = folder / "tokens.json"
+    running = Callers.load(path, look_s=0.5)
+    row, text = make(tenants=("clinic-b",))
+    token_file.add(folder, row)
+    now += 0.6
+    assert running.authenticate(f"Bearer {text}", now=NOW).tenant == "clinic-b"
+    if change == "taken away":
+        token_file.remove(folder, row.id)
+    elif change == "broken":
+        path.write_text("{")
+    else:
+        path.unlink()
+    now += 0.4
+    running.authenticate(f"Bearer {text}", now=NOW)
+    now += 0.2
+    for _ in range(3):  # nor does it count while nobody can look
+        with pytest.raises((AuthenticationError, CallersUnavailableError)):
+            running.authenticate(f"Bearer {text}", now=NOW)
+
+
+def test_a_token_that_runs_out_counts_no_longer_whenever_the_file_is_looked_at(
+    folder: Path,
+) -> None:
+    row, text = make(tenants=("clinic-b",), expires=NOW)
+    token_file.add(folder, row)
+    running = Callers.load(folder / "tokens.json", look_s=1000)
+    running.authenticate(f"Bearer {text}", now=NOW - timedelta(seconds=1))
+    with pytest.raises(AuthenticationError, match="expired"):
+        running.authenticate(f"Bearer {text}", now=NOW)
+
+
+def test_what_a_gateway_may_miss_of_a_change_is_a_millisecond() -> None:
+    assert tokens.LOOK_S <= 0.001
