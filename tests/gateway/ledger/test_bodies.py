@@ -109,6 +109,20 @@ def test_whatever_is_put_into_a_body_comes_back(more: bytes, name: str, at: int)
     assert reader.unpack(packed) == changed
 
 
+@pytest.mark.parametrize("level", [1, 5, 7, 12])
+@pytest.mark.parametrize("size", [100, 70_000, MAX_TEXT])
+def test_frames_of_other_levels_and_of_texts_of_any_size_are_read(level: int, size: int) -> None:
+    text = os.urandom(size)
+    packer, reader = unpacker(text)
+    body = b"x" + text[-5000:] + TEXT
+    (packed,) = packer.pack([body])
+    dictionary = zstandard.ZstdCompressionDict(text, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    before = zstandard.ZstdCompressor(level=level, dict_data=dictionary, write_dict_id=False)
+    assert reader.unpack(Packed(Form.FRAME, packer.number, before.compress(body))) == body
+    assert reader.unpack(packed) == body
+    assert len(packed.data) < 200
+
+
 def test_what_the_text_says_is_not_kept_again() -> None:
     packer, _ = unpacker()
     (with_text,) = packer.pack([envelope(TEXT)])
