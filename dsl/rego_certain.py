@@ -55,11 +55,12 @@ def _path(atom: Condition) -> str | None:
 def _without_contradictions(part: Condition) -> Condition:
     match part:
         case And(operands):
-            asked = {_without_contradictions(operand) for operand in operands}
-            if any(isinstance(one, Not) and one.operand in asked for one in asked):
+            kept = tuple(map(_without_contradictions, operands))
+            asked = set(kept)
+            if any(isinstance(one, Not) and one.operand in asked for one in kept):
                 return _NEVER
-            return And(tuple(_without_contradictions(operand) for operand in operands))
+            return And(kept)
         case Or(operands):
-            return Or(tuple(_without_contradictions(operand) for operand in operands))
+            return Or(tuple(map(_without_contradictions, operands)))
         case _:
             return part

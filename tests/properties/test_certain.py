@@ -127,3 +127,19 @@ def test_a_contradiction_is_unknown_and_no_falsehood_where_truth_itself_is_asked
     contradiction = And((B, Not(B)))
     assert truth(contradiction, Question("place", {}, {})) is Truth.UNKNOWN
     assert when_certain(contradiction) == contradiction
+
+
+def test_a_condition_as_deep_as_the_core_may_be_is_looked_at_once() -> None:
+    deep: Condition = B
+    for number in range(60):
+        deep = (And if number % 2 else Or)((deep, Known(f"c.{number}")))
+    asked = 0
+
+    class Paths(frozenset[str]):
+        def __contains__(self, path: object) -> bool:
+            nonlocal asked
+            asked += 1
+            return super().__contains__(path)
+
+    assert when_certain_without(deep, Paths()) == deep
+    assert asked <= 2 * 61
