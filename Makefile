@@ -55,8 +55,10 @@ help: ## list the targets
 setup: .venv/.stamp $(OPA).$(OPA_VERSION) ## create .venv, install the pins, find or build OPA
 
 test: lint types $(TOOLS) debian ## lint, types and all tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TOGETHER)
-	$(BIN)/python -m pytest $(TOGETHER:%=--ignore=%)
+	@failed=0; \
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TOGETHER) || failed=1; \
+	$(BIN)/python -m pytest $(TOGETHER:%=--ignore=%) || failed=1; \
+	exit $$failed
 
 faults: setup debian ## what a machine does to a gateway, with SEEDS as many histories
 	CHARTER_FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults
