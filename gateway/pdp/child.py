@@ -12,12 +12,12 @@ import json
 import logging
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from gateway.errors import EngineAnswerError, EngineError, EngineUnavailableError
-from gateway.pdp.frames import MAX_REPLY_BYTES, FrameError, Frames, frame, framed
+from gateway.pdp.frames import MAX_REPLY_BYTES, FrameError, Frames, asking_frame, frame, framed
 from gateway.pdp.process import Process, room_to_pass
 
 # Without an answer for so long a process is taken to hang, and ended. Longer than any time
@@ -57,7 +57,9 @@ class Child(asyncio.Protocol):
         self._frames = Frames(MAX_REPLY_BYTES)
         self._transport: asyncio.WriteTransport | None = None
         self._process: Process | None = None
-        self._waiting: asyncio.Future[Mapping[str, object]] | None = None
+        self._waiting: asyncio.Future[Any] | None = None
+        self._number = 0  # of the frame under way
+        self._count: int | None = None  # of the questions in it; None of what is no question
         self._is_due = False  # a reply, whether somebody still waits for it or not
         self._until = 0.0  # of the loop's clock, when what is under way hangs
         self._looking: asyncio.TimerHandle | None = None
@@ -110,32 +112,29 @@ class Child(asyncio.Protocol):
 
     async def _load(self, program: bytes) -> Mapping[str, object]:
         self._send(frame({"engine": self._name}) + framed(program))
-        return await self._reply(START_S)
+        return await self._due(START_S, None)
 
-    async def ask(self, question: Mapping[str, object]) -> Mapping[str, object]:
-        """What it says to a question; one waits for the other.
+    def put(self, questions: Sequence[bytes]) -> asyncio.Future[Sequence[Mapping[str, object]]]:
+        """What it will say to some questions, each as of `question_text`, one reply for each in
+        their order. The process must be `free`.
 
         Whoever waits may give up; what is under way goes on until the process answers, or
-        is taken to hang and ended.
+        is taken to hang and ended. Then, and where what it says are no replies to these
+        questions, an `EngineError` is what comes of all of them.
 
         Raises:
-            EngineError: It ended, or what it says is no reply to this question.
+            EngineUnavailableError: It is gone.
         """
+        self._number += 1
+        self._send(asking_frame(self._number, questions))
+        self.asked += len(questions)
+        return self._due(self._given.hang_s, len(questions))
+
+    async def ask(self, question: bytes) -> Mapping[str, object]:
+        """What it says to one question; one waits for the other. Raises an `EngineError`."""
         while self.free is not None:
             await asyncio.wait([self.free])
-        self.asked += 1
-        number = self.asked
-        try:
-            sent = frame({"n": number, **question})
-        except (TypeError, ValueError) as error:
-            raise EngineAnswerError(self._name, "the question is no JSON") from error
-        self._send(sent)
-        said = await self._reply(self._given.hang_s)
-        if said.get("n") != number:
-            self.kill()
-            raise EngineAnswerError(self._name, "its process answers another question")
-        size = said.get("bytes")
-        self.size = size if isinstance(size, int) else self.size
+        (said,) = await self.put([question])
         return said
 
     def _send(self, data: bytes) -> None:
@@ -143,13 +142,14 @@ class Child(asyncio.Protocol):
             raise EngineUnavailableError(self._name, "its process is gone")
         self._transport.write(data)
 
-    async def _reply(self, most_s: float) -> Mapping[str, object]:
+    def _due(self, most_s: float, count: int | None) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
-        self._waiting, self._is_due = loop.create_future(), True
+        waiting = self._waiting = loop.create_future()
+        self._is_due, self._count = True, count
         self._until = loop.time() + most_s
         if self._looking is None:
             self._look()
-        return await self._waiting
+        return waiting
 
     def _look(self) -> None:
         """Look again and again while there is no reply, whoever still waits for it; and once
@@ -170,7 +170,7 @@ class Child(asyncio.Protocol):
         self.kill()
 
     @property
-    def free(self) -> asyncio.Future[Mapping[str, object]] | None:
+    def free(self) -> asyncio.Future[Any] | None:
         """What is under way; None where nothing is."""
         if self._is_due and (self._waiting is None or self._waiting.done()):
             self._waiting = asyncio.get_running_loop().create_future()  # whoever waited gave up
@@ -225,9 +225,23 @@ class Child(asyncio.Protocol):
         elif not self._is_due:
             raise FrameError("it answers what nobody asked")
         else:
+            what = said if self._count is None else self._replies(said, self._count)
             self._is_due = False
             if self._waiting is not None and not self._waiting.done():
-                self._waiting.set_result(said)
+                self._waiting.set_result(what)
+
+    def _replies(self, said: Mapping[str, object], count: int) -> Sequence[Mapping[str, object]]:
+        if said.get("n") != self._number:
+            raise FrameError("it answers another question")
+        replies = said.get("replies")
+        if not isinstance(replies, list):
+            raise FrameError("it gives no replies")
+        replies = cast("list[object]", replies)
+        if len(replies) != count or not all(isinstance(one, dict) for one in replies):
+            raise FrameError("it does not give one reply to each question")
+        size = said.get("bytes")
+        self.size = size if isinstance(size, int) else self.size
+        return cast("list[Mapping[str, object]]", replies)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(EngineUnavailableError(self._name, "its process ended"))

@@ -60,6 +60,18 @@ class AtOnce(Protocol):
     def at_once(self) -> Callable[[Question], Answer] | None: ...
 
 
+class Soon(Protocol):
+    """An engine that works elsewhere, and keeps time and turns by itself. `soon` is None where
+    it must be asked as any other for the moment.
+
+    What it gives is the answer within so many seconds of its turn, or why there is none. Who
+    does not want it any more cancels it.
+    """
+
+    @property
+    def soon(self) -> Callable[[Question, float], asyncio.Future[Said]] | None: ...
+
+
 class Forgetful(Protocol):
     """An engine that keeps parts of the program to answer from."""
 
@@ -85,6 +97,10 @@ def forgetful(engine: object) -> Forgetful | None:
 
 def at_once(engine: object) -> Callable[[Question], Answer] | None:
     return cast("AtOnce", engine).at_once if hasattr(engine, "at_once") else None
+
+
+def soon(engine: object) -> Callable[[Question, float], asyncio.Future[Said]] | None:
+    return cast("Soon", engine).soon if hasattr(engine, "soon") else None
 
 
 class IncidentKind(Enum):
@@ -147,12 +163,11 @@ async def _ask_each(
     """What each says, in their order. Those that work elsewhere are asked first: meanwhile
     this thread is free for the others."""
     ready = [at_once(engine) for engine in engines]
-    waiting = [
-        ask_one(engine, question, timeout_s=timeout_s)
+    elsewhere = [
+        _ask_elsewhere(engine, question, timeout_s)
         for engine, answer in zip(engines, ready, strict=True)
         if answer is None
     ]
-    elsewhere = [asyncio.create_task(asked) for asked in waiting]
     try:
         if elsewhere and len(elsewhere) < len(engines):
             await asyncio.sleep(0)  # they begin
@@ -170,6 +185,25 @@ async def _ask_each(
     return [next(by_themselves if answer is None else in_turn) for answer in ready]
 
 
+def _ask_elsewhere(
+    engine: Engine, question: Question, timeout_s: float | None
+) -> asyncio.Future[Said]:
+    begun = soon(engine)
+    if begun is not None:
+        try:
+            return begun(question, _limit_s(engine) if timeout_s is None else timeout_s)
+        except Exception as error:
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_result(_why_none(engine.name, error))
+            return answer
+    return asyncio.create_task(ask_one(engine, question, timeout_s=timeout_s))
+
+
+def _limit_s(engine: Engine) -> float:
+    own = watched(engine)
+    return DEFAULT_TIMEOUT_S if own is None else own.timeout_s
+
+
 def _ask_here(engine: Engine, answer: Callable[[Question], Answer], question: Question) -> Said:
     try:
         return answer(question)
@@ -183,13 +217,15 @@ async def ask_one(engine: Engine, question: Question, *, timeout_s: float | None
     """What one engine says within its time limit, or why it does not. Nothing escapes but a
     cancellation."""
     if timeout_s is None:
-        own = watched(engine)
-        timeout_s = DEFAULT_TIMEOUT_S if own is None else own.timeout_s
+        timeout_s = _limit_s(engine)
     turns = one_at_a_time(engine)
     turn = nullcontext() if turns is None else turns.turn()
     try:
-        async with turn, asyncio.timeout(timeout_s):
-            return await engine.ask(question)
+        async with turn:
+            if (begun := soon(engine)) is not None:
+                return await begun(question, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await engine.ask(question)
     except TimeoutError:
         return EngineUnavailableError(engine.name, f"no answer within {timeout_s:g} s")
     except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):

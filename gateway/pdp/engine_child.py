@@ -7,18 +7,18 @@ questions, for an engine may never give back the memory it took.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 from dsl.core import Program
 from dsl.core_json import program_digest, program_to_json
 from dsl.evaluate import Answer
-from dsl.facts import Question, to_json
+from dsl.facts import Question
 from dsl.fold import paths_read
-from gateway.errors import EngineAnswerError, EngineUnavailableError
+from gateway.errors import EngineAnswerError, EngineError, EngineUnavailableError
+from gateway.pdp.batches import Batches, Replies, Said
 from gateway.pdp.child import Child, Confinement
 from gateway.pdp.engine import AnswerCheck, rego_answer
-from gateway.pdp.fair import FairLock, turn_of
+from gateway.pdp.frames import text
 from gateway.pdp.keeper import Keeper
 from gateway.pdp.proving import Prove
 
@@ -56,9 +56,7 @@ class ChildEngine:
         self._read = paths_read(program)
         self._given = given
         self._prove = prove
-        self._queue_timeout_s = queue_timeout_s
-        self._turns = FairLock()
-        self._turns_ended = 0
+        self._batches = Batches(name, self._put_all, self._read_reply, queue_timeout_s)
         self._keeper = Keeper(name, self._start)
 
     @property
@@ -77,67 +75,70 @@ class ChildEngine:
         child = await Child.launch(self.name, self._program, self._given)
         if self._prove is not None:
             try:
-                await self._prove(lambda question: self._put(child, question))
+                await self._prove(lambda question: self._prove_by(child, question))
             except BaseException:
                 await child.end()
                 raise
         return child
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None]:
-        """Wait until no other question is evaluated, in turn by tenant, and let none be for the
-        block; raises as `turn_of`."""
-        await self.open()
-        self._keeper.running()
-        limit_s = self._queue_timeout_s
-        await turn_of(
-            self.name,
-            self._turns.acquire,
-            lambda: self._turns_ended,
-            limit_s,
-            is_free=self._turns.is_free,
-        )
+    @property
+    def soon(self) -> Callable[[Question, float], asyncio.Future[Said]] | None:
+        """As `gateway.pdp.combine.Soon` says: once it was opened."""
+        return self._soon if self._keeper.is_open else None
+
+    def _soon(self, question: Question, limit_s: float) -> asyncio.Future[Said]:
         try:
-            yield
-        finally:
-            self._end_turn()
+            self._keeper.running()
+            text = self._text(question)
+        except EngineError as error:
+            answer: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
+            answer.set_result(error)
+            return answer
+        return self._batches.soon(text, limit_s)
 
-    def _end_turn(self) -> None:
-        """The turn lasts until the process is free, even if nobody waits for that long."""
-
-        def end(_: object = None) -> None:
-            self._turns_ended += 1
-            self._turns.release()
-
-        try:
-            under_way = self._keeper.running().free
-        except EngineUnavailableError:
-            under_way = None
-        if under_way is None:
-            end()
-        else:
-            under_way.add_done_callback(end)
+    def _put_all(self, questions: Sequence[bytes]) -> Replies:
+        child = self._keeper.running()
+        replies = child.put(questions)
+        replies.add_done_callback(lambda _: self._renew_if_due(child))
+        return replies
 
     async def ask(self, question: Question) -> Answer:
         await self.open()
-        child = self._keeper.running()
-        answer = await self._put(child, question)
-        self._renew_if_due(child)
-        return answer
+        said = await self._soon(question, self._given.hang_s)
+        if isinstance(said, Answer):
+            return said
+        raise said
 
-    async def _put(self, child: Child, question: Question) -> Answer:
-        facts = question.facts
+    async def _prove_by(self, child: Child, question: Question) -> Answer:
+        said = self._read_reply(await child.ask(self._text(question)))
+        if isinstance(said, Answer):
+            return said
+        raise said
+
+    def _text(self, question: Question) -> bytes:
+        """A question as it is put.
+
+        Raises:
+            EngineAnswerError: It has something that is no JSON.
+        """
         # What no rule reads can be large, and cannot matter.
-        read = {path: to_json(facts[path]) for path in facts if path in self._read}
-        asked = {"action": question.action, "facts": read, "today": dict(question.today)}
-        said = await child.ask(asked)
-        if "answer" in said:
-            return self._check.answer(rego_answer(self.name, said["answer"], self._digest))
+        read = {path: value for path, value in question.facts.items() if path in self._read}
+        asked = {"action": question.action, "facts": read, "today": question.today}
+        try:
+            return text(asked)
+        except (TypeError, ValueError) as error:
+            raise EngineAnswerError(self.name, "the question is no JSON") from error
+
+    def _read_reply(self, said: Mapping[str, object]) -> Said:
+        try:
+            if "answer" in said:
+                return self._check.answer(rego_answer(self.name, said["answer"], self._digest))
+        except EngineError as error:
+            return error
         if "wrong" in said:
-            raise EngineAnswerError(self.name, str(said["wrong"]))
-        raise EngineUnavailableError(
-            self.name, str(said.get("none", "its process gives no answer"))
-        )
+            return EngineAnswerError(self.name, str(said["wrong"]))
+        words = str(said.get("none", "its process gives no answer"))
+        return EngineUnavailableError(self.name, words)
 
     def _renew_if_due(self, child: Child) -> None:
         is_full = child.size > FULL * (self._given.memory_mib << 20)

@@ -1,7 +1,7 @@
 """An engine in a process of its own: this is the process.
 
 It is told over one socket which engine to load and with which program, says that it is
-ready, and then answers one question after another. It ends when the socket does.
+ready, and then answers one frame of questions after another. It ends when the socket does.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, cast
 
@@ -115,33 +115,42 @@ class Worker:
         self._answered = 0
 
     def reply_at_once(self, asked: Mapping[str, Any]) -> dict[str, object] | None:
-        """The reply to a question; None where the engine has to be waited for."""
+        """The replies to the questions of a frame; None where the engine has to be waited for."""
         answer = at_once(self._engine)
         if answer is None:
             return None
+        return self._told(asked, [self._reply_at_once(answer, one) for one in asked["asked"]])
+
+    def _reply_at_once(
+        self, answer: Callable[[Question], Answer], asked: Mapping[str, Any]
+    ) -> Mapping[str, object]:
         try:
-            members = {"answer": self._members(answer(_question(asked)))}
+            return self._answer(answer(_question(asked)))
         except (EngineError, OverloadedError) as error:
-            members = _why_none(error)
-        return self._told(asked, members)
+            return _why_none(error)
 
     async def reply(self, asked: Mapping[str, Any]) -> dict[str, object]:
-        """The reply to a question."""
+        """The replies to the questions of a frame."""
+        return self._told(asked, [await self._reply(one) for one in asked["asked"]])
+
+    async def _reply(self, asked: Mapping[str, Any]) -> Mapping[str, object]:
         turns = one_at_a_time(self._engine)
         try:
             async with nullcontext() if turns is None else turns.turn():
-                members = {"answer": self._members(await self._engine.ask(_question(asked)))}
+                return self._answer(await self._engine.ask(_question(asked)))
         except (EngineError, OverloadedError) as error:
-            members = _why_none(error)
-        return self._told(asked, members)
+            return _why_none(error)
 
-    def _members(self, answer: Answer) -> object:
-        return answer_members(answer, self._digest)
+    def _answer(self, answer: Answer) -> Mapping[str, object]:
+        return {"answer": answer_members(answer, self._digest)}
 
-    def _told(self, asked: Mapping[str, Any], members: Mapping[str, object]) -> dict[str, object]:
-        said: dict[str, object] = {"n": asked["n"], **members}
-        self._answered += 1
-        if self._answered % WEIGHED_EVERY == 0:
+    def _told(
+        self, asked: Mapping[str, Any], replies: Sequence[Mapping[str, object]]
+    ) -> dict[str, object]:
+        said: dict[str, object] = {"n": asked["n"], "replies": replies}
+        before = self._answered // WEIGHED_EVERY
+        self._answered += len(replies)
+        if self._answered // WEIGHED_EVERY > before:
             said["bytes"] = memory_of("self")
         return said
 

@@ -5,13 +5,13 @@ pickle: an engine that was taken over would run what it likes in whoever reads i
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from dsl.evaluate import Answer
 
 HEAD_BYTES = 4
 MAX_QUESTION_BYTES = 64 * 1024 * 1024  # a program with its zones is the longest
-MAX_REPLY_BYTES = 1024 * 1024
+MAX_REPLY_BYTES = 16 * 1024 * 1024  # to as many questions as are put at a time
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 _OF_PERMIT = ("denied", "granted", "noted", "duties", "preferred")
@@ -23,8 +23,18 @@ class FrameError(Exception):
 
 
 def frame(value: object) -> bytes:
+    """Raises as `text`."""
+    return framed(text(value))
+
+
+def text(value: object) -> bytes:
     """Raises `TypeError` or `ValueError` for what is no JSON."""
-    return framed(_ENCODE(value).encode())
+    return _ENCODE(value).encode()
+
+
+def asking_frame(number: int, questions: Iterable[bytes]) -> bytes:
+    """Several questions, each as `text` gives it."""
+    return framed(b'{"n":%d,"asked":[%b]}' % (number, b",".join(questions)))
 
 
 def framed(data: bytes) -> bytes:

@@ -28,6 +28,7 @@ from gateway.pdp.combine import (
     at_once,
     forgetful,
     one_at_a_time,
+    soon,
 )
 from gateway.pdp.engine import Engine
 from gateway.pdp.proving import compare, sample
@@ -123,6 +124,11 @@ class Guarded:
     def at_once(self) -> Callable[[Question], Answer] | None:
         """As `gateway.pdp.combine.AtOnce` says."""
         return at_once(self._engine) if self._opened and self.down is None else None
+
+    @property
+    def soon(self) -> Callable[[Question, float], asyncio.Future[Said]] | None:
+        """As `gateway.pdp.combine.Soon` says."""
+        return soon(self._engine) if self._opened and self.down is None else None
 
     async def ask(self, question: Question) -> Answer:
         return await self._engine.ask(question)

@@ -80,13 +80,18 @@ class Keeper(Generic[K]):
     def is_running(self) -> bool:
         return self._current is not None and not self._current.ended.done()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it was started once, or will not be any more."""
+        return self._task is not None or self._closed
+
     async def open(self) -> None:
         """Start it, once; afterwards it is kept until `close`.
 
         Raises:
             EngineError: It cannot be started.
         """
-        if self._task is not None or self._closed:
+        if self.is_open:
             return
         async with self._opening:
             if self._task is None and not self._closed:

@@ -4,6 +4,7 @@ answered out of turn."""
 import asyncio
 import json
 from collections.abc import Mapping
+from typing import Any, cast
 
 import pytest
 
@@ -17,13 +18,15 @@ from tests.gateway.world import made
 
 PROGRAM = made().program
 QUESTION = made().vectors[0].question
-ASKED = {"n": 1, **QUESTION.document()}
+ASKED = {"n": 1, "asked": [QUESTION.document()]}
 
 NONSENSE = {
     "no JSON": framed(b"{"),
     "no object": framed(b"[]"),
     "no question": framed(b'{"n": 1}'),
-    "no number": framed(json.dumps(QUESTION.document()).encode()),
+    "no number": framed(json.dumps({"asked": [QUESTION.document()]}).encode()),
+    "no list": framed(json.dumps({"n": 1, "asked": QUESTION.document()}).encode()),
+    "a question that is none": framed(b'{"n": 1, "asked": [1]}'),
     "too long": b"\xff\xff\xff\xff",
     "deep": framed(b"[" * 100_000),
 }
@@ -114,10 +117,11 @@ def test_while_a_module_is_made_a_question_waits_its_turn() -> None:
 def test_a_fault_at_once_is_told_as_one_in_turn() -> None:
     async def ask() -> tuple[dict[str, object] | None, dict[str, object]]:
         worker = Worker(RegoEngine(PROGRAM, alone=True), PROGRAM)
-        unfit = {**ASKED, "facts": {"destination.open": "yes"}}
+        unfit = {"n": 1, "asked": [{**QUESTION.document(), "facts": {"destination.open": "yes"}}]}
         return worker.reply_at_once(unfit), await worker.reply(unfit)
 
     at_once, in_turn = asyncio.run(ask())
     assert at_once is not None
-    assert at_once == in_turn | {"n": 1}
-    assert at_once.keys() == {"n", "wrong"}
+    assert at_once == in_turn
+    assert at_once.keys() == {"n", "replies"}
+    assert [one.keys() for one in cast("Any", at_once["replies"])] == [{"wrong"}]

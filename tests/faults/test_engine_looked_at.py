@@ -37,7 +37,7 @@ def test_beyond_its_memory_it_is_ended_though_no_question_lasts() -> None:
 
         async def short_ones() -> None:
             while time.monotonic() < began + 5:
-                await child.ask({"action": "place", "facts": {}, "today": {}})
+                await child.ask(b'{"action":"place","facts":{},"today":{}}')
 
         try:
             with pytest.raises(EngineUnavailableError):

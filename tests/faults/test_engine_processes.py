@@ -311,6 +311,8 @@ PERMIT = (
     f"{{'program': '{DIGEST}', 'denied': [], 'granted': {sorted(RIGHT.granted)!r}, 'noted': [], "
     "'duties': [], 'preferred': []}"
 )
+RIGHTLY = f"[{{'answer': {PERMIT}}}]"
+OTHERS = f"{{'answer': {PERMIT.replace(DIGEST, 'sha256:0')}}}"
 NEVER_READY = {
     "exits": "import sys; sys.exit(3)",
     "exits with words": "import sys; sys.exit('out of order')",
@@ -323,17 +325,24 @@ NEVER_READY = {
     "deep": SAY + "say(b'[' * 100000); time.sleep(9)",
 }
 WRONG = {
-    "another number": READY + f"s.recv(65536); say({{'n': 7, 'answer': {PERMIT}}}); time.sleep(9)",
-    "no number": READY + f"s.recv(65536); say({{'answer': {PERMIT}}}); time.sleep(9)",
-    "no answer": READY + "s.recv(65536); say({'n': 1}); time.sleep(9)",
-    "true": READY + "s.recv(65536); say({'n': 1, 'answer': True}); time.sleep(9)",
-    "another program": READY
-    + f"s.recv(65536); say({{'n': 1, 'answer': {PERMIT.replace(DIGEST, 'sha256:0')}}}); "
+    "another number": READY
+    + f"s.recv(65536); say({{'n': 7, 'replies': {RIGHTLY}}}); time.sleep(9)",
+    "no number": READY + f"s.recv(65536); say({{'replies': {RIGHTLY}}}); time.sleep(9)",
+    "no answer": READY + "s.recv(65536); say({'n': 1, 'replies': [{}]}); time.sleep(9)",
+    "no replies": READY + "s.recv(65536); say({'n': 1}); time.sleep(9)",
+    "replies that are no list": READY
+    + f"s.recv(65536); say({{'n': 1, 'replies': {{'answer': {PERMIT}}}}}); time.sleep(9)",
+    "no reply": READY + "s.recv(65536); say({'n': 1, 'replies': []}); time.sleep(9)",
+    "a reply too many": READY
+    + f"s.recv(65536); say({{'n': 1, 'replies': {RIGHTLY} * 2}}); time.sleep(9)",
+    "a reply that is none": READY + "s.recv(65536); say({'n': 1, 'replies': [1]}); time.sleep(9)",
+    "true": READY + "s.recv(65536); say({'n': 1, 'replies': [{'answer': True}]}); time.sleep(9)",
+    "another program": READY + f"s.recv(65536); say({{'n': 1, 'replies': [{OTHERS}]}}); "
     "time.sleep(9)",
     "cut": READY + "s.recv(65536); s.sendall(bytes([0, 0, 1, 0]) + b'{\"n\": 1, '); s.close()",
     "never": READY + "time.sleep(9)",
-    "an error": READY + "s.recv(65536); say({'n': 1, 'wrong': 'no'}); time.sleep(9)",
-    "before it is asked": READY + f"say({{'n': 1, 'answer': {PERMIT}}}); time.sleep(9)",
+    "an error": READY + "s.recv(65536); say({'n': 1, 'replies': [{'wrong': 'no'}]}); time.sleep(9)",
+    "before it is asked": READY + f"say({{'n': 1, 'replies': {RIGHTLY}}}); time.sleep(9)",
     "no JSON": READY + "s.recv(65536); say(b'{'); time.sleep(9)",
     "for ever": READY + "s.recv(65536); exec('while True: s.sendall(bytes([0, 0, 255, 255]))')",
     "crash": READY + "s.recv(65536); os.abort()",
@@ -385,7 +394,7 @@ def test_what_a_process_says_that_is_no_answer_to_the_question_permits_nothing(
 def test_the_permit_that_those_processes_vary_would_be_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    boot = READY + f"s.recv(65536); say({{'n': 1, 'answer': {PERMIT}}}); time.sleep(9)"
+    boot = READY + f"s.recv(65536); say({{'n': 1, 'replies': {RIGHTLY}}}); time.sleep(9)"
     monkeypatch.setattr(child_module, "BOOT", boot)
 
     async def ask(engine: ChildEngine) -> Answer:
@@ -397,7 +406,7 @@ def test_the_permit_that_those_processes_vary_would_be_one(
 LIAR = SAY + (
     "s.recv(1 << 20); say({'ready': 'x'}); n = 0\n"
     "while s.recv(65536):\n"
-    f"    n += 1; say({{'n': n, 'answer': {PERMIT}}})"
+    f"    n += 1; say({{'n': n, 'replies': {RIGHTLY}}})"
 )
 
 
