@@ -60,6 +60,9 @@ def _problems_of_names(program: Program) -> Iterator[str]:
     duties = [duty.id for rule in program.rules for duty in rule.duties]
     if len(set(duties)) != len(duties):
         yield "a duty id is used twice"
+    if not {rule.id for rule in program.rules}.isdisjoint(duties):
+        # An engine lists both together: a duty would be taken for a permission.
+        yield "a duty has the id of a rule"
     for place in program.places:
         if not place.wire or not set(place.actions) <= set(program.actions):
             yield f"place `{place.record}` has no wire path or an undeclared action"

@@ -92,6 +92,9 @@ DAMAGES: dict[str, Callable[[Any], object]] = {
     "unknown effect": lambda d: d["rules"][FORBID].update(effect="allow"),
     "duty of another rule": lambda d: d["rules"][FORBID]["duties"][0].update(rule="x"),
     "duty twice": lambda d: d["rules"][FORBID]["duties"].append(d["rules"][FORBID]["duties"][0]),
+    "duty of the id of a rule": lambda d: d["rules"][FORBID]["duties"][0].update(
+        id=d["rules"][0]["id"]
+    ),
     "due as text": lambda d: d["rules"][FORBID]["duties"][0].update(due="3 days"),
     "due amount as truth": lambda d: d["rules"][FORBID]["duties"][0].update(
         due={"amount": True, "unit": "days"}
