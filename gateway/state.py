@@ -16,6 +16,7 @@ bundles/                rules and catalogues that were in force; see `gateway.ke
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,7 +150,7 @@ def open_state(folder: Path, *, origin: str | None = None, custody: Custody = IN
         try:
             return _create(folder, origin or DEFAULT_ORIGIN, custody)
         except OSError as error:
-            raise _unusable(folder, error.strerror) from error
+            raise _unusable(folder, _why(folder, error)) from error
     if origin is not None and origin != known:
         raise ConfigurationError(
             f"{folder} belongs to the log `{known}`; a log never changes its origin"
@@ -213,6 +214,16 @@ def _unusable(folder: Path, words: str | None) -> ConfigurationError:
     return ConfigurationError(f"{folder}: cannot use it as state folder: {words}")
 
 
+def _why(folder: Path, error: OSError) -> str | None:
+    """What the system says, and whose it is where this user may not."""
+    if isinstance(error, PermissionError):
+        for place in (folder, *folder.absolute().parents):
+            with suppress(OSError):
+                owner, user = place.stat().st_uid, os.geteuid()
+                return f"{error.strerror}; {place} is of user {owner}, and this is user {user}"
+    return error.strerror
+
+
 def origin_of(folder: Path) -> str | None:
     """The name of the log in a folder, or None where the folder is missing or empty.
 
@@ -222,7 +233,7 @@ def origin_of(folder: Path) -> str | None:
     try:
         return _origin_of(folder)
     except OSError as error:
-        raise _unusable(folder, error.strerror) from error
+        raise _unusable(folder, _why(folder, error)) from error
     except UnicodeDecodeError as error:
         raise _unusable(folder, "it is not text") from error
 

@@ -91,6 +91,8 @@ def check_address(args: Namespace) -> None:
 
 def _server_context(args: Namespace, domains: TrustDomains) -> ssl.SSLContext:
     _check_key(Path(args.tls_key))
+    for name in (args.tls_cert, args.tls_key):
+        _check_readable(Path(name))
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -109,6 +111,14 @@ def _server_context(args: Namespace, domains: TrustDomains) -> ssl.SSLContext:
         # Who sends none can still have a token; who sends a wrong one is not let in.
         context.verify_mode = ssl.CERT_OPTIONAL
     return context
+
+
+def _check_readable(path: Path) -> None:
+    """Say which of the two it is; OpenSSL does not."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot read it: {error.strerror}") from error
 
 
 def _check_key(path: Path) -> None:

@@ -1,6 +1,7 @@
 """The state folder: made whole or not used, never replaced, closed to others."""
 
 import json
+import os
 import shutil
 import stat
 from collections.abc import Callable
@@ -162,6 +163,19 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     for folder in (tmp_path / "s", tmp_path / "s" / "below"):
         with pytest.raises(ConfigurationError, match="cannot use it as state folder"):
             open_state(folder)
+
+
+@pytest.mark.parametrize("below", ["charter", "charter/state"])
+def test_a_folder_of_another_user_is_refused_with_whose_it_is(below: str) -> None:
+    was = os.geteuid()
+    if was == 0:  # whom nothing is refused
+        os.seteuid(65534)
+    try:
+        with pytest.raises(ConfigurationError, match="is of user 0, and this is user") as raised:
+            open_state(Path("/usr") / below)
+    finally:
+        os.seteuid(was)
+    assert "cannot use it as state folder: " in str(raised.value)
 
 
 def test_another_key_for_the_same_ledger_is_refused(tmp_path: Path) -> None:

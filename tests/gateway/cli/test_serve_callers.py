@@ -402,6 +402,9 @@ def unsafe(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
     loose = folder / "loose.key"
     loose.write_bytes(key.read_bytes())
     loose.chmod(0o644)
+    no_key = folder / "no.key"
+    no_key.write_bytes(b"")
+    no_key.chmod(0o600)
     (folder / "clinic.example.pem").write_bytes(root.pem)
     prepare(folder)
     domain = CALLERS.partition('[[trust_domain]]\nname = "other')[0].format(id=ID)
@@ -430,6 +433,9 @@ def unsafe(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
         "public without TLS": public,
         "public IPv6 without TLS": ["--host", "::"],
         "key open to others": ["--tls-cert", certificate, "--tls-key", loose],
+        "certificate missing": ["--tls-cert", folder / "none.pem", "--tls-key", key],
+        "key missing": ["--tls-cert", certificate, "--tls-key", folder / "none.key"],
+        "key that is none": ["--tls-cert", certificate, "--tls-key", no_key],
         "tokens open to others": state("a", lambda s: (s / "tokens.json").chmod(0o644)),
         "signing key open to others": state("b", lambda s: (s / "decision.key").chmod(0o644)),
         "no token and nobody else": state("c", revoke_all),
@@ -478,6 +484,9 @@ roles = ["scheduler"]
         ("public without TLS", "give --tls-cert and --tls-key"),
         ("public IPv6 without TLS", "give --tls-cert and --tls-key"),
         ("key open to others", "run chmod 600"),
+        ("certificate missing", "none.pem: cannot read it: No such file"),
+        ("key missing", "none.key: cannot read it: No such file"),
+        ("key that is none", "are no certificate with its key in PEM"),
         ("tokens open to others", "run chmod 600"),
         ("signing key open to others", "chmod 600"),
         ("no token and nobody else", "run charter token create"),

@@ -136,7 +136,7 @@ def test_a_room_that_is_no_file_of_its_size_is_not_used(tmp_path: Path) -> None:
     assert is_as_built(Room(os.open("/dev/null", os.O_RDONLY)))
 
 
-@pytest.mark.parametrize("lacks", ["the call", "the right"])
+@pytest.mark.parametrize("lacks", ["the call", "the right to it", "the right"])
 def test_where_there_are_no_files_in_memory_engines_answer_all_the_same(
     monkeypatch: pytest.MonkeyPatch, lacks: str
 ) -> None:
@@ -145,6 +145,8 @@ def test_where_there_are_no_files_in_memory_engines_answer_all_the_same(
 
     if lacks == "the call":
         monkeypatch.delattr(os, "memfd_create")
+    elif lacks == "the right to it":
+        monkeypatch.setattr(os, "memfd_create", refuse)
     else:
         monkeypatch.setattr(os, "ftruncate", refuse)
     before = open_files()
