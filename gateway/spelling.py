@@ -13,6 +13,7 @@ from functools import lru_cache
 from dsl.core import FactType, Kind, Origin
 from dsl.facts import Value, wire_value
 from gateway.pdp.dates import instant
+from gateway.pdp.decision import Decision
 from gateway.pdp.judge import Judged
 from gateway.pdp.memo import Bounded
 from gateway.record.canonical import canonicalise
@@ -20,6 +21,7 @@ from gateway.spelling_parts import Form, Members, Parts, spelled_engines
 
 _FACTS_KEPT = 10_000  # of the catalogue, that have been in an answer
 _ENTITIES_KEPT = 10_000  # sets of them, of the catalogue
+_SHARED_KEPT = 1024  # decisions that several questions can share
 
 
 _OF_ONE = ("id", "decided_at", "valid_until")  # what no two decisions share
@@ -67,6 +69,8 @@ class Speller:
         self._remember = remember
         self._parts = Parts(self._fact)
         self._forms: Bounded[object, Form] = Bounded(remember)
+        # With the decision itself, so that no other has its identity meanwhile.
+        self._shared: Bounded[object, tuple[Decision, object, Form]] = Bounded(_SHARED_KEPT)
         self._today: tuple[object, bytes] = (None, b"")
         self._facts: Bounded[tuple[str, Value], bytes] = Bounded(_FACTS_KEPT)
         self._words: dict[str, Members] = {}  # of the vocabulary, by fact
@@ -77,6 +81,7 @@ class Speller:
         """Name evidence of the gateway in every decision from now on, by its digest."""
         self._constant["gateway"] = canonicalise({"evidence": evidence})
         self._forms = Bounded(self._remember)
+        self._shared = Bounded(_SHARED_KEPT)
 
     def predicate(
         self, judged: Judged, *, decision_id: str, tenant: str, now: datetime, until: datetime
@@ -117,14 +122,28 @@ class Speller:
         key = None if judged.key is None else (judged.key, *own)
         kept = None if key is None else self._forms.get(key)
         if kept is None:
-            settled = self._parts.decision(judged.decision)
-            settled["engines"] = spelled_engines(tuple(judged.engines_said().items()))
-            # Evidence, where there is some, is what differs.
-            constant = {name: text for name, text in self._constant.items() if name not in own}
-            kept = Form({**constant, **settled}, own)
+            is_shared = key is not None and judged.decision.is_of_rules_alone
+            kept = self._shared_form(judged, own) if is_shared else self._new_form(judged, own)
             if key is not None:
                 self._forms.put(key, kept)
         return kept
+
+    def _shared_form(self, judged: Judged, own: Sequence[str]) -> Form:
+        """The same of a decision that questions with other facts share."""
+        said = judged.engines_said()
+        key = (id(judged.decision), *own)
+        kept = self._shared.get(key)
+        if kept is None or kept[0] is not judged.decision or kept[1] != said:
+            kept = (judged.decision, said, self._new_form(judged, own))
+            self._shared.put(key, kept)
+        return kept[2]
+
+    def _new_form(self, judged: Judged, own: Sequence[str]) -> Form:
+        settled = self._parts.decision(judged.decision)
+        settled["engines"] = spelled_engines(tuple(judged.engines_said().items()))
+        # Evidence, where there is some, is what differs.
+        constant = {name: text for name, text in self._constant.items() if name not in own}
+        return Form({**constant, **settled}, own)
 
     def _fact(self, fact: FactType, value: Value, origin: Origin) -> bytes:
         if origin is not Origin.CATALOGUE:

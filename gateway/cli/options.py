@@ -100,7 +100,7 @@ def add_service(parser: ArgumentParser) -> None:
         type=count,
         default=10_000,
         metavar="N",
-        help="verdicts to remember, 0 for none (default: 10000)",
+        help="verdicts to remember, each with what explains it, 0 for none (default: 10000)",
     )
     add_state(parser)
 

@@ -24,7 +24,7 @@ from dsl.derive import inputs
 from dsl.evaluate import Answer, Verdict, evaluate, truth, verdict
 from dsl.facts import Question
 from dsl.kleene import Truth, certainly, possibly
-from dsl.prepared import ORDER, Once, Prepared, PreparedProgram
+from dsl.prepared import ORDER, Once, Prepared, PreparedProgram, Values
 from dsl.residual import deciding, missing, wanting
 from gateway.pdp.dates import due_day
 from gateway.pdp.decision import (
@@ -38,6 +38,7 @@ from gateway.pdp.decision import (
     Preference,
     Reason,
 )
+from gateway.pdp.memo import Bounded
 from gateway.pdp.refusals import pointer
 
 # Of a permission that would grant if it were enforced.
@@ -48,13 +49,17 @@ PERMITTED = "permitted"
 CONDITIONS_EACH = 1000
 
 
+# Permits that are kept, by what they follow from.
+MAX_PERMITS = 1024
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """What is prepared of one action: exceptions of prohibitions, with what is said of them
-    and their numbers, and the program."""
+    and their numbers, in the program and among themselves; and the program."""
 
     exceptions: Prepared
-    grounds: tuple[tuple[int, Ground], ...]
+    grounds: tuple[tuple[int, int, Ground], ...]
     program: PreparedProgram
 
     @staticmethod
@@ -67,12 +72,17 @@ class _Asked:
             and rule.level is Level.ENFORCE
             for note in rule.exceptions
         ]
-        exceptions = Prepared(note.condition for note in notes)
+        conditions = [note.condition for note in notes]
+        exceptions, whole = Prepared(conditions), PreparedProgram(program, action, conditions)
         grounds = tuple(
-            (exceptions.number(note.condition), Ground(note.id, note.title, note.citations))
+            (
+                whole.prepared.number(note.condition),
+                exceptions.number(note.condition),
+                Ground(note.id, note.title, note.citations),
+            )
             for note in notes
         )
-        return _Asked(exceptions, grounds, PreparedProgram(program, action))
+        return _Asked(exceptions, grounds, whole)
 
 
 class Decider:
@@ -82,6 +92,9 @@ class Decider:
         self._program = program
         self._asked = {action: _Asked.of(program, action) for action in program.actions}
         self._turn = 0
+        # The last question that an answer was held to the definition of, and its values.
+        self._valued: tuple[Question, Values] | None = None
+        self._permits: Bounded[object, Decision] = Bounded(MAX_PERMITS)
         self._rules = {rule.id: rule for rule in program.rules}
         self._duties = {duty.id: duty for rule in program.rules for duty in rule.duties}
 
@@ -95,10 +108,18 @@ class Decider:
         self._turn += 1
         if self._turn % (1 + asked.program.size // CONDITIONS_EACH):
             return True
-        return answer == asked.program.answer(asked.program.prepared.values(question))
+        values = asked.program.prepared.values(question)
+        self._valued = (question, values)
+        return answer == asked.program.answer(values)
 
     def decide(
-        self, answer: Answer, question: Question, origins: Mapping[str, Origin], *, today: date
+        self,
+        answer: Answer,
+        question: Question,
+        origins: Mapping[str, Origin],
+        *,
+        today: date,
+        tenant: str | None = None,
     ) -> Decision:
         """The decision of an answer that all engines gave. Deadlines in minutes are left
         open, for `Decision.at`.
@@ -106,8 +127,11 @@ class Decider:
         Args:
             origins: The origin of every fact of the question.
             today: The day from which deadlines count.
+            tenant: Who asks: what is kept for one tenant is not for another.
         """
         found = verdict(answer)
+        if found is Verdict.PERMIT and not answer.noted:
+            return self._permit(answer, question, today, tenant)
         of = Once(question)
         noted = [self._rules[rule] for rule in sorted(answer.noted)]
         warnings, shadow = (
@@ -121,7 +145,7 @@ class Decider:
                 (),
                 (),
                 tuple(Obligation(duty, _due(duty, today)) for duty in duties),
-                tuple(self._grounds(answer, question)),
+                (*self._granting(answer), *self._excepting(question)),
                 tuple(Preference(self._rules[rule]) for rule in sorted(answer.preferred)),
                 warnings,
                 shadow,
@@ -143,14 +167,42 @@ class Decider:
             status = Verdict.FORBIDDEN.value if rule.effect is Effect.FORBID else PERMITTED
         return Reason(rule, status, self._facts(rule.formula, question, origins, of))
 
-    def _grounds(self, answer: Answer, question: Question) -> Iterator[Ground]:
+    def _permit(
+        self, answer: Answer, question: Question, today: date, tenant: str | None
+    ) -> Decision:
+        """A permit of which no fact is a part: one for all questions whose answer and grounds
+        are the same, so that whoever spells it knows it again."""
+        grounds = self._excepting(question)
+        key = (tenant, answer, tuple([ground.rule for ground in grounds]), today)
+        kept = self._permits.get(key)
+        if kept is None:
+            duties = [self._duties[duty] for duty in sorted(answer.duties)]
+            kept = Decision(
+                Outcome.PERMIT,
+                (),
+                (),
+                tuple(Obligation(duty, _due(duty, today)) for duty in duties),
+                (*self._granting(answer), *grounds),
+                tuple(Preference(self._rules[rule]) for rule in sorted(answer.preferred)),
+            )
+            self._permits.put(key, kept)
+        return kept
+
+    def _granting(self, answer: Answer) -> Iterator[Ground]:
         for rule_id in sorted(answer.granted):
             rule = self._rules[rule_id]
             yield Ground(rule.id, rule.title, rule.citations)
+
+    def _excepting(self, question: Question) -> list[Ground]:
+        """The exceptions that certainly hold."""
         asked = self._asked.get(question.action)
-        if asked is not None:
-            values = asked.exceptions.values(question)
-            yield from (g for number, g in asked.grounds if certainly(ORDER[values[number]]))
+        if asked is None:
+            return []
+        if self._valued is not None and self._valued[0] is question:
+            values = self._valued[1]
+            return [g for number, _, g in asked.grounds if certainly(ORDER[values[number]])]
+        values = asked.exceptions.values(question)
+        return [g for _, number, g in asked.grounds if certainly(ORDER[values[number]])]
 
     def _in_the_way(self, answer: Answer, question: Question) -> list[tuple[Rule, str]]:
         forbidden = [(self._rules[r], Verdict.FORBIDDEN.value) for r in sorted(answer.broken)]

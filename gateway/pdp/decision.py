@@ -176,6 +176,11 @@ class Decision:
         return tuple(duty for duty in self.duties if duty.duty.kind is DutyKind.ADVICE)
 
     @property
+    def is_of_rules_alone(self) -> bool:
+        """Whether no fact is a part of it, nor the lack of one."""
+        return not (self.reasons or self.missing or self.warnings or self.shadow)
+
+    @property
     def counts_minutes(self) -> bool:
         """Whether a deadline counts from an instant; then `at` gives another decision."""
         dues = (duty.duty.due for duty in self.duties)

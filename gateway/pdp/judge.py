@@ -234,7 +234,7 @@ class Judge:
             self._memo.put(key, combined)
         if combined.answer is None:
             return Judged(joined, combined, UNANSWERED)
-        return self._decide(combined, combined.answer, joined, (key, days, now))
+        return self._decide(combined, combined.answer, joined, (key, days, now), tenant)
 
     def _decide(
         self,
@@ -242,6 +242,7 @@ class Judge:
         answer: Answer,
         joined: Joined,
         asked: tuple[bytes, Days, datetime],
+        tenant: str | None,
     ) -> Judged:
         """Like the verdict, its explanation follows from the facts that rules read and the
         days alone, and from which of those are known that others are derived from;
@@ -252,7 +253,7 @@ class Judge:
         decision = self._decisions.get(key)
         if decision is None:
             decision = self._decider.decide(
-                answer, joined.question, joined.origins, today=days.earliest
+                answer, joined.question, joined.origins, today=days.earliest, tenant=tenant
             )
             self._decisions.put(key, decision)
         if decision.counts_minutes:
