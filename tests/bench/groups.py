@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 
-from tests.bench import long_ledger, peers, servers
+from tests.bench import differing, long_ledger, peers, servers
 from tests.bench.servers import NEW, TWO, Law, pack
 from tests.bench.target import Target
 
@@ -59,6 +59,7 @@ class Maker:
 
 class Kind(Enum):
     CLOSED = "as many connections as are told, each waiting for its answer"
+    DIFFERING = "the same, with questions of which no two have the same facts"
     ARRIVING = "questions that arrive at a rate"
     SEARCHED = "searches, one after another"
 
@@ -85,6 +86,10 @@ def echo_of(place: Place, targets: Sequence[Target]) -> Target:
 
 def _pack(name: str, arguments: Sequence[str], place: Place) -> Target:
     return place.gateway(pack(), name, arguments)
+
+
+def _differing(name: str, arguments: Sequence[str], place: Place) -> Target:
+    return place.gateway(differing.law(pack()), name, arguments)
 
 
 def _batches(name: str, arguments: Sequence[str], place: Place) -> Target:
@@ -153,6 +158,19 @@ def tables(rules: Sequence[int] = RULES) -> tuple[Group, ...]:
     ]
     return (
         Group("single", "One question at a time", [*_of_pack(_pack), _PACK_OPA, _PACK_AGENT]),
+        Group(
+            "differing",
+            "Questions of which no two have the same facts",
+            [
+                Maker("charter: pack, all different", partial(_differing, "", ())),
+                Maker(
+                    "charter: pack, all different, two workers",
+                    partial(_differing, "two workers", TWO),
+                ),
+                Maker("stock OPA: all different", lambda place: place.opa(differing.law(pack()))),
+            ],
+            Kind.DIFFERING,
+        ),
         Group("batch", "Batches of 100", [*_of_pack(_batches), _PACK_OPA], connections=(1, 8)),
         Group("rules", " and ".join(map(str, rules)) + " rules", ruled),
         Group(

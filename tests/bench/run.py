@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench import arrivals, groups, load, many_sites, table
+from tests.bench import arrivals, differing, groups, load, many_sites, table
 from tests.bench.target import NotBuiltError, Target, WrongAnswerError
 
 WARM_UP_S = 1
@@ -105,13 +105,19 @@ def _started(maker: groups.Maker, place: groups.Place) -> Target | None:
 def _closed(group: groups.Group, targets: Sequence[Target], options: Options) -> int:
     rows: dict[tuple[Target, int], load.Result] = {}
 
-    def measure(target: Target, connections: int) -> load.Result:
-        return load.closed(options.hey, target, connections, options.seconds)
+    def measure(target: Target, connections: int, seconds: float) -> load.Result:
+        if group.kind is groups.Kind.DIFFERING:
+            return differing.closed(target, connections, seconds)
+        return load.closed(options.hey, target, connections, seconds)
 
     for target in targets:
-        load.closed(options.hey, target, max(group.connections), WARM_UP_S)
+        measure(target, max(group.connections), WARM_UP_S)
     for connections in group.connections:
-        _rounds(options.rounds, targets, lambda t, c=connections: measure(t, c), rows, connections)
+
+        def one(target: Target, connections: int = connections) -> load.Result:
+            return measure(target, connections, options.seconds)
+
+        _rounds(options.rounds, targets, one, rows, connections)
     print(table.loaded(rows), flush=True)
     return sum(result.failed for result in rows.values())
 

@@ -111,7 +111,7 @@ def gateway(
     """A gateway with both engines; its answers are signed, durable and proven."""
     running = start(stack, state, law, *arguments, token=token)
     return Target(
-        f"charter: {law.name}, {name}",
+        f"charter: {law.name}, {name}" if name else f"charter: {law.name}",
         f"{running.url}/v1/decisions",
         json.dumps(law.question).encode(),
         authorised(running),

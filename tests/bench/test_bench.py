@@ -5,6 +5,7 @@ depends on them.
 """
 
 import copy
+import json
 import os
 import shutil
 from collections.abc import Generator
@@ -15,10 +16,21 @@ from typing import Any
 
 import pytest
 
+from dsl.fold import paths_read
 from gateway.errors import LedgerError
 from gateway.ledger import storage
 from gateway.state import open_state
-from tests.bench import arrivals, generated, groups, load, long_ledger, many_sites, peers, table
+from tests.bench import (
+    arrivals,
+    differing,
+    generated,
+    groups,
+    load,
+    long_ledger,
+    many_sites,
+    peers,
+    table,
+)
 from tests.bench.servers import echo, pack
 from tests.bench.target import NotBuiltError, Target, WrongAnswerError
 from tests.opa import require_opa
@@ -139,6 +151,39 @@ def test_the_load_generator_tells_answers_from_refusals(
     found = load.closed(hey, replace(echoing, url=echoing.url + path), 2, 0.2)
     assert (found.failed > 0, found.per_second == 0) == (fails, fails)
     assert len(found.resident_mb) == 1
+
+
+def test_questions_that_differ_are_all_answered_and_no_two_are_alike(echoing: Target) -> None:
+    marked = replace(echoing, body=b'{"n": %d}' % differing.MARK)
+    found = differing.closed(marked, 3, 0.2)
+    assert found.failed == 0
+    assert 0 < found.p50_ms <= found.p99_ms
+    bodies = [body for body, _ in zip(differing.bodies(marked.body), range(1000), strict=False)]
+    assert len(set(bodies)) == 1000
+    assert {len(body) for body in bodies} == {len(marked.body)}
+    assert all(isinstance(json.loads(body)["n"], int) for body in bodies)
+
+
+def test_questions_that_differ_and_are_refused_count_as_failed(echoing: Target) -> None:
+    marked = replace(echoing, body=b"%d" % differing.MARK, url=f"{echoing.url}nowhere")
+    found = differing.closed(marked, 2, 0.1)
+    assert found.failed > 0
+    assert found.per_second == 0
+
+
+@pytest.mark.parametrize("body", [b"{}", b"%d %d" % (differing.MARK, differing.MARK)])
+def test_without_one_mark_there_is_nothing_to_differ_in(body: bytes, echoing: Target) -> None:
+    with pytest.raises(ValueError, match="one number"):
+        differing.closed(replace(echoing, body=body), 1, 0.1)
+
+
+def test_the_number_that_differs_is_one_that_rules_read() -> None:
+    law = differing.law(pack())
+    facts = law.joined(law.question).facts
+    assert differing.MARK in facts.values()
+    (path,) = (path for path, value in facts.items() if value == differing.MARK)
+    assert path in paths_read(law.program())
+    assert str(differing.MARK) not in json.dumps(pack().question)
 
 
 def test_the_best_of_each_column_counts_and_every_failure() -> None:
