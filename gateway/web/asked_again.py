@@ -3,14 +3,13 @@ without a request of the framework or of the server."""
 
 from collections.abc import Mapping
 from time import perf_counter
+from typing import Any
 
 from starlette.types import Message, Scope
 
-from gateway.errors import GatewayError
 from gateway.watch import request_id
 from gateway.web.access import knock
 from gateway.web.known_heads import Answered, KnownHead
-from gateway.web.limits import TooBusyError
 from gateway.web.metrics import Metrics
 from gateway.web.straight import FIXED, METHOD, PATH, Questions, plain
 from gateway.web.watched import HEADER, TRACEPARENT, Told, new_id, tell
@@ -53,7 +52,8 @@ class _Known:
         self.length = int(headers[b"content-length"])
         self._questions = questions
         self._metrics = metrics
-        self._scope = dict(scope)
+        # A connection knows many heads, and each of them has a hundred headers at most.
+        self._scope: dict[str, Any] = {**scope, "headers": ()}
         self._knock = knock(scope, headers)
 
     async def answer(self, body: bytes) -> Answered | None:
@@ -61,7 +61,7 @@ class _Known:
         try:
             caller = await questions.caller(self._knock)
             place = questions.entrance.enter(caller, len(body))
-        except (GatewayError, TooBusyError):
+        except Exception:
             return None  # found and told once more on the way of all requests
         own_id = new_id()
         request_id.set(own_id.decode("ascii"))  # of the task, which ends with the answer

@@ -65,6 +65,12 @@ class KnowingProtocol(BoundedProtocol):
         if heads is None or not self._is_between() or not self._begin(heads, data):
             super().data_received(data)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # uvicorn's timer would keep them, with the tokens in them, where the end was rude.
+        self._heads = None
+        self._unset_keepalive_if_required()
+
     def shutdown(self) -> None:
         if self._in_hand is None:
             super().shutdown()
@@ -112,8 +118,6 @@ class KnowingProtocol(BoundedProtocol):
     # --- answers ---
 
     async def _answer(self, known: KnownHead, data: bytes, end: int) -> None:
-        task = self._in_hand
-        assert task is not None  # noqa: S101 - it is what runs
         try:
             answered = await known.answer(data[end:])
         except BaseException:  # cancelled; nobody else can say anything here any more
@@ -121,8 +125,9 @@ class KnowingProtocol(BoundedProtocol):
             raise
         finally:
             self._due -= 1
+            if self._in_hand is not None:  # what runs
+                self.tasks.discard(self._in_hand)
             self._in_hand = None
-            self.tasks.discard(task)
         if self.transport.is_closing():
             return
         if answered is not None:
