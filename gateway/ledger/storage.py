@@ -220,6 +220,8 @@ def _find_later_eraser(connection: sqlite3.Connection, index: int) -> str | None
 
 
 def insert_tiles(connection: sqlite3.Connection, tiles: Sequence[Tile]) -> None:
+    if not tiles:
+        return  # as nearly always, and a statement lets go of the interpreter
     rows = [(tile.level, tile.index, tile.hashes) for tile in tiles]
     connection.executemany("INSERT INTO tile (level, idx, hashes) VALUES (?, ?, ?)", rows)
 

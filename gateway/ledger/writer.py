@@ -199,9 +199,8 @@ class Writer:
         once: list[Once],
         now: datetime,
     ) -> None:
-        group = Group(
-            pending, known, size=self._tree.size, random=self._random, logged_at=rfc3339(now)
-        )
+        size = self._tree.size
+        group = Group(pending, known, size=size, random=self._random, logged_at=rfc3339(now))
         if group.fresh:
             self._write(group, once, now)
             receipts = self.head.receipts(group.fresh, self._read_tile)

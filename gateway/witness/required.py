@@ -29,14 +29,14 @@ _CLOSED = "the ledger is closed"
 log = logging.getLogger("charter")
 
 
-class _Below(Pending):
+class Below(Pending):
     """The same as what was handed over, for the log below. `held` is told that it has ended there,
-    or, with None, that nobody waits for it any more."""
+    or, with None, that nothing of it is to be held: nobody waits, or all of it is refused."""
 
     __slots__ = ("_held", "_upper")
 
     def __init__(self, upper: Pending, held: Callable[[Pending | None], None]) -> None:
-        super().__init__(upper.entries, once=upper.once)
+        super().__init__(upper.entries, once=upper.once, erases=upper.erases)
         self.outcomes = upper.outcomes
         self._upper = upper
         self._held = held
@@ -52,7 +52,11 @@ class _Below(Pending):
     def tell(self) -> None:
         """Called in the thread of the log, and so quick."""
         self._upper.outcomes = self.outcomes
-        self._held(self._upper)
+        if any(isinstance(one, Receipt) for one in self.outcomes):
+            self._held(self._upper)
+        else:
+            self._upper.tell()
+            self._held(None)
 
 
 class RequiredLedger(WitnessedLedger):
@@ -82,7 +86,7 @@ class RequiredLedger(WitnessedLedger):
                 if one.start():
                     one.end(LedgerUnavailableError(refused))
         else:
-            self._log.hand_over([_Below(one, self._count_one) for one in pending])
+            self._log.hand_over([Below(one, self._count_one) for one in pending])
 
     def _count_one(self, held: Pending | None) -> None:
         with self._changed:

@@ -20,13 +20,15 @@ from gateway.ledger.ended import end_log
 from gateway.ledger.head import Receipt
 from gateway.ledger.interface import Ledger
 from gateway.ledger.note import parse_note
+from gateway.ledger.pending import Pending, promise
 from gateway.ledger.proof import parse_proof, verify_proof
 from gateway.ledger.shards import with_older
 from gateway.witness.collect import Collector
 from gateway.witness.kept import FILE, Kept
 from gateway.witness.ledger import WitnessedLedger
 from gateway.witness.newest import Newest
-from gateway.witness.required import RequiredLedger
+from gateway.witness.required import Below, RequiredLedger
+from tests.gateway.ledger.handed import Queue, answer
 from tests.gateway.ledger.logs import KEY, ORIGIN, append, body_of, open_log
 from tests.gateway.witness.histories import LOGS, Clock, Made
 from tests.gateway.witness.hosts import LOOPBACK, Hosts, hosts, read
@@ -303,6 +305,33 @@ def test_who_gives_up_waiting_disturbs_nobody(tmp_path: Path, two: Hosts) -> Non
         answers[3].cancel()
         for number in (0, 1, 2, 4, 9):
             check(two, f"e{number}", answers[number].result(5).proof_text)
+
+
+REFUSED = LedgerError("no")
+RECEIPT = Receipt(0, 1, b"", "", "")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "is_held"),
+    [([RECEIPT], True), ([REFUSED, RECEIPT], True), ([REFUSED], False), ([REFUSED] * 2, False)],
+)
+def test_what_the_log_refuses_whole_does_not_wait_for_witnesses(
+    outcomes: list[Receipt | LedgerError], is_held: bool
+) -> None:
+    queue, held = Queue(), list[Pending | None]()
+    futures = promise(queue.hand_over, [(one, "t", b"x") for one in names(len(outcomes))])
+    (upper,) = queue.taken
+    answer(Below(upper, held.append), *outcomes)
+    assert held == [upper if is_held else None]
+    assert [one.done() for one in futures] == [not is_held] * len(outcomes)
+
+
+def test_what_nobody_waits_for_any_more_is_not_held() -> None:
+    queue, held = Queue(), list[Pending | None]()
+    for future in promise(queue.hand_over, [("e", "t", b"x")]):
+        assert future.cancel()
+    assert not Below(queue.taken[0], held.append).start()
+    assert held == [None]
 
 
 def test_after_a_start_old_proofs_need_no_witness(tmp_path: Path, two: Hosts) -> None:
