@@ -1,6 +1,7 @@
 """Plain questions whose head came before on their connection: what the short way does for them,
 without a request of the framework or of the server."""
 
+import asyncio
 from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
@@ -61,7 +62,9 @@ class _Known:
         try:
             caller = await questions.caller(self._knock)
             place = questions.entrance.enter(caller, len(body))
-        except Exception:
+        except BaseException as error:
+            if _is_the_end(error):
+                raise
             return None  # found and told once more on the way of all requests
         own_id = new_id()
         request_id.set(own_id.decode("ascii"))  # of the task, which ends with the answer
@@ -69,7 +72,9 @@ class _Known:
         started = perf_counter()
         try:
             answer = await questions.answer(body, caller)
-        except Exception as error:
+        except BaseException as error:
+            if _is_the_end(error):
+                raise
             return await self._told(error, own_id, started)
         finally:
             metrics.in_flight -= 1
@@ -78,8 +83,10 @@ class _Known:
         lines = b"content-length: %d\r\n%b%b: %b\r\n" % (len(answer), _ALWAYS, HEADER, own_id)
         return Answered(200, lines, answer)
 
-    async def _told(self, error: Exception, own_id: bytes, started: float) -> Answered:
+    async def _told(self, error: BaseException, own_id: bytes, started: float) -> Answered:
         """What the framework would send of an error."""
+        if not isinstance(error, Exception):
+            error = _UnforeseenEndError(error)
         scope, said = dict(self._scope), Told(METHOD, PATH)
         lines: list[bytes] = []
         body = b""
@@ -96,6 +103,18 @@ class _Known:
         tell(self._metrics, said, scope, perf_counter() - started)
         lines.append(b"%b: %b\r\n" % (HEADER, own_id))
         return Answered(said.status, b"".join(lines), body)
+
+
+class _UnforeseenEndError(Exception):
+    """Something that was waited for was cancelled."""
+
+
+def _is_the_end(error: BaseException) -> bool:
+    """Whether it ends this task, and not only something that it waited for."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is None or task.cancelling() > 0
+    return not isinstance(error, Exception)
 
 
 async def _nothing() -> Message:

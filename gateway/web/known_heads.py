@@ -62,7 +62,12 @@ class KnowingProtocol(BoundedProtocol):
 
     def data_received(self, data: bytes) -> None:
         heads = self._heads
-        if heads is None or not self._is_between() or not self._begin(heads, data):
+        try:
+            begun = heads is not None and self._is_between() and self._begin(heads, data)
+        except MemoryError:
+            self._refuse_for_want_of_memory()
+            return
+        if not begun:
             super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -110,8 +115,8 @@ class KnowingProtocol(BoundedProtocol):
         known = heads.get(data[:end])
         if known is None or len(data) - end != known.length:
             return False
-        self._due += 1
         self._in_hand = self.loop.create_task(self._answer(known, data, end))
+        self._due += 1
         self.tasks.add(self._in_hand)
         return True
 
