@@ -32,6 +32,8 @@ class Pending:
     def __init__(
         self, entries: Sequence[Entry], *, once: Once | None = None, erases: str | None = None
     ) -> None:
+        if not entries:
+            raise ValueError("what is appended has one entry at least")
         self.entries = entries
         self.once = once
         self.erases = erases

@@ -192,11 +192,18 @@ def test_who_fails_gives_its_error_only_to_what_has_no_outcome() -> None:
     assert isinstance(futures[1].exception(0), LedgerError)
 
 
+def test_nothing_at_all_is_never_handed_over() -> None:
+    with pytest.raises(ValueError, match="one entry"):
+        Pending([])
+    queue = Queue()
+    assert promise(queue.hand_over, []) == []
+    assert queue.handed == []
+
+
 def test_receipts_are_not_given_before_they_are_there() -> None:
     with pytest.raises(AssertionError):
         Pending([("a", "t", b"x")]).receipts()
     pending, futures = promised(1)
     answer(pending, receipt(0))
     assert pending.receipts() == [receipt(0)]
-    assert promise(Queue().hand_over, []) == []
     assert futures[0].done()
