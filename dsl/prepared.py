@@ -12,9 +12,10 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, cast
 
-from dsl.core import And, Condition, Constant, Effect, InForce, Level, Not, NotBefore, Or, Program
+from dsl.core import And, Condition, Effect, Level, Not, Or, Program
 from dsl.evaluate import Answer, truth
 from dsl.facts import Question
+from dsl.joints import Joint, Literal, are_terms, in_stretches, joined_in, key_of, reads_of
 from dsl.kleene import Truth, conjoin, disjoin
 
 # From the least to the greatest; a condition's value is kept as its place here.
@@ -23,8 +24,11 @@ _PLACE = {value: place for place, value in enumerate(ORDER)}
 _FALSE, _TRUE = 0, 2
 MAX_KEPT = 4096
 
+# Of what is joined of the same two, each of their values.
+MAX_KEPT_JOINED = 1024
+
 Values = list[int]
-Literal = Condition  # an atom, or one denied
+_Joined = tuple[Callable[[Sequence[int]], int], Callable[[Values], Any]]
 
 
 class Prepared:
@@ -35,14 +39,19 @@ class Prepared:
         leaves: dict[Condition, None] = {}
         for condition in listed:
             _collect(condition, leaves)
-        ordered = sorted(leaves, key=_reads)  # those that read one thing stand together
-        self._numbers: dict[Condition, int] = {leaf: n for n, leaf in enumerate(ordered)}
+        ordered = sorted(leaves, key=reads_of)  # those that read one thing stand together
         self._leaves = tuple(_stretches(ordered))
-        self._joined: list[tuple[Callable[[Sequence[int]], int], Callable[[Values], Any]]] = []
+        joined = list(in_stretches(joined_in(listed)))
+        everything = [*ordered, *(condition for _, stretch in joined for condition in stretch)]
+        self._numbers: dict[Condition, int] = {part: n for n, part in enumerate(everything)}
         self._by_id: dict[int, int] = {}
         self._kept_alive = listed
         for condition in listed:
-            self._number(condition)
+            self._name(condition)
+        self._joined = tuple(
+            (reads, tuple(map(self._join, stretch)), dict[Hashable, Values]())
+            for reads, stretch in joined
+        )
         self._leaf_values: dict[Hashable, Values] = {}
 
     @property
@@ -61,8 +70,19 @@ class Prepared:
         for read, leaves in self._leaves:
             values += self._values_of(read, leaves, question)
         append = values.append
-        for choose, operands_of in self._joined:
-            append(choose(operands_of(values)))
+        for reads, joined, kept in self._joined:
+            key = key_of(reads, question)
+            known = None if key is None else kept.get(key)
+            if known is not None:
+                values += known
+                continue
+            first = len(values)
+            for choose, operands_of in joined:
+                append(choose(operands_of(values)))
+            if key is not None:
+                if len(kept) >= MAX_KEPT_JOINED:
+                    kept.clear()
+                kept[key] = values[first:]
         return values
 
     def truths(self, question: Question) -> Callable[[Condition], Truth]:
@@ -89,38 +109,28 @@ class Prepared:
             known = [_PLACE[truth(leaf, question)] for leaf in leaves]
             if len(self._leaf_values) >= MAX_KEPT:
                 self._leaf_values.clear()
-            if not isinstance(value, tuple) or _are_terms(cast("tuple[object, ...]", value)):
+            if not isinstance(value, tuple) or are_terms(cast("tuple[object, ...]", value)):
                 self._leaf_values[key] = known
         return known
 
-    def _number(self, condition: Condition) -> int:
-        known = self._by_id.get(id(condition))
-        if known is not None:
-            return known
+    def _name(self, condition: Condition) -> None:
+        """Have a condition and its parts known as the objects that they are."""
+        if id(condition) in self._by_id:
+            return
+        self._by_id[id(condition)] = self._numbers[condition]
         if isinstance(condition, And | Or):
-            operands = tuple(dict.fromkeys(self._number(part) for part in condition.operands))
-            number = self._numbers.get(condition)
-            if number is None:
-                number = len(self._numbers)
-                self._numbers[condition] = number
-                settles = _FALSE if isinstance(condition, And) else _TRUE
-                self._joined.append(_joined(settles, operands))
-        else:
-            number = self._numbers[condition]
-            if isinstance(condition, Not):
-                # An explanation looks at the atom as well.
-                self._by_id[id(condition.operand)] = self._numbers[condition.operand]
-        self._by_id[id(condition)] = number
-        return number
+            for part in condition.operands:
+                self._name(part)
+        elif isinstance(condition, Not):
+            # An explanation looks at the atom as well.
+            self._by_id[id(condition.operand)] = self._numbers[condition.operand]
+
+    def _join(self, condition: Joint) -> _Joined:
+        operands = tuple(dict.fromkeys(self._numbers[part] for part in condition.operands))
+        return _joined(_FALSE if isinstance(condition, And) else _TRUE, operands)
 
 
-def _are_terms(value: tuple[object, ...]) -> bool:
-    return all(isinstance(term, str) for term in value)
-
-
-def _joined(
-    settles: int, operands: Sequence[int]
-) -> tuple[Callable[[Sequence[int]], int], Callable[[Values], Any]]:
+def _joined(settles: int, operands: Sequence[int]) -> _Joined:
     """How to get the value of a conjunction, which one false part settles, or of an
     alternative, which one true part settles, out of its operands."""
     # An item getter is what takes them out fastest; of one it gives no sequence.
@@ -145,28 +155,12 @@ def _collect(condition: Condition, leaves: dict[Condition, None]) -> None:
             leaves[condition] = None
 
 
-def _reads(leaf: Literal) -> tuple[str, str]:
-    """What a literal reads: a fact, a day, or both."""
-    atom = leaf.operand if isinstance(leaf, Not) else leaf
-    match atom:
-        case Constant():
-            return ("day", "")
-        case InForce(time_zone):
-            return ("day", time_zone)
-        case NotBefore(path):
-            return ("both", path)
-        case And() | Or():
-            raise TypeError("no literal is a conjunction")
-        case _:
-            return ("fact", atom.path)
-
-
 def _stretches(
     ordered: Sequence[Literal],
 ) -> Iterable[tuple[tuple[str, str], tuple[Literal, ...]]]:
     together: dict[tuple[str, str], list[Literal]] = {}
     for leaf in ordered:
-        together.setdefault(_reads(leaf), []).append(leaf)
+        together.setdefault(reads_of(leaf), []).append(leaf)
     return ((read, tuple(leaves)) for read, leaves in together.items())
 
 

@@ -1,5 +1,6 @@
 """Prepared conditions have the values of the definition, whatever the question."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -120,3 +121,81 @@ def test_a_rule_that_is_left_out_is_missed() -> None:
     rules = tuple(rule for rule in program.rules if rule.id not in vector.answer.broken)
     one = PreparedProgram(replace(program, rules=rules), vector.question.action)
     assert one.answer(one.prepared.values(vector.question)) != vector.answer
+
+
+# --- what is joined of the same two ------------------------------------------------------
+
+
+def pairs() -> list[And | Or]:
+    """As a zone is, of a place on a day."""
+    open_ = OneOf("a.b", ("x",))
+    dated = [InForce("UTC", day, None) for day in (19_000, 20_001, 21_000)]
+    many = [Touches("a.t", (term,)) for term in "pqr"]
+    either = [Or((day, Not(term))) for day in dated for term in many]
+    return [*either, And(tuple(either)), And((*either, open_))]
+
+
+def values_by_definition(conditions: list[And | Or], question: Question) -> list[Truth]:
+    return [truth(condition, question) for condition in conditions]
+
+
+def said(prepared: Prepared, conditions: list[And | Or], question: Question) -> list[Truth]:
+    of = prepared.truths(question)
+    return [of(condition) for condition in conditions]
+
+
+@pytest.mark.parametrize("value", [None, ("p",), ("p", "q"), ("s",), (), ("p", 1), (1,), "p", 1])
+def test_kept_values_are_those_of_the_definition_for_each_fact_and_day(value: Any) -> None:
+    conditions = pairs()
+    prepared = Prepared(conditions)
+    facts = {} if value is None else {"a.t": value}
+    for _ in range(2):
+        for day in (18_999, 19_000, 20_000, 20_001, 21_000):
+            for other in ({"a.b": "x"}, {"a.b": "y"}, {}):
+                question = Question("place", {**facts, **other}, {"UTC": day})
+                expected = values_by_definition(conditions, question)
+                assert said(prepared, conditions, question) == expected
+        assert said(prepared, conditions, Question("place", {"a.t": ("q",)}, DAY)) == (
+            values_by_definition(conditions, Question("place", {"a.t": ("q",)}, DAY))
+        )
+
+
+def test_what_is_joined_of_two_is_evaluated_once_for_their_values() -> None:
+    conditions = pairs()
+    prepared = Prepared(conditions)
+    kept = [known for reads, _, known in prepared._joined if reads]  # pyright: ignore[reportPrivateUsage]
+    assert len(kept) == 1
+    for other in ("x", "y", "z"):
+        prepared.values(Question("place", {"a.t": ("p",), "a.b": other}, DAY))
+    assert len(kept[0]) == 1
+    prepared.values(Question("place", {"a.t": ("p",)}, {"UTC": 20_001}))
+    prepared.values(Question("place", {"a.t": ("q",)}, DAY))
+    assert len(kept[0]) == 3
+
+
+@pytest.mark.parametrize("value", [("p", 1), (True,), (["p"],), ["p"], 1.0, {"p": 1}])
+def test_by_what_is_no_fit_value_nothing_is_kept(value: Any) -> None:
+    prepared = Prepared(pairs())
+    kept = [known for reads, _, known in prepared._joined if reads]  # pyright: ignore[reportPrivateUsage]
+    with suppress(TypeError, AttributeError):  # as of the definition
+        prepared.values(Question("place", {"a.t": value}, DAY))
+    assert not kept[0]
+
+
+def test_true_is_not_one_where_two_are_kept_by() -> None:
+    conditions: list[And | Or] = [
+        Or((InForce("UTC", day, None), Holds("a.a"))) for day in range(20_001, 20_006)
+    ]
+    prepared = Prepared(conditions)
+    for value in (True, 1, True, False, 0):
+        question = Question("place", {"a.a": value}, DAY)
+        assert said(prepared, conditions, question) == values_by_definition(conditions, question)
+
+
+def test_kept_values_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared_module, "MAX_KEPT_JOINED", 3)
+    prepared = Prepared(pairs())
+    kept = [known for reads, _, known in prepared._joined if reads]  # pyright: ignore[reportPrivateUsage]
+    for number in range(20):
+        prepared.values(Question("place", {"a.t": (f"t{number}",)}, DAY))
+        assert len(kept[0]) <= 3
