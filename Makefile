@@ -25,6 +25,9 @@ CERBOS      := .tools/cerbos
 PEERS := $(CEDAR_AGENT).$(CEDAR_AGENT_VERSION) $(CERBOS).$(CERBOS_VERSION)
 # Other people's tools, which must accept what we emit; only tests ask them.
 TOOLS := $(REGAL).$(REGAL_VERSION) $(CEDAR).$(CEDAR_VERSION) $(COSIGN).$(COSIGN_VERSION) $(TLOGCHECK) $(COSECHECK)
+# What `make image` makes, and the Debian below it, which `make clean` removes.
+IMAGE ?= localhost/charter
+IMAGE_BASE := .tools/image-base.tar
 # How many histories `make faults` tries of each fault.
 SEEDS ?= 10
 # What `make bench` is told besides, as in BENCH="--only rules --seconds 5".
@@ -47,7 +50,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test faults debian demo bench bench-peers lint format types agree wheel lock clean
+.PHONY: help setup test faults image debian demo bench bench-peers lint format types agree wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -62,6 +65,12 @@ test: lint types $(TOOLS) debian ## lint, types and all tests
 
 faults: setup debian ## what a machine does to a gateway, with SEEDS as many histories
 	CHARTER_FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults
+
+image: setup ## build the container image on a small Debian, run it and look into it
+	@.ci/install-debian debian-image.txt
+	test -f $(IMAGE_BASE) || .ci/build-image-base $(IMAGE_BASE)
+	.ci/build-image $(IMAGE_BASE) $(IMAGE)
+	CHARTER_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/deploy
 
 demo: setup ## a real gateway, eight questions, one proof checked offline
 	$(BIN)/python tests/demo/run.py
@@ -93,6 +102,7 @@ wheel: setup ## build dist/*.whl
 lock: setup ## pin the newest versions that pyproject.toml allows
 	$(LOCK) --output-file .ci/requirements.txt
 	$(LOCK) --group dev --constraint .ci/requirements.txt --output-file .ci/requirements-dev.txt
+	$(LOCK:pyproject.toml=) --group build --constraint .ci/requirements-dev.txt --output-file .ci/requirements-build.txt
 
 clean: ## remove all that was built or installed here
 	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis build dist

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.serve import GRACE_S
+from gateway.cli.settings import read_file
 from tests.project import ROOT
 
 DEPLOY = ROOT / "docs" / "deploy"
@@ -46,8 +47,10 @@ def test_the_container_is_not_root_and_what_it_installs_is_pinned() -> None:
     assert re.fullmatch(r"[1-9][0-9]{3,}:[1-9][0-9]{3,}", user)
     assert [word for word, _ in INSTRUCTIONS][-6:].count("USER") == 1
     installs = re.findall(r"pip install [^&]*", CONTAINER.replace("\\\n", " "))
+    installs += re.findall(r"python install [^&]*", CONTAINER.replace("\\\n", " "))
     assert len(installs) == 3
     assert all("--require-hashes" in one or "--no-deps" in one for one in installs)
+    assert all("--no-cache-dir" in one for one in installs)
     for path in re.findall(r"\.ci/[\w.-]+", CONTAINER):
         assert (ROOT / path).is_file()
 
@@ -56,7 +59,66 @@ def test_the_container_runs_serve_and_is_stopped_in_order() -> None:
     assert last("ENTRYPOINT") == '["/opt/charter/bin/charter"]'
     assert last("CMD").startswith('["serve"')
     assert last("STOPSIGNAL") == "SIGTERM"
-    assert "secret" not in CONTAINER.lower()
+
+
+def test_no_ledger_goes_with_its_container() -> None:
+    """A volume without a name is removed with the container that it was made for."""
+    assert [rest for word, rest in INSTRUCTIONS if word == "VOLUME"] == []
+
+
+def test_of_the_repository_it_copies_what_a_wheel_is_made_of_and_nothing_else() -> None:
+    copied = [
+        path
+        for word, rest in INSTRUCTIONS
+        if word == "COPY" and "--from" not in rest
+        for path in rest.split()[:-1]
+    ]
+    assert "." not in copied
+    assert {"dsl", "gateway", "conformance", "policies", "pyproject.toml"} < set(copied)
+    assert [path for path in copied if not (ROOT / path).exists()] == []
+    assert [path for path in copied if path.startswith(("tests", ".tools", ".venv"))] == []
+
+
+def test_what_pip_is_told_stays_in_no_layer() -> None:
+    given = [rest for word, rest in INSTRUCTIONS if word in {"ARG", "ENV", "COPY"}]
+    assert [rest for rest in given if re.search(r"pip|index|ssl|proxy", rest.lower())] == []
+    assert [rest for word, rest in INSTRUCTIONS if word == "ARG"] == ["BASE"]
+
+
+def test_the_settings_of_the_container_are_settings_and_need_what_it_mounts() -> None:
+    found = dict(read_file(DEPLOY / "container.toml"))
+    assert found["listen.host"] == "0.0.0.0"  # noqa: S104
+    assert found["listen.tls_key"] == str(DEPLOY / "tls/tls.key")
+    assert str(found["log.seen_file"]).startswith("/var/lib/charter-seen/")
+    assert "state.folder" not in found  # the variable of the image would win
+    assert "CHARTER_STATE=/var/lib/charter/state" in last("ENV")
+
+
+def test_the_service_says_what_is_wrong_with_its_settings_before_it_starts() -> None:
+    before = service()["ExecStartPre"]
+    assert "charter config --config /etc/charter/charter.toml" in before
+    assert ">/dev/null" in before  # a hundred lines at each start
+
+
+def test_systemd_finds_the_service_hardly_exposed(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("no systemd-analyze on this machine")
+
+    def exposed(text: str) -> float:
+        unit = tmp_path / "charter.service"
+        unit.write_text(text)
+        ran = subprocess.run(
+            [analyze, "security", "--offline=true", "--no-pager", str(unit)],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        found = re.search(r"exposure level for charter.service: ([0-9.]+)", ran.stdout)
+        if found is None:
+            pytest.skip(f"this systemd-analyze judges no file: {ran.stderr}")
+        return float(found[1])
+
+    assert exposed(UNIT) <= 1.3  # of 10
+    assert exposed(UNIT.replace("PrivateUsers=yes\n", "")) > 1.3
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tests.project import ROOT, development_requirements, project_files, runtime
 
 PACKAGES = ("dsl", "gateway", "conformance", "policies")
 LOCKS = (".ci/requirements.txt", ".ci/requirements-dev.txt")
+BUILD = ".ci/requirements-build.txt"
 PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[0-9][0-9a-z.]*) \\")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
 NOTE = re.compile(r" +#.*")
@@ -141,3 +142,13 @@ def test_the_build_backend_is_pinned_too() -> None:
     system = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]
     (backend,) = (Requirement(line) for line in system["requires"])
     assert backend.specifier == f"=={pins(LOCKS[1])[backend.name]}"
+
+
+def test_what_makes_a_wheel_has_a_lock_of_its_own_which_says_nothing_else() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["dependency-groups"]["build"] == project["build-system"]["requires"]
+    build = pins(BUILD)
+    assert build.items() <= pins(LOCKS[1]).items()
+    assert "hatchling" in build
+    assert len(build) < 10
+    assert "://" not in (ROOT / BUILD).read_text(encoding="utf-8")

@@ -82,6 +82,7 @@ def _write(folder: Path, file: TokenFile) -> None:
             try:
                 new.write(data)
                 new.flush()
+                _give_to_owner_of(folder, new.fileno())
                 os.fsync(new.fileno())
                 os.replace(new.name, path)
             except BaseException:
@@ -94,3 +95,10 @@ def _write(folder: Path, file: TokenFile) -> None:
             os.close(handle)
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot write it: {error.strerror}") from error
+
+
+def _give_to_owner_of(folder: Path, handle: int) -> None:
+    """Root makes tokens for a gateway of another user, who could not read them."""
+    owner = folder.stat()
+    if owner.st_uid != os.geteuid():
+        os.fchown(handle, owner.st_uid, owner.st_gid)

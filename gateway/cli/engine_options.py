@@ -88,6 +88,7 @@ def arrangement(args: Namespace) -> "Arrangement":
     from gateway.pdp.child import Confinement
     from gateway.pdp.engines import DEFAULT, Arrangement
     from gateway.pdp.stop import Stop
+    from gateway.state import origin_of
 
     names: Sequence[str] = args.engines or DEFAULT
     limits = dict(_limit(one) for one in cast("list[str]", args.engine_timeouts))
@@ -95,7 +96,11 @@ def arrangement(args: Namespace) -> "Arrangement":
         if name not in names:
             raise ConfigurationError(f"--engine-timeouts: the engine `{name}` is not asked")
     opa_start = _opa_to_start(args, names)
-    stop = Stop(args.state / STOP_FILE, args.stop_after)
+    try:
+        stop = Stop(args.state / STOP_FILE, args.stop_after)
+    except PermissionError:
+        origin_of(args.state)  # says whose the folder is
+        raise
     stop.refuse_to_start()
     return Arrangement(
         isolated=args.isolate,

@@ -93,6 +93,33 @@ def test_a_change_that_cannot_be_written_leaves_the_file_as_it_was(
         assert [one.name for one in folder.iterdir()] == ["tokens.json"]
 
 
+@pytest.mark.parametrize("may", [True, False])
+def test_tokens_that_root_makes_are_of_whom_the_folder_is_or_are_not_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, may: bool
+) -> None:
+    given: list[tuple[int, int]] = []
+
+    def give(_handle: int, user: int, group: int) -> None:
+        if not may:
+            raise PermissionError(1, "Operation not permitted")
+        given.append((user, group))
+
+    owner, before = folder.stat(), (folder / "tokens.json").read_bytes()
+    monkeypatch.setattr(os, "fchown", give)
+    token_file.add(folder, make(tenants=("t",))[0])
+    assert given == []  # it is its own
+    (folder / "tokens.json").write_bytes(before)
+    monkeypatch.setattr(os, "geteuid", lambda: owner.st_uid + 1)
+    if may:
+        token_file.add(folder, make(tenants=("t",))[0])
+        assert given == [(owner.st_uid, owner.st_gid)]
+        return
+    with pytest.raises(ConfigurationError, match="cannot write it: Operation not permitted"):
+        token_file.add(folder, make(tenants=("t",))[0])
+    assert (folder / "tokens.json").read_bytes() == before
+    assert [one.name for one in folder.iterdir()] == ["tokens.json"]
+
+
 def test_a_folder_without_tokens_is_named(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "none"):
         with pytest.raises(ConfigurationError, match="No such file"):
