@@ -128,6 +128,9 @@ class Batches:
         except EngineError as error:
             _say(batch, error)
             return
+        except Exception as error:
+            _say(batch, self._failed(error))
+            return
         self._is_busy = True
         limit_s = min(one.limit_s for one in batch)
         loop = asyncio.get_running_loop()
@@ -165,7 +168,10 @@ class Batches:
         try:
             return self._read(reply)
         except Exception as error:
-            return EngineAnswerError(self._engine, f"it failed with {type(error).__name__}")
+            return self._failed(error)
+
+    def _failed(self, error: Exception) -> EngineError:
+        return EngineAnswerError(self._engine, f"it failed with {type(error).__name__}")
 
     # --- waiting too long -----------------------------------------------------------------
 

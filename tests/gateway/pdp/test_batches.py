@@ -352,6 +352,21 @@ def test_without_a_process_everybody_is_told_at_once(process: Process) -> None:
     run(ask)
 
 
+def test_a_fault_of_ours_in_putting_them_is_no_answer_and_stops_nobody(process: Process) -> None:
+    async def ask() -> None:
+        await warm(process)
+        process.down = cast("EngineUnavailableError", OSError("broken pipe"))
+        answers = [process.ask(f"q{number}", "ab"[number % 2]) for number in range(2)]
+        for one in answers:
+            said = await one
+            assert isinstance(said, EngineAnswerError)
+            assert said.detail == "it failed with OSError"
+        process.down = None
+        assert await process_answers(process)
+
+    run(ask)
+
+
 def test_a_fault_is_that_of_the_turn_and_of_no_other(process: Process) -> None:
     async def ask() -> None:
         await warm(process)
