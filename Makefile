@@ -25,9 +25,10 @@ CERBOS      := .tools/cerbos
 PEERS := $(CEDAR_AGENT).$(CEDAR_AGENT_VERSION) $(CERBOS).$(CERBOS_VERSION)
 # Other people's tools, which must accept what we emit; only tests ask them.
 TOOLS := $(REGAL).$(REGAL_VERSION) $(CEDAR).$(CEDAR_VERSION) $(COSIGN).$(COSIGN_VERSION) $(TLOGCHECK) $(COSECHECK)
-# What `make image` makes, and the Debian below it, which `make clean` removes.
+# What `make image` makes, and the Debians for it, which `make clean` removes.
 IMAGE ?= localhost/charter
 IMAGE_BASE := .tools/image-base.tar
+SYSTEMD_BASE := .tools/systemd-base.tar
 # How many histories `make faults` tries of each fault.
 SEEDS ?= 10
 # What `make bench` is told besides, as in BENCH="--only rules --seconds 5".
@@ -66,11 +67,12 @@ test: lint types $(TOOLS) debian ## lint, types and all tests
 faults: setup debian ## what a machine does to a gateway, with SEEDS as many histories
 	CHARTER_FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults
 
-image: setup ## build the container image on a small Debian, run it and look into it
+image: setup ## build the container image on a small Debian, run it and the unit of systemd
 	@.ci/install-debian debian-image.txt
 	test -f $(IMAGE_BASE) || .ci/build-image-base $(IMAGE_BASE)
+	test -f $(SYSTEMD_BASE) || .ci/build-image-base $(SYSTEMD_BASE) systemd-sysv dbus
 	.ci/build-image $(IMAGE_BASE) $(IMAGE)
-	CHARTER_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/deploy
+	CHARTER_IMAGE=$(IMAGE) CHARTER_SYSTEMD_BASE=$(CURDIR)/$(SYSTEMD_BASE) $(BIN)/python -m pytest tests/deploy
 
 demo: setup ## a real gateway, eight questions, one proof checked offline
 	$(BIN)/python tests/demo/run.py

@@ -140,6 +140,7 @@ def test_the_service_has_no_more_rights_than_it_needs(name: str, value: str) -> 
 def test_the_service_has_time_to_answer_what_is_in_flight() -> None:
     assert int(service()["TimeoutStopSec"]) > GRACE_S
     assert service()["KillSignal"] == "SIGTERM"
+    assert service()["KillMode"] == "mixed"  # engines are needed for what is in flight
 
 
 def test_systemd_reads_the_unit(tmp_path: Path) -> None:

@@ -120,7 +120,10 @@ def _default_state() -> Path:
     if "CHARTER_STATE" in os.environ:
         return Path(os.environ["CHARTER_STATE"])
     base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path("~/.local/state")).expanduser() / "charter"
+    try:
+        return (Path(base) if base else Path("~/.local/state")).expanduser() / "charter"
+    except RuntimeError:  # a user without a home, as services have them
+        return Path("/var/lib/charter")
 
 
 # --- values --------------------------------------------------------------------------

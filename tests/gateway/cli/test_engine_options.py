@@ -1,13 +1,14 @@
 """How engines are run, as `charter serve` is told: what is no value, and what contradicts."""
 
 import json
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from gateway.cli import engine_options
+from gateway.cli import engine_options, options
 from gateway.cli.settings import SETTINGS
 from gateway.pdp.child import Confinement
 from gateway.pdp.engines import CAN_BE_ISOLATED, ISOLATED, NAMES
@@ -133,3 +134,47 @@ def test_a_settings_file_that_is_wrong_about_engines_is_refused(
     ran.check_clean()
     assert ran.code == 1
     assert str(path) in ran.line
+
+
+@pytest.mark.parametrize("call", ["exists", "iterdir"])
+def test_a_state_folder_that_nobody_lets_it_look_into_is_refused_in_one_line(
+    charter: Charter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    state, others = tmp_path / "state", getattr(Path, call)
+
+    def refuse(path: Path) -> object:
+        if path == state or path.parent == state:
+            _refused()
+        return others(path)
+
+    monkeypatch.setattr(Path, call, refuse)
+    monkeypatch.setattr(Path, "iterdir", refuse if call == "iterdir" else _refused_always)
+    ran = charter("serve", "--port", "0", "--state", state)
+    assert ran.code == 1
+    assert f"{state}: cannot use it as state folder: Permission denied" in ran.line
+    assert "is of user" in ran.line
+
+
+def _refused() -> NoReturn:
+    raise PermissionError(13, "Permission denied")
+
+
+def _refused_always(_path: Path) -> NoReturn:
+    _refused()
+
+
+def test_a_user_without_a_home_has_the_folder_of_a_service(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nobody(_path: Path) -> NoReturn:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(Path, "expanduser", nobody)
+    parser = ArgumentParser()
+    options.add_state(parser)
+    assert parser.parse_args([]).state == Path("/var/lib/charter")
+    monkeypatch.setenv("CHARTER_STATE", "/elsewhere")
+    parser = ArgumentParser()
+    options.add_state(parser)
+    assert parser.parse_args([]).state == Path("/elsewhere")
