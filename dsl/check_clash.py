@@ -37,7 +37,7 @@ class Asking:
         """The deadline as written."""
         clauses = (c for c in self.clauses if isinstance(c, tree.Oblige))
         found = next(clause for clause in clauses if clause.obligation.text == obligation)
-        return quoted(found.due.span.text) if found.due else "at once"
+        return quoted(found.due.span.words) if found.due else "at once"
 
     def cited(self) -> list[Label]:
         cites = (clause for clause in self.clauses if isinstance(clause, tree.Cites))

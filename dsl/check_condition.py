@@ -137,7 +137,7 @@ class ConditionChecker:
     def _no_sense(self, test: tree.Test) -> None:
         self._found.report(
             Code.TYPE_MISMATCH,
-            f"{quoted(test.span.text)} compares what cannot be compared",
+            f"{quoted(test.span.words)} compares what cannot be compared",
             test.span,
             f"write another comparison of {quoted(test.path.text)}",
         )
@@ -227,7 +227,7 @@ class ConditionChecker:
         meant = {"true": "yes", "false": "no", "y": "yes", "n": "no"}.get(span.text.lower())
         self._found.report(
             Code.TYPE_MISMATCH,
-            f"{quoted(fact.path)} is yes or no, and {quoted(span.text)} is neither",
+            f"{quoted(fact.path)} is yes or no, and {quoted(span.words)} is neither",
             span,
             f"write `{meant}`" if meant else "write `yes` or `no`",
             fix=Fix(span, meant) if meant else None,

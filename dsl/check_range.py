@@ -21,7 +21,7 @@ def warn_always(test: tree.Test, made: model.Test, found: Found) -> None:
     limit = least if made.relation in _AT_LEAST else greatest
     found.report(
         Code.ALWAYS_SO,
-        f"`{made.relation.value} {span.text}` is {'always' if always else 'never'} so, because "
+        f"`{made.relation.value} {span.words}` is {'always' if always else 'never'} so, because "
         f"{path} {end} {limit}",
         span,
         "write another bound, or remove the comparison",

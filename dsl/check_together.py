@@ -111,7 +111,7 @@ def check_itself(
             later, earlier = pair
             found.report(
                 Code.CONTRADICTION,
-                f"{quoted(_words(earlier.span))} and {quoted(_words(later.span))} are never "
+                f"{quoted(earlier.span.words)} and {quoted(later.span.words)} are never "
                 "true together",
                 later.span,
                 "write `or` if either will do, else remove one of them",
@@ -129,7 +129,7 @@ def _warn_always(written: tree.Condition, typed: model.Condition, found: Found) 
         later, earlier = next((pair for pair in pairs if pair is not None), (None, None))
         if later is None or earlier is None or later.span == earlier.span:
             continue
-        one, other = quoted(_words(earlier.span)), quoted(_words(later.span))
+        one, other = quoted(earlier.span.words), quoted(later.span.words)
         found.report(
             Code.ALWAYS_SO,
             f"{one} and {other} are never true together, so it is always so that not both are"
@@ -161,7 +161,3 @@ def _alternatives(
                 yield from _alternatives(part, operand, denied=denied)
         case _:
             pass
-
-
-def _words(span: Span) -> str:
-    return " ".join(span.text.split())

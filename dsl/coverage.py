@@ -10,7 +10,6 @@ that of its lowered form under the facts of a case (`dsl.evaluate.truth`). What 
 is in `RuleCoverage.points`. No verdict depends on this module.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,8 +22,6 @@ from dsl.lower_condition import condition as lowered
 from dsl.parse import parse
 from dsl.possible import can_be_unknown
 from dsl.source import SourceText, Span
-
-_COMMENT = re.compile(r'("[^"\n]*")|#[^\n]*')
 
 
 @dataclass(frozen=True)
@@ -187,7 +184,7 @@ def _clauses(
     for clause in clauses:
         match clause:
             case tree.InForce(_, span):
-                text = _text(span).removeprefix("in force").strip()
+                text = span.words.removeprefix("in force").strip()
                 yield from _unless_constant(Watched(f"{part}in force", text, span, in_force))
             case tree.When(wrote) if when is not None:
                 yield from _conjuncts(f"{part}when", when, wrote)
@@ -233,15 +230,10 @@ def _parts(
 
 
 def _one(part: str, typed: model.Condition, wrote: tree.Condition) -> Watched:
-    return Watched(part, _text(wrote.span), wrote.span, lowered(typed))
+    return Watched(part, wrote.span.words, wrote.span, lowered(typed))
 
 
 def _unless_constant(watched: Watched) -> Iterator[Watched]:
     """Nothing where no case could bring the condition to another value."""
     if not isinstance(fold(watched.condition), core.Constant):
         yield watched
-
-
-def _text(span: Span) -> str:
-    """The author's words in one line, without comments."""
-    return " ".join(_COMMENT.sub(lambda match: match[1] or "", span.text).split())

@@ -72,7 +72,7 @@ class QuantityReader:
             self._found.report(
                 Code.TYPE_MISMATCH,
                 f"{quoted(fact.path)} is a number of {fact.unit}, and "
-                f"{quoted(operand.span.text)} is no number",
+                f"{quoted(operand.span.words)} is no number",
                 operand.span,
                 f"write a number with its unit, such as `30 {fact.unit}`",
             )
@@ -86,7 +86,7 @@ class QuantityReader:
             note = "months and years have no fixed number of days"
         self._found.report(
             Code.UNIT_MISMATCH,
-            f"{quoted(number.span.text)} {what}, but {quoted(fact.path)} counts {fact.unit}",
+            f"{quoted(number.span.words)} {what}, but {quoted(fact.path)} counts {fact.unit}",
             number.span,
             help_,
             note=note,
@@ -98,7 +98,7 @@ class QuantityReader:
             has = f"{fact.scale} decimal{'' if fact.scale == 1 else 's'}" if fact.scale else "none"
             self._found.report(
                 Code.NOT_EXACT,
-                f"{quoted(number.span.text)} has {number.decimals} "
+                f"{quoted(number.span.words)} has {number.decimals} "
                 f"decimal{'' if number.decimals == 1 else 's'}, but {quoted(fact.path)} has {has}",
                 number.span,
                 "write a number with fewer decimals, or give the field more with `with … decimals`",
@@ -107,7 +107,7 @@ class QuantityReader:
             return
         self._found.report(
             Code.NOT_EXACT,
-            f"{quoted(number.span.text)} is no whole number of {_steps(own, fact)}",
+            f"{quoted(number.span.words)} is no whole number of {_steps(own, fact)}",
             number.span,
             f"write the bound in {own.name}",
             note=f"{quoted(fact.path)} counts {_steps(own, fact)}, and a bound is never rounded",
@@ -119,7 +119,7 @@ class QuantityReader:
         exact = f"{whole}.{decimals}".rstrip("0").rstrip(".")
         self._found.report(
             Code.NOT_EXACT,
-            f"{quoted(number.span.text)} can be read in two ways",
+            f"{quoted(number.span.words)} can be read in two ways",
             number.span,
             f"write `{whole} {decimals}{unit}` or `{exact}{unit}`",
             note="a point divides thousands in some languages, and decimals here",
@@ -131,7 +131,7 @@ class QuantityReader:
             size = "larger" if steps > 0 else "smaller"
             self._found.report(
                 Code.NUMBER_RANGE,
-                f"{quoted(number.span.text)} is {size} than any number a fact can have",
+                f"{quoted(number.span.words)} is {size} than any number a fact can have",
                 number.span,
                 f"write a number of at {'most' if steps > 0 else 'least'} "
                 f"{'' if steps > 0 else '-'}{largest}" + (f" {fact.unit}" if fact.scale else ""),
@@ -158,7 +158,7 @@ class QuantityReader:
         if unit is not None and unit.dimension == "calendar":
             self._found.report(
                 Code.DATE_UNIT,
-                f"{quoted(number.span.text)} are no fixed number of days",
+                f"{quoted(number.span.words)} are no fixed number of days",
                 number.span,
                 f"write days or weeks, or derive the date with "
                 f"`as {of} plus {number.span.text}`, and ask for that",
@@ -172,7 +172,7 @@ class QuantityReader:
         written = f"{number.span.text} days"
         self._found.report(
             Code.DATE_UNIT,
-            f"{quoted(number.span.text)} is no number of days",
+            f"{quoted(number.span.words)} is no number of days",
             number.span,
             "write a number of days or weeks" if number.unit else f"write `{written}`",
             fix=None if number.unit else Fix(number.span, written),
@@ -184,7 +184,7 @@ class QuantityReader:
         if unit is None or (unit.dimension != "calendar" and unit.name not in ("days", "weeks")):
             self._found.report(
                 Code.DATE_UNIT,
-                f"a date cannot be moved by {quoted(number.span.text)}",
+                f"a date cannot be moved by {quoted(number.span.words)}",
                 number.span,
                 "write a number of days, weeks, months or years",
             )
@@ -202,7 +202,7 @@ class QuantityReader:
         if unit is None or unit.name not in _DUE:
             self._found.report(
                 Code.UNIT_MISMATCH,
-                f"{quoted(number.span.text)} is no time in which to do something",
+                f"{quoted(number.span.words)} is no time in which to do something",
                 number.span,
                 "write minutes, hours, days, weeks, months or years, such as `within 14 days`",
             )
@@ -223,7 +223,7 @@ class QuantityReader:
         if made is None:
             self._found.report(
                 Code.NOT_EXACT,
-                f"{quoted(number.span.text)} is no whole number of {unit}",
+                f"{quoted(number.span.words)} is no whole number of {unit}",
                 number.span,
                 f"write a whole number of {unit}",
             )
@@ -231,7 +231,7 @@ class QuantityReader:
         if abs(made) > most:
             self._found.report(
                 Code.NUMBER_RANGE,
-                f"{quoted(number.span.text)} is {what}",
+                f"{quoted(number.span.words)} is {what}",
                 number.span,
                 f"write a number of at most {most} {unit}",
             )
@@ -239,7 +239,7 @@ class QuantityReader:
         if made < 0:
             self._found.report(
                 Code.NUMBER_RANGE,
-                f"{quoted(number.span.text)} is a time below zero",
+                f"{quoted(number.span.words)} is a time below zero",
                 number.span,
                 "write a number of zero or more",
             )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from dsl.printable import printable
 
+_COMMENT = re.compile(r'("[^"\n]*")|#[^\n]*')
+
 
 @dataclass(frozen=True)
 class SourceText:
@@ -54,6 +56,11 @@ class Span:
     @property
     def text(self) -> str:
         return self.source.text[self.start : self.end]
+
+    @property
+    def words(self) -> str:
+        """The same as people are told of it: in one line, without comments."""
+        return " ".join(_COMMENT.sub(lambda match: match[1] or " ", self.text).split())
 
     @property
     def position(self) -> tuple[int, int]:

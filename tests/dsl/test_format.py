@@ -274,6 +274,7 @@ def test_the_layout_of_the_pack_never_changes_its_program() -> None:
     assert compile_charters(files).program is not None
 
 
+CAUTIONS = sorted((Path(__file__).parent / "cautions").glob("*.charter"))
 SPACE = st.sampled_from([" ", "\n", "\t", "\r\n", "  \n\n\n", " # it's so\n", "\n# a\n  # b\n\n"])
 
 
@@ -303,6 +304,18 @@ def test_the_layout_never_changes_meaning_or_comments(
         assert comments(text) == comments(file.text)
         after.append(SourceText(file.name, text))
     same_meaning(files, after)
+
+
+@pytest.mark.parametrize("path", CAUTIONS, ids=lambda path: path.stem)
+def test_a_warning_repeats_an_authors_words_without_the_comments_between_them(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    noted = " # it's so\n".join(str(token) for token in tokens(read(text).root))
+    plain, other = (
+        compile_charters([mistake_files.BASE, SourceText(path.name, one)]).diagnostics
+        for one in (text, noted)
+    )
+    assert plain
+    assert [(one.code, one.message) for one in other] == [(one.code, one.message) for one in plain]
 
 
 @settings(max_examples=25)
