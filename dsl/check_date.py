@@ -45,7 +45,7 @@ class DateChecker:
         span = test.operand.span if test.operand is not None else test.span
         self._found.report(
             Code.TYPE_MISMATCH,
-            f"{quoted(fact.path)} is a date, and {quoted(span.words)} is none",
+            f"{quoted(fact.path)} is a date, and {quoted(span.text)} is none",
             span,
             "write a day such as `2027-01-12`, or `today` plus or minus days",
         )
@@ -56,7 +56,7 @@ class DateChecker:
             span = test.operand.span if test.operand is not None else test.span
             self._found.report(
                 Code.TYPE_MISMATCH,
-                f"`today` is compared with a day, and {quoted(span.words)} is none",
+                f"`today` is compared with a day, and {quoted(span.text)} is none",
                 span,
                 "write a day such as `2027-01-12`",
             )

@@ -153,7 +153,7 @@ class DutyChecker:
             case Kind.DAY, _:
                 self._found.report(
                     Code.TYPE_MISMATCH,
-                    f"{quoted(fact.path)} is a date, and {quoted(literal.span.words)} is none",
+                    f"{quoted(fact.path)} is a date, and {quoted(literal.span.text)} is none",
                     literal.span,
                     "write a day such as `2027-01-12`",
                 )

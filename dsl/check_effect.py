@@ -105,7 +105,7 @@ class EffectChecker:
         if weight.decimals or not 1 <= weight.value <= MAX_WEIGHT:
             self._found.report(
                 Code.PREFERENCE,
-                f"{quoted(weight.span.words)} is no weight of a preference",
+                f"{quoted(weight.span.text)} is no weight of a preference",
                 weight.span,
                 f"write a whole number from 1 to {MAX_WEIGHT:,}".replace(",", ""),
             )

@@ -203,7 +203,7 @@ class ExampleChecker:
         return raw
 
     def _report_unfit(self, value: tree.Literal | tree.ValueSet, fact: FactType) -> None:
-        written = quoted(value.span.words)
+        written = quoted(value.span.text)
         help_ = f"write {_WANTED.get(fact.kind, f'a number of {fact.unit}')}"
         meant: str | None = None
         if _is_null(value):

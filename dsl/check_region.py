@@ -49,7 +49,7 @@ class RegionChecker:
         some = ", ".join(known.values[:6]) if known else "a name, or a text in quotes"
         self._found.report(
             Code.TYPE_MISMATCH,
-            f"{quoted(literal.span.words)} is no value of {quoted(fact.path)}",
+            f"{quoted(literal.span.text)} is no value of {quoted(fact.path)}",
             literal.span,
             f"write a value such as {some}" if known else f"write {some}",
         )

@@ -136,7 +136,7 @@ def check_value(word: Word, found: Found) -> bool:
         # Texts are read with single spaces, values are compared as they are.
         found.report(
             Code.UNFIT_VALUE,
-            f"{quoted(word.span.words)} has spaces that would not count",
+            f"{quoted(word.span.text)} has spaces that would not count",
             word.span,
             f'write `"{word.text}"`',
             fix=Fix(word.span, f'"{word.text}"'),
@@ -146,7 +146,7 @@ def check_value(word: Word, found: Found) -> bool:
     if not fit:
         found.report(
             Code.UNFIT_VALUE,
-            f"{quoted(word.span.words)} cannot be a value",
+            f"{quoted(word.span.text)} cannot be a value",
             word.span,
             f"write between 1 and {MAX_TERM_LENGTH} letters, digits, signs and spaces",
         )

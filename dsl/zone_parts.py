@@ -88,7 +88,7 @@ def put_together(
         except OtherClockError as error:
             found.report(
                 Code.ZONE_CLOCKS,
-                f"{quoted(written.span.words)} counts its days in {error.taken}, and the days of "
+                f"{quoted(written.span.text)} counts its days in {error.taken}, and the days of "
                 f"{quoted(error.value)} are counted in {error.kept}",
                 written.span,
                 "declare both zones in charters with one time zone",
@@ -98,7 +98,7 @@ def put_together(
         if not members:
             found.report(
                 Code.EMPTY_SET,
-                f"nothing is left of {quoted(region.span.words)}",
+                f"nothing is left of {quoted(region.span.text)}",
                 written.span,
                 "take away less, or change the order: the parts count from left to right",
             )
@@ -152,7 +152,7 @@ def _strange_value(
         return
     found.report(
         Code.TYPE_MISMATCH,
-        f"{quoted(value.span.words)} is no value of `{vocabulary}`",
+        f"{quoted(value.span.text)} is no value of `{vocabulary}`",
         value.span,
         f"write values of `{vocabulary}`",
     )
