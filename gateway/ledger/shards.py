@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from gateway.errors import LedgerError
+from gateway.errors import LedgerError, LedgerUnavailableError
 from gateway.keys import CheckpointPublicKey
 from gateway.ledger import erased_after
 from gateway.ledger.ended import open_ended
@@ -58,12 +58,30 @@ class Sharded:
         return self._newest.append_all(entries, once=once)
 
     def hand_over(self, pending: Sequence[Pending]) -> None:
-        self._newest.hand_over(pending)
+        appended = [one for one in pending if one.erases is None]
+        if appended:
+            self._newest.hand_over(appended)
+        for one in pending:
+            if one.erases is not None:
+                self._eraser.submit(self._erase_for, one, one.erases)
 
     def erase(self, target: str, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
         """As `Log.erase`. What is in a log that has ended is erased there once the entry that
         says why is in the newest one; see `gateway.ledger.erased_after`."""
         return self._eraser.submit(self._erase, target, entry_id, tenant, body)
+
+    def _erase_for(self, pending: Pending, target: str) -> None:
+        if not pending.start():
+            return
+        try:
+            pending.outcomes = [self._erase(target, *pending.entries[0])]
+        except LedgerError as error:
+            pending.fill(error)
+        except BaseException as error:  # whoever waits must be told
+            refused = LedgerUnavailableError(f"the ledger could not erase: {error}")
+            refused.__cause__ = error
+            pending.fill(refused)
+        pending.tell()
 
     def _erase(self, target: str, entry_id: str, tenant: str, body: bytes) -> Receipt:
         holder = next((n for n, one in enumerate(self._older) if _holds(one, target)), None)

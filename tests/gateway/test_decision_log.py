@@ -42,13 +42,14 @@ class Kept(logging.Handler):
 def told(decided: Decided) -> logging.LogRecord:
     """What the library is given of a decision."""
     log, kept = logging.getLogger("charter"), Kept()
-    before, log.level = log.level, logging.INFO
+    before = log.level
+    log.setLevel(logging.INFO)  # which forgets what it has found out about levels
     log.addHandler(kept)
     try:
         tell(decided)
     finally:
         log.removeHandler(kept)
-        log.level = before
+        log.setLevel(before)
     (record,) = kept.records
     return record
 

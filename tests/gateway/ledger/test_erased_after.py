@@ -13,14 +13,21 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import EntryConflictError, LedgerUnavailableError, ProofMalformedError
+from gateway.errors import (
+    EntryConflictError,
+    LedgerError,
+    LedgerUnavailableError,
+    ProofMalformedError,
+)
 from gateway.keys import CheckpointKey
 from gateway.ledger import erased_after, storage
 from gateway.ledger.ended import end_log
 from gateway.ledger.erased import ErasedEntryError, ErasureRefusedError, NothingToEraseError
 from gateway.ledger.erased_after import Meant, begin, finish, meant
+from gateway.ledger.head import Receipt
 from gateway.ledger.interface import OwnLedger
 from gateway.ledger.log import Log
+from gateway.ledger.pending import Pending
 from gateway.ledger.proof import parse_place, parse_proof, verify_place
 from gateway.ledger.shards import with_older
 from tests.gateway.ledger.logs import KEY, NOW, ORIGIN, append_many, body_of, open_log
@@ -376,3 +383,71 @@ def check_gone(place: Place, ledger: OwnLedger) -> None:
     with pytest.raises(ErasedEntryError):
         ledger.get("secret")
     place.check_gone()
+
+
+# --- handed over with others -----------------------------------------------------------------
+
+
+class Told(Pending):
+    """Somebody who waits in this thread."""
+
+    __slots__ = ("heard",)
+
+    def __init__(self, why: str, erases: str | None = None) -> None:
+        super().__init__([(why, "clinic-a", body_of(why))], erases=erases)
+        self.heard = threading.Event()
+
+    def tell(self) -> None:
+        self.heard.set()
+
+    def outcome(self) -> object:
+        assert self.heard.wait(30)
+        (one,) = self.outcomes
+        return one
+
+
+def test_erasures_and_entries_that_come_together_each_go_their_way(
+    place: Place, ledger: OwnLedger
+) -> None:
+    asked = [
+        Told("before"),
+        Told("why", erases="secret"),
+        Told("why-not", erases="nowhere"),
+        Told("why-new", erases="entry-10"),
+        Told("after"),
+    ]
+    ledger.hand_over(asked)
+    found = [one.outcome() for one in asked]
+    assert [isinstance(one, Receipt) for one in found] == [True, True, False, True, True]
+    assert isinstance(found[2], LedgerError)
+    place.check_gone()
+    for gone in ("secret", "entry-10"):
+        with pytest.raises(ErasedEntryError):
+            ledger.get(gone)
+    assert ledger.get("why-not") is None
+
+
+def test_whoever_has_gone_before_its_turn_has_nothing_erased(
+    place: Place, ledger: OwnLedger
+) -> None:
+    asked = Told("why", erases="secret")
+    assert asked.cancel()
+    ledger.hand_over([asked])
+    after = Told("why-new", erases="entry-10")  # in turn behind it
+    ledger.hand_over([after])
+    assert isinstance(after.outcome(), Receipt)
+    assert not asked.heard.is_set()
+    assert ledger.get("why") is None
+    place.check_there()
+
+
+def test_what_goes_wrong_unforeseen_is_told_to_whoever_waits(
+    ledger: OwnLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("nobody thought of that")
+
+    monkeypatch.setattr(erased_after, "begin", fail)
+    asked = Told("why", erases="secret")
+    ledger.hand_over([asked])
+    assert isinstance(asked.outcome(), LedgerUnavailableError)
