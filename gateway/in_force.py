@@ -96,6 +96,7 @@ class InForce:
         self._daily = daily_zones(program)
         self._questions = 0
         self._ended: asyncio.Event | None = None
+        self.closed = asyncio.Event()  # nobody uses it any more
 
     @cached_property
     def opa(self) -> tuple[bytes, str]:
@@ -188,7 +189,10 @@ class InForce:
         if self._questions:
             self._ended = self._ended or asyncio.Event()
             await self._ended.wait()
-        await self.judge.close()
+        try:
+            await self.judge.close()
+        finally:
+            self.closed.set()
 
 
 class InUse:

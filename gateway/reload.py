@@ -92,6 +92,8 @@ class Reloader:
         self._one = asyncio.Lock()
         # Told what is in force after each reload.
         self.on_reload: Callable[[Reloaded], None] = lambda _: None
+        # Called after each try, whatever came of it.
+        self.after: Callable[[], None] = lambda: None
 
     async def start(self) -> Reloaded:
         """Take what the service begins with for what is in force.
@@ -126,6 +128,8 @@ class Reloader:
                 told = log.error if isinstance(error, GatewayError) else log.exception
                 told("reload refused, and what was in force stays: %s", words)
                 raise ReloadError(words) from error
+            finally:
+                self.after()
         self._service.watch.reloaded(None)
         log.info("reloaded", extra={"charter": {"by": by, **done.body()}})
         self.on_reload(done)

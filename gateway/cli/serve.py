@@ -25,6 +25,7 @@ from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, load_again, local_state, say_changes
 from gateway.cli.callers import Others, check_address
 from gateway.cli.engine_options import arrangement
+from gateway.cli.garbage import Aside
 from gateway.cli.limits import limits_of
 from gateway.cli.logs import log_as_json
 from gateway.cli.memory import give_back, leave_no_core
@@ -180,6 +181,7 @@ async def _run(
     listener.listen(BACKLOG)  # who is greeted may connect at once, and is answered in a moment
     server = TlsServer(config, others.tls, bounds) if others.tls else uvicorn.Server(config)
     reload_at_signal(reloader)
+    reloader.after = Aside(service).again
     _stop_in_order(server)
     if seat is None:
         _greet(args, listener, state.folder, service.in_force.bundle.digest)

@@ -17,6 +17,7 @@ import uvloop
 from gateway.cli import exit_codes
 from gateway.cli.assemble import Parts, local_state, newest_instant, open_ledger
 from gateway.cli.failures import explain
+from gateway.cli.garbage import set_aside
 from gateway.cli.key_options import custody_of
 from gateway.cli.seen import seen_of
 from gateway.cli.stamping import stamping
@@ -66,6 +67,7 @@ def serve_with_workers(
         greet: Told once what the first worker said when it was ready.
         grace_s: How long workers may take to answer what is in flight.
     """
+    set_aside()  # what is looked through in a child is no longer shared with the others
     board = Board(args.workers)
     workers = [partial(_work, args, serve, board, number) for number in range(args.workers)]
     writer = partial(_write, args, grace_s)
@@ -108,6 +110,7 @@ def _write(args: Namespace, grace_s: float, channel: Channel) -> int:
             stamping(args, ledger.latest_checkpoint, clock),
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
+            set_aside()
             is_over = runner.run(answer_for(ledger, listener, channel, drain_s=grace_s))
         remove(args.state)
     finally:
