@@ -42,7 +42,7 @@ _TABLE_LOG = 17
 _SHORTEST_MATCH = 6
 _SHORTEST = 64  # below, a frame spares nothing
 _LENGTHS = struct.Struct(">IHB")
-_PAYLOAD = b'{"payload":"'
+_BEFORE = b'{"payload":"'
 _SIGNATURE = b'"sig":"'
 
 
@@ -134,18 +134,32 @@ class Enveloped(bytes):
         made.payload = payload
         return made
 
+    @staticmethod
+    def around(payload: bytes, rest: bytes) -> "Enveloped":
+        """The envelope of a payload, of which the rest follows its base64."""
+        written = binascii.b2a_base64(payload, newline=False)
+        return Enveloped(b"".join((_BEFORE, written, rest)), payload)
+
+    def rest(self) -> bytes | None:
+        """What follows the base64 of the payload; None where it is not there in its one form."""
+        end = len(_BEFORE) + (len(self.payload) + 2) // 3 * 4
+        is_there = self.startswith(_BEFORE) and self[end : end + 1] == b'"'
+        if is_there and _is_written(self.payload, self[len(_BEFORE) : end]):
+            return self[end:]
+        return None
+
 
 def _take_apart(body: bytes) -> tuple[bytes, bytes] | None:
     """What is kept of an envelope as it is, and what is compressed; None where it does not
     come back the same."""
-    if not body.startswith(_PAYLOAD):
+    if not body.startswith(_BEFORE):
         return None
-    end = body.find(b'"', len(_PAYLOAD))
+    end = body.find(b'"', len(_BEFORE))
     begin = body.find(_SIGNATURE, end) + len(_SIGNATURE)
     last = body.find(b'"', begin)
     if end < 0 or begin < len(_SIGNATURE) or last < 0:
         return None
-    written = body[len(_PAYLOAD) : end]
+    written = body[len(_BEFORE) : end]
     try:
         payload = body.payload if isinstance(body, Enveloped) else _from_base64(written)
         signature = _from_base64(body[begin:last])
@@ -178,7 +192,7 @@ def _is_written(data: bytes, text: bytes) -> bool:
 def _put_together(payload: bytes, between: bytes, signature: bytes, rest: bytes) -> bytes:
     return b"".join(
         (
-            _PAYLOAD,
+            _BEFORE,
             binascii.b2a_base64(payload, newline=False),
             between,
             binascii.b2a_base64(signature, newline=False),

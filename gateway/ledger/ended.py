@@ -4,6 +4,7 @@ The database itself refuses entries, tiles and checkpoints from then on, whoever
 """
 
 import sqlite3
+from asyncio import AbstractEventLoop
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -105,6 +106,9 @@ class _Nobody:
 
     def repeats(self, text: bytes) -> None:
         raise LedgerUnavailableError(self.words)
+
+    def write_in(self, loop: AbstractEventLoop | None) -> None:
+        """There is nothing to write."""
 
     def close(self) -> None:
         """There is nothing to finish."""

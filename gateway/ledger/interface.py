@@ -1,5 +1,6 @@
 """What a gateway needs of a ledger, wherever it is: in this process or in another."""
 
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
@@ -16,6 +17,11 @@ class Ledger(Protocol):
     @property
     def size(self) -> int:
         """The number of entries, as far as is known here."""
+        ...
+
+    @property
+    def eager(self) -> int:
+        """How many entries an event loop hands over before the turn ends that logs them."""
         ...
 
     def append(self, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
@@ -83,6 +89,10 @@ class Ledger(Protocol):
 
 class OwnLedger(Ledger, Protocol):
     """A ledger of this process."""
+
+    def write_in(self, loop: AbstractEventLoop | None) -> None:
+        """As `Log.write_in`."""
+        ...
 
     def is_broken(self) -> bool:
         """As `Log.is_broken`."""

@@ -9,6 +9,7 @@ import logging
 import os
 import sqlite3
 import threading
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -37,6 +38,8 @@ ENDED = "ended_by"  # in the meta table, with the origin of the log that took it
 MAX_ID = 256
 MAX_BODY = 4 * 1024 * 1024
 _TILES_KEPT = 256
+# More than a turn of an event loop ever logs: a thread that writes beside it wants the interpreter.
+_TURN = 1_000_000
 
 _said = logging.getLogger("charter")
 
@@ -125,6 +128,14 @@ class Log:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def write_in(self, loop: AbstractEventLoop | None) -> None:
+        """Have an event loop write from now on, instead of a thread, or a thread again. Called in
+        the thread of that loop.
+
+        A loop that has nothing to do but this needs nobody to be woken, and no second thread
+        that wants the interpreter. It does nothing else while the disk syncs."""
+        self._writer.write_in(loop)
+
     # --- appending -------------------------------------------------------------------
 
     def append(self, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
@@ -187,6 +198,10 @@ class Log:
         self._writer.repeats(text)
 
     # --- reading ---------------------------------------------------------------------
+
+    @property
+    def eager(self) -> int:
+        return _TURN
 
     @property
     def size(self) -> int:

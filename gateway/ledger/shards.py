@@ -5,6 +5,7 @@ before is found in those that have ended.
 """
 
 import threading
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -48,6 +49,13 @@ class Sharded:
     @property
     def size(self) -> int:
         return self._newest.size
+
+    @property
+    def eager(self) -> int:
+        return self._newest.eager
+
+    def write_in(self, loop: AbstractEventLoop | None) -> None:
+        self._newest.write_in(loop)
 
     def append(self, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
         return self._newest.append(entry_id, tenant, body)

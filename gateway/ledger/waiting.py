@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from math import inf
+from threading import get_ident
 from time import perf_counter
 
 from gateway.ledger.head import Receipt
@@ -47,9 +48,11 @@ class Waiting:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over: deque[_Waiter] = deque()
         self._woken = False
+        self._thread = 0  # of the loop
         self._until: dict[_Waiter, float] = {}
         self._looking = False
         self._due: list[_Awaited] = []
+        self._due_entries = 0
 
     async def append(
         self,
@@ -62,9 +65,10 @@ class Waiting:
         """Log entries together, one at least, after whatever else is to run in this turn of the
         loop: their receipts; raises as `Ledger.append_all`, what one of them does.
 
-        What a turn logs reaches the thread that writes in one go, before it wakes up and wants
-        the interpreter. Whoever is cancelled before has nothing logged, and later has those
-        entries cancelled that are not being written yet, unless a key belongs to them.
+        What a turn logs reaches a thread that writes in one go, before it wakes up and wants
+        the interpreter; a process that writes wants none, and gets it earlier. Whoever is
+        cancelled before has nothing logged, and later has those entries cancelled that are not
+        being written yet, unless a key belongs to them.
 
         Args:
             until: By the clock of `time.perf_counter`, how long to wait; to a tenth of a
@@ -79,6 +83,9 @@ class Waiting:
         if not self._due:
             waiter.get_loop().call_soon(self._hand_over)
         self._due.append(pending)
+        self._due_entries += len(pending)
+        if self._due_entries >= ledger.eager:
+            self._hand_over()
         try:
             await waiter
         except asyncio.CancelledError:
@@ -90,7 +97,7 @@ class Waiting:
         return pending.receipts()
 
     def _hand_over(self) -> None:
-        due, self._due = self._due, []
+        due, self._due, self._due_entries = self._due, [], 0
         ready: dict[int, list[_Awaited]] = {}
         for pending in due:
             if not pending.waiter.done():  # neither cancelled meanwhile nor too late
@@ -107,7 +114,9 @@ class Waiting:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:  # the one before has ended, and wakes nobody any more
             self._loop, self._over, self._woken = loop, deque(), False
-            self._until, self._looking, self._due = {}, False, []
+            self._thread = get_ident()
+            self._until, self._looking = {}, False
+            self._due, self._due_entries = [], 0
         waiter = loop.create_future()
         self._until[waiter] = until
         if not self._looking:
@@ -129,6 +138,10 @@ class Waiting:
     def tell(self, waiter: _Waiter) -> None:
         """Called in the thread that answers. First the answer and then the look at the flag,
         which `_wake` takes down before it looks for answers: none is left behind."""
+        if get_ident() == self._thread:
+            if not waiter.done():
+                waiter.set_result(None)
+            return
         self._over.append(waiter)
         if not self._woken:
             self._woken = True

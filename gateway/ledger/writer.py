@@ -15,9 +15,9 @@ ledger, or another file is in its place.
 import logging
 import sqlite3
 import threading
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from queue import Empty, SimpleQueue
 from time import monotonic
 
 from gateway.errors import LedgerUnavailableError
@@ -26,6 +26,7 @@ from gateway.ledger import storage
 from gateway.ledger.bodies import Packer, Unpacker
 from gateway.ledger.erasing import Erasing
 from gateway.ledger.group import Group
+from gateway.ledger.hand import Hand
 from gateway.ledger.head import Head, Receipt, make_head
 from gateway.ledger.lines import Lines
 from gateway.ledger.once import Book, Once
@@ -93,17 +94,14 @@ class Writer:
         # Told how many entries each commit made durable, in the thread of the writer.
         self.on_commit: Callable[[int], None] = lambda _: None
         self._gate = threading.Lock()
-        # None is the end.
-        self._queue: SimpleQueue[Sequence[Pending] | None] = SimpleQueue()
         self._lines: Lines[Pending] = Lines()
-        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
-        self._thread.start()
+        self._hand = Hand(self)
 
     def submit(self, pending: Sequence[Pending]) -> None:
         """Queue appends. Each is told what became of it, whatever happens."""
         with self._gate:
             if self._refusal is None:
-                self._queue.put(pending)
+                self._hand.put(pending)
                 return
         for one in pending:
             if one.start():
@@ -133,43 +131,39 @@ class Writer:
         """Finish what is queued and stop."""
         with self._gate:
             self._refusal = self._refusal or "the ledger is closed"
-            self._queue.put(None)
-        self._thread.join()
+        self._hand.close()
 
-    # --- the thread ------------------------------------------------------------------
+    def write_in(self, loop: AbstractEventLoop | None) -> None:
+        """As `Hand.write_in`."""
+        self._hand.write_in(loop)
 
-    def _run(self) -> None:
-        last = False
-        while not last or self._lines:
-            last = self._look(last)
-            group = [one for one in self._lines.take(MAX_GROUP) if one.start()]
-            if not group:
-                self._erasing.tidy()
-                continue
-            try:
-                self._append(group)
-            except Exception as error:  # nobody above could answer the callers
-                self._fail(group, error)
-            for one in group:
-                try:
-                    one.tell()
-                except Exception:  # nobody above could answer the others
-                    _said.exception("somebody could not be told of an entry of the log")
+    # --- in one thread ---------------------------------------------------------------
 
-    def _look(self, last: bool) -> bool:
-        """Put what has come into the lines, and wait where there is nothing at all. Whether
-        nothing more will come."""
+    def add(self, pending: Sequence[Pending]) -> None:
+        """As of `Work`, as the three that follow."""
+        for one in pending:
+            self._lines.add(one)
+
+    def has_more(self) -> bool:
+        return bool(self._lines)
+
+    def pause(self) -> float | None:
+        return None if self._erasing.is_tidy else TIDY_S
+
+    def write(self) -> None:
+        group = [one for one in self._lines.take(MAX_GROUP) if one.start()]
+        if not group:
+            self._erasing.tidy()
+            return
         try:
-            while not last:
-                timeout = None if self._erasing.is_tidy else TIDY_S
-                following = self._queue.get(block=not self._lines, timeout=timeout)
-                if following is None:
-                    return True
-                for one in following:
-                    self._lines.add(one)
-        except Empty:
-            pass
-        return last
+            self._append(group)
+        except Exception as error:  # nobody above could answer the callers
+            self._fail(group, error)
+        for one in group:
+            try:
+                one.tell()
+            except Exception:  # nobody above could answer the others
+                _said.exception("somebody could not be told of an entry of the log")
 
     def _append(self, group: list[Pending]) -> None:
         """Write what is not known already, and give all their outcomes."""

@@ -8,6 +8,7 @@ those who do.
 import json
 import logging
 import threading
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -71,6 +72,13 @@ class WitnessedLedger:
     @property
     def size(self) -> int:
         return self._log.size
+
+    @property
+    def eager(self) -> int:
+        return self._log.eager
+
+    def write_in(self, loop: AbstractEventLoop | None) -> None:
+        self._log.write_in(loop)
 
     def append(self, entry_id: str, tenant: str, body: bytes) -> "Future[Receipt]":
         return self.append_all([(entry_id, tenant, body)])[0]

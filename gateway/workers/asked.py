@@ -8,7 +8,8 @@ from gateway.ledger.head import Receipt
 from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
 from gateway.ledger.pending import Entry, Pending
-from gateway.workers.frames import Kind, write_frame
+from gateway.workers.frames import Kind, write_frame, write_pieces
+from gateway.workers.pieces import write_receipts
 from gateway.workers.values import Failure, listed
 
 
@@ -19,9 +20,10 @@ class Asker(Protocol):
 
 
 class Group(Pending):
-    """What one worker has asked to be appended together."""
+    """What one worker has asked to be appended together. `is_plain` where it is answered with
+    nothing but receipts if all goes well."""
 
-    __slots__ = ("_number", "_told", "asker")
+    __slots__ = ("_told", "asker", "is_plain", "number")
 
     def __init__(
         self,
@@ -32,10 +34,12 @@ class Group(Pending):
         *,
         once: Once | None = None,
         erases: str | None = None,
+        is_plain: bool = False,
     ) -> None:
         super().__init__(entries, once=once, erases=erases)
         self.asker = asker
-        self._number = number
+        self.number = number
+        self.is_plain = is_plain
         self._told = told
 
     def tell(self) -> None:
@@ -43,7 +47,22 @@ class Group(Pending):
 
     def answer(self) -> bytes:
         found = [one if isinstance(one, Receipt) else _failure(one) for one in self.outcomes]
-        return write_frame(Kind.ANSWER, self._number, found)
+        return write_frame(Kind.ANSWER, self.number, found)
+
+
+def answers(groups: Sequence[Group]) -> list[bytes]:
+    """Frames that answer groups of one worker."""
+    plain: list[tuple[int, list[Receipt]]] = []
+    frames: list[bytes] = []
+    for one in groups:
+        receipts = [found for found in one.outcomes if isinstance(found, Receipt)]
+        if one.is_plain and len(receipts) == len(one):
+            plain.append((one.number, receipts))
+        else:
+            frames.append(one.answer())
+    if plain:
+        frames.append(write_pieces(Kind.RECEIPTS, write_receipts(plain)))
+    return frames
 
 
 def _failure(outcome: LedgerError | None) -> Failure:

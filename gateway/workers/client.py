@@ -29,13 +29,18 @@ from gateway.ledger.pending import Pending, promise
 from gateway.ledger.storage import StoredRecord
 from gateway.workers.frames import VERSION
 from gateway.workers.link import CLOSED, Appending, Asked, Link, Reading
+from gateway.workers.pieces import MAX_OF_GROUP
 from gateway.workers.socket_file import connected
 from gateway.workers.values import Value, listed, number, optional
 
 ANSWER_TIMEOUT_S = 5.0
+# The writer has a core of its own, and should have something to do before a turn of the loop of
+# a worker ends. Fewer make more of what a commit costs, and more leave it idle.
+EAGER = 8
 _LOOK_S = 0.5
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5
+_TOO_MUCH = "too much is logged at once"
 _GONE = "the writer of the log is not there"
 
 log = logging.getLogger("charter")
@@ -109,12 +114,31 @@ class LedgerClient:
         return promise(self.hand_over, [(entry_id, tenant, body)], erases=target)[0]
 
     def _ask_all(self, pending: Sequence[Pending]) -> None:
+        plain: list[Appending] = []
         for one in pending:
             asked = Appending(one, self._grow)
-            if one.erases is None:
+            if len(one) > MAX_OF_GROUP:
+                asked.fail(LedgerError(f"{_TOO_MUCH}: {len(one)} entries"))
+            elif one.erases is not None:
+                self._ask(asked, ("erase", one.erases, *one.entries[0]))
+            elif one.once is not None:
                 self._ask(asked, ("append_all", list(one.entries), one.once))
             else:
-                self._ask(asked, ("erase", one.erases, *one.entries[0]))
+                plain.append(asked)
+        if plain:
+            self._append(plain)
+
+    def _append(self, asked: Sequence[Appending]) -> None:
+        link = self._link_now()
+        try:
+            if link is not None:
+                link.append(asked)
+                return
+            error = LedgerUnavailableError(self._refusal or _GONE)
+        except FrameError as too_long:
+            error = LedgerError(f"{_TOO_MUCH}: {too_long}")
+        for one in asked:
+            one.fail(error)
 
     def repeats(self, text: bytes) -> None:
         """Told again to every writer that comes after this one."""
@@ -125,6 +149,10 @@ class LedgerClient:
         if self._link is not None:
             # Nothing depends on it: whoever fails here is not heard.
             self._link.ask(Reading(Future()), ("repeats", text))
+
+    @property
+    def eager(self) -> int:
+        return EAGER
 
     # --- what is known here ----------------------------------------------------------
 
@@ -182,13 +210,17 @@ class LedgerClient:
             self._loop.call_soon_threadsafe(do, *arguments)
 
     def _ask(self, asked: "Asked", question: Value) -> None:
-        if self._link is None or self._refusal in (_GONE, CLOSED):
+        link = self._link_now()
+        if link is None:
             asked.fail(LedgerUnavailableError(self._refusal or _GONE))
             return
         try:
-            self._link.ask(asked, question)
+            link.ask(asked, question)
         except FrameError as error:
-            asked.fail(LedgerError(f"too much is logged at once: {error}"))
+            asked.fail(LedgerError(f"{_TOO_MUCH}: {error}"))
+
+    def _link_now(self) -> Link | None:
+        return None if self._refusal in (_GONE, CLOSED) else self._link
 
     # --- closing ---------------------------------------------------------------------
 

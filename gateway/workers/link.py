@@ -1,15 +1,17 @@
 """One connection of a worker to the writer, and what waits on it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import cast
 
 from gateway.errors import FrameError, GatewayError, LedgerError, LedgerUnavailableError
 from gateway.ledger.head import Receipt
-from gateway.ledger.pending import Pending
-from gateway.workers.frames import Frame, FrameReader, Kind, write_frame
+from gateway.ledger.pending import Entry, Pending
+from gateway.workers.frames import Frame, FrameReader, Kind, write_frame, write_pieces
+from gateway.workers.pieces import read_receipts, write_entries
+from gateway.workers.sending import send_now
 from gateway.workers.values import Failure, Value, listed
 
 CLOSED = "the ledger is closed"
@@ -23,12 +25,24 @@ class Appending:
         self._entries = len(pending)
         self._grown = grown
 
+    @property
+    def entries(self) -> Sequence[Entry]:
+        return self._pending.entries
+
     def fail(self, error: LedgerError) -> None:
         if self._pending.start():
             self._pending.end(error)
 
     def answer(self, value: object) -> None:
-        told = [_receipt(one) for one in listed(value, self._entries)]
+        self._end([_receipt(one) for one in listed(value, self._entries)])
+
+    def appended(self, receipts: list[Receipt]) -> None:
+        """All of it is."""
+        if len(receipts) != self._entries:
+            raise FrameError("this has not as many receipts as there were entries")
+        self._end(receipts)
+
+    def _end(self, told: Sequence[Receipt | LedgerError]) -> None:
         self._grown(max((one.tree_size for one in told if isinstance(one, Receipt)), default=0))
         self._pending.outcomes = list(told)
         # Whoever has cancelled some of it is told of the rest.
@@ -78,7 +92,6 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: dict[int, tuple[float, Asked]] = {}
         self._number = 0
-        self._outgoing: list[bytes] = []
         self._why: str | None = None
         self._lost = asyncio.Event()
         self._opened = self._loop.time()
@@ -99,17 +112,25 @@ class Link(asyncio.Protocol):
             asked.fail(LedgerUnavailableError("the writer of the log is gone"))
             return
         self._number += 1
-        frame = write_frame(Kind.ASK, self._number, question)
+        self._send(write_frame(Kind.ASK, self._number, question))
         self._waiting[self._number] = (self._loop.time(), asked)
-        if not self._outgoing:
-            # What is asked in one turn of the loop goes out in one piece.
-            self._loop.call_soon(self._send)
-        self._outgoing.append(frame)
 
-    def _send(self) -> None:
-        data, self._outgoing = b"".join(self._outgoing), []
+    def append(self, asked: "Sequence[Appending]") -> None:
+        """As `ask`, of what is to be appended, has no key and erases nothing."""
+        if self._lost.is_set():
+            for one in asked:
+                one.fail(LedgerUnavailableError("the writer of the log is gone"))
+            return
+        first = self._number + 1
+        groups = list(enumerate((one.entries for one in asked), first))
+        self._send(write_pieces(Kind.APPEND, write_entries(groups)))
+        self._number += len(asked)
+        now = self._loop.time()
+        self._waiting.update((number, (now, one)) for number, one in enumerate(asked, first))
+
+    def _send(self, data: bytes) -> None:
         if self._transport is not None:
-            self._transport.write(data)
+            send_now(self._transport, data)
 
     async def lasts(self, look_s: float, timeout_s: float) -> bool:
         """Wait until it ends; whether the writer has said anything. One that does not answer
@@ -158,19 +179,37 @@ class Link(asyncio.Protocol):
         if frame.kind is Kind.STATE:
             self._take_state(self, frame.value)
             self._greeted = True
-            return
-        _, asked = self._waiting.pop(frame.number, (0.0, None))
-        if asked is None or frame.kind not in (Kind.ANSWER, Kind.FAILED):
+        elif frame.kind is Kind.RECEIPTS:
+            for number, receipts in read_receipts(cast("bytes", frame.value)):
+                self._answered(number, lambda asked, told=receipts: _appended(asked, told))
+        elif frame.kind in (Kind.ANSWER, Kind.FAILED):
+            self._answered(frame.number, lambda asked: _answered(asked, frame))
+        else:
+            raise FrameError("an answer that nobody asked for")
+
+    def _answered(self, number: int, answer: "Callable[[Asked], None]") -> None:
+        _, asked = self._waiting.pop(number, (0.0, None))
+        if asked is None:
             raise FrameError("an answer that nobody asked for")
         try:
-            if frame.kind is Kind.ANSWER:
-                asked.answer(frame.value)
-            elif isinstance(frame.value, Failure):
-                asked.fail(frame.value.error())
-            else:
-                raise FrameError("a failure without words")
+            answer(asked)
         except GatewayError as error:
             asked.fail(LedgerUnavailableError(str(error)))
             raise
         if self._settled is not None and not self._waiting:
             self._settled.set()
+
+
+def _appended(asked: "Asked", receipts: list[Receipt]) -> None:
+    if not isinstance(asked, Appending):
+        raise FrameError("this is no answer to a question")
+    asked.appended(receipts)
+
+
+def _answered(asked: "Asked", frame: Frame) -> None:
+    if frame.kind is Kind.ANSWER:
+        asked.answer(frame.value)
+    elif isinstance(frame.value, Failure):
+        asked.fail(frame.value.error())
+    else:
+        raise FrameError("a failure without words")

@@ -1,7 +1,8 @@
 """The writer's end: the ledger, answered for over a Unix socket.
 
  1. What comes in one piece is appended at once, so that it can share a commit.
- 2. The thread of the ledger puts what it has done into a queue and wakes the loop once.
+ 2. The loop writes it itself, so that no other thread is waited for and wants the interpreter;
+    while a disk hangs nothing of this could be answered anyway.
  3. The loop sends each worker its answers, and tells all of them how the ledger is.
 
 Workers are trusted to be ours, and nothing else: whoever sends what is no frame is cut off.
@@ -13,14 +14,17 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from threading import get_ident
 from typing import cast
 
 from gateway.errors import FrameError, PeerError
 from gateway.ledger.interface import Ledger
 from gateway.ledger.once import Once
 from gateway.ledger.pending import Entry
-from gateway.workers.asked import Asker, Group, entry_of, read_of
+from gateway.workers.asked import Asker, Group, answers, entry_of, read_of
 from gateway.workers.frames import MAX_FRAME, VERSION, Frame, FrameReader, Kind, write_frame
+from gateway.workers.pieces import read_entries
+from gateway.workers.sending import send_now
 from gateway.workers.socket_file import check_peer
 from gateway.workers.values import Failure, Value, listed
 
@@ -39,6 +43,7 @@ class LedgerServer:
         self.ledger = ledger
         self.connections: list[Connection] = []
         self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
         self._coming: list[Group] = []
         self._done: deque[Group] = deque()
         self._commits: deque[int] = deque(maxlen=MAX_COMMITS_TOLD)
@@ -86,9 +91,11 @@ class LedgerServer:
         return commits
 
     def append(
-        self, asker: "Connection", number: int, entries: list[Entry], once: Once | None
-    ) -> None:
-        self._coming.append(Group(asker, number, self._finished, entries, once=once))
+        self, asker: "Connection", number: int, entries: list[Entry], once: Once | None = None,
+        *, is_plain: bool = False,
+    ) -> None:  # fmt: skip
+        told = self._finished
+        self._coming.append(Group(asker, number, told, entries, once=once, is_plain=is_plain))
 
     def erase(self, asker: "Connection", number: int, arguments: list[object]) -> None:
         target, *entry = arguments or [None]
@@ -108,16 +115,19 @@ class LedgerServer:
         self._done.append(group)
         if not self._woken:
             self._woken = True
-            self._loop.call_soon_threadsafe(self._answer)
+            if get_ident() == self._thread:
+                self._loop.call_soon(self._answer)
+            else:
+                self._loop.call_soon_threadsafe(self._answer)
 
     def _answer(self) -> None:
         self._woken = False  # before the queue is emptied: what comes after wakes again
-        answers: dict[Asker, list[bytes]] = {}
+        groups: dict[Asker, list[Group]] = {}
         while self._done:
             group = self._done.popleft()
-            answers.setdefault(group.asker, []).append(group.answer())
-        for asker, frames in answers.items():
-            asker.send(b"".join(frames))
+            groups.setdefault(group.asker, []).append(group)
+        for asker, done in groups.items():
+            asker.send(b"".join(answers(done)))
 
     def ask(self, asker: "Connection", number: int, read: Callable[[], object]) -> None:
         """Answer from the disk, in a thread."""
@@ -170,7 +180,7 @@ class Connection(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
             return  # what it asked for is done all the same; nobody is told
-        self._transport.write(data)
+        send_now(self._transport, data)
         if self._transport.get_write_buffer_size() > MAX_UNREAD:
             self._cut_off(FrameError("a worker takes none of its answers"))
 
@@ -181,6 +191,10 @@ class Connection(asyncio.Protocol):
         self.send(write_frame(Kind.STATE, 0, state))
 
     def _take(self, frame: Frame) -> None:
+        if frame.kind is Kind.APPEND:
+            for number, entries in read_entries(cast("bytes", frame.value)):
+                self._server.append(self, number, entries, is_plain=True)
+            return
         if frame.kind is not Kind.ASK:
             raise FrameError(f"a worker asks, and this is of kind {frame.kind.name}")
         name, *arguments = listed(frame.value) or [None]

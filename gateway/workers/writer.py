@@ -28,6 +28,7 @@ async def answer_for(
     over = asyncio.Event()
     loop.add_reader(channel.connection, lambda: over.set() if channel.is_over() else None)
     server = LedgerServer(ledger)
+    ledger.write_in(loop)
     listening = await loop.create_unix_server(server.connection, sock=listener)
     telling = asyncio.create_task(server.tell_now_and_then(until=ledger.is_broken))
     ending = asyncio.create_task(over.wait())
@@ -45,3 +46,4 @@ async def answer_for(
             task.cancel()
         for connection in list(server.connections):
             connection.end()
+        ledger.write_in(None)

@@ -14,7 +14,8 @@ def receipt(index: int) -> Receipt:
 class Queue:
     """Takes appends in the place of a ledger, and answers those that it is told to."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, eager: int = 1_000) -> None:
+        self.eager = eager
         self.taken: list[Pending] = []
         self.handed: list[int] = []
         self._error = error

@@ -146,6 +146,61 @@ def test_what_one_turn_of_the_loop_logs_is_handed_over_together_and_in_order() -
     assert [[one.index for one in receipts] for receipts in found] == [[0], [1, 2], [3]]
 
 
+@pytest.mark.parametrize(
+    ("entries", "handed"),
+    [((1, 1, 1), [3]), ((1, 1, 1, 1), [4]), ((1,) * 9, [4, 4, 1]), ((3, 2, 1), [2, 1]),
+     ((5, 1), [1, 1]), ((100,), [1])],
+)  # fmt: skip
+def test_a_ledger_that_wants_some_at_once_gets_them_before_the_turn_ends(
+    entries: tuple[int, ...], handed: list[int]
+) -> None:
+    async def ask() -> tuple[Queue, list[list[Receipt]]]:
+        waiting, queue = Waiting(), Queue(eager=4)
+        waits = [
+            appending(waiting, queue, *(f"{number}-{at}" for at in range(count)))
+            for number, count in enumerate(entries)
+        ]
+        await asyncio.sleep(0)
+        early = sum(entries) // 4 * 4 > 0
+        assert bool(queue.handed) == early
+        await begun(*waits)
+        for number, pending in enumerate(queue.taken):
+            answer(pending, *([receipt(number)] * len(pending)))
+        return queue, await asyncio.gather(*waits)
+
+    queue, found = asyncio.run(ask())
+    assert queue.handed == handed
+    assert [len(ids) for ids in queue.ids] == list(entries)
+    assert [receipts[0].index for receipts in found] == list(range(len(entries)))
+
+
+def test_an_answer_in_the_thread_of_the_loop_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask() -> list[Receipt]:
+        waiting, queue = Waiting(), Queue()
+        wait = appending(waiting, queue, "e")
+        await begun(wait)
+        monkeypatch.setattr(asyncio.get_running_loop(), "call_soon_threadsafe", None)
+        answer(queue.taken[0], receipt(7))
+        answer_again = queue.taken[0]
+        answer_again.tell()  # is told once, and the second harms nobody
+        return await wait
+
+    assert asyncio.run(ask()) == [receipt(7)]
+
+
+def test_a_ledger_that_fails_early_fails_those_it_was_handed_and_no_others() -> None:
+    async def ask() -> list[object]:
+        waiting = Waiting()
+        bad, good = Queue(error=FULL, eager=1), Queue()
+        lost, kept = appending(waiting, bad, "a"), appending(waiting, good, "b")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        answer(good.taken[0], receipt(1))
+        return list(await asyncio.gather(lost, kept, return_exceptions=True))
+
+    assert asyncio.run(ask()) == [FULL, [receipt(1)]]
+
+
 def test_what_one_turn_logs_in_two_ledgers_reaches_each() -> None:
     async def ask() -> list[list[list[str]]]:
         waiting, queues = Waiting(), [Queue(), Queue(FULL), Queue()]

@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import stat
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -29,8 +30,9 @@ from gateway.ledger.proof import parse_place
 from gateway.ledger.storage import DATABASE
 from gateway.workers import socket_file
 from gateway.workers.client import LedgerClient
-from gateway.workers.frames import FrameReader, Kind, write_frame
-from gateway.workers.server import LedgerServer
+from gateway.workers.frames import FrameReader, Kind, write_frame, write_pieces
+from gateway.workers.pieces import MAX_OF_GROUP, write_entries, write_receipts
+from gateway.workers.server import Connection, LedgerServer
 from tests.gateway.ledger.logs import KEY, NOW, body_of, check_receipt, open_log
 from tests.gateway.workers.links import WITHIN_S, append, run, said, until, worker, writer
 
@@ -357,21 +359,89 @@ def test_what_no_writer_says_is_not_believed(tmp_path: Path, answer: bytes) -> N
     run(case)
 
 
+def said_instead(lie: bytes) -> Callable[[object], list[bytes]]:
+    def answers(_: object) -> list[bytes]:
+        return [lie]
+
+    return answers
+
+
 @pytest.mark.parametrize(
     "answer", [None, [], [None], ["permit"], [1, 2], "x", [[1, 2, b"", "", ""]]], ids=repr
 )
 def test_an_answer_that_is_no_receipt_is_a_refusal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: object
 ) -> None:
-    def lie(_: object) -> bytes:
-        return write_frame(Kind.ANSWER, 1, answer)  # pyright: ignore[reportArgumentType]
-
-    monkeypatch.setattr("gateway.workers.asked.Group.answer", lie)
+    lie = write_frame(Kind.ANSWER, 1, answer)  # pyright: ignore[reportArgumentType]
+    monkeypatch.setattr("gateway.workers.server.answers", said_instead(lie))
 
     async def case() -> None:
         async with writer(tmp_path), worker(tmp_path) as ledger:
             with pytest.raises(LedgerUnavailableError):
                 await append(ledger, "a")
+
+    run(case)
+
+
+RECEIPT = Receipt(0, 1, b"h" * 32, "proof", "now")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [(1, [RECEIPT, RECEIPT])],
+        [(2, [RECEIPT])],
+        [(0, [RECEIPT])],
+        [(1, [RECEIPT]), (1, [RECEIPT])],
+        [(2, [RECEIPT]), (1, [RECEIPT])],
+        b"",
+        b"noise",
+    ],
+    ids=["too many", "nobody", "zero", "twice", "nobody first", "nothing", "noise"],
+)
+def test_receipts_of_what_was_not_asked_for_end_the_link_and_are_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[tuple[int, list[Receipt]]] | bytes
+) -> None:
+    data = told if isinstance(told, bytes) else write_receipts(told)
+    lie = write_pieces(Kind.RECEIPTS, data)
+    monkeypatch.setattr("gateway.workers.server.answers", said_instead(lie))
+    twice = isinstance(told, list) and [number for number, _ in told] == [1, 1]
+
+    async def case() -> None:
+        async with writer(tmp_path), worker(tmp_path) as ledger:
+            if twice:  # the first is an answer, and the second ends it
+                assert await append(ledger, "a") == [RECEIPT]
+            else:
+                with pytest.raises(LedgerUnavailableError):
+                    await append(ledger, "a")
+            with pytest.raises(LedgerUnavailableError):
+                await append(ledger, "b", "c")
+
+    run(case)
+
+
+def test_receipts_do_not_answer_a_question(tmp_path: Path) -> None:
+    async def case() -> None:
+        async with writer(tmp_path) as server, worker(tmp_path) as ledger:
+            lie = write_pieces(Kind.RECEIPTS, write_receipts([(1, [RECEIPT])]))
+
+            def ask(asker: Connection, *_: object) -> None:
+                asker.send(lie)
+
+            server.ask = ask  # pyright: ignore[reportAttributeAccessIssue]
+            with pytest.raises(LedgerUnavailableError):
+                await asyncio.to_thread(ledger.get, "a")
+
+    run(case)
+
+
+def test_more_than_is_ever_logged_at_once_is_refused_and_the_link_stays(tmp_path: Path) -> None:
+    async def case() -> None:
+        async with writer(tmp_path), worker(tmp_path) as ledger:
+            ids = [f"e-{number}" for number in range(MAX_OF_GROUP + 1)]
+            with pytest.raises(LedgerError, match="too much is logged at once"):
+                await append(ledger, *ids)
+            assert len(await append(ledger, *ids[:-1])) == MAX_OF_GROUP
 
     run(case)
 
@@ -400,6 +470,10 @@ ENTRY = ["a", "clinic-a", b"{}"]
         write_frame(Kind.ASK, 1, ["append_all", [["a", "t"]], None]),
         write_frame(Kind.ASK, 1, ["append_all", [ENTRY, None], None]),
         write_frame(Kind.ASK, 1, ["append_all", [ENTRY], "once"]),
+        write_pieces(Kind.APPEND, b""),
+        write_pieces(Kind.APPEND, write_entries([])[:-1]),
+        write_pieces(Kind.APPEND, write_entries([(1, [("a", "t", b"{}")])]) + b"x"),
+        write_pieces(Kind.RECEIPTS, write_receipts([(1, [RECEIPT])])),
         write_frame(Kind.ASK, 1, ["close"]),
         write_frame(Kind.ASK, 1, ["_writer"]),
         write_frame(Kind.ASK, 1, ["__init__"]),
