@@ -59,6 +59,7 @@ def test_what_another_thread_hands_over_wakes_the_loop(tmp_path: Path) -> None:
     async def case() -> list[Receipt]:
         with open_log(tmp_path) as log:
             log.write_in(asyncio.get_running_loop())
+            await asyncio.sleep(0.05)  # it has nothing to do, and waits
             ids = [f"e-{number}" for number in range(40)]
             receipts = await asyncio.to_thread(append, log, *ids)
             log.write_in(None)
