@@ -35,6 +35,7 @@ from functools import lru_cache
 
 from dsl import cedar_layout as layout
 from dsl.cedar_conditions import TODAY, Shared, certainly, quote, with_shared_values
+from dsl.cedar_dates import with_dates_first
 from dsl.core import (
     AtLeast,
     Citation,
@@ -223,18 +224,18 @@ class _Policies:
     def decide(self, rule: Rule) -> str | None:
         match rule.effect, rule.level:
             case Effect.FORBID, Level.ENFORCE:
-                return self._policy(rule, "forbid", "", _unless_certainly_not(rule.formula))
+                return self._policy(rule, "forbid", "", self._unless_certainly_not(rule.formula))
             case Effect.PERMIT, Level.ENFORCE:
-                return self._policy(rule, "permit", "", _when_certainly(rule.formula))
+                return self._policy(rule, "permit", "", self._when_certainly(rule.formula))
             case _:
                 return None
 
     def why(self, rule: Rule) -> str | None:
         match rule.effect, rule.level:
             case Effect.FORBID, Level.ENFORCE:
-                return self._policy(rule, "permit", WHY, _when_certainly(rule.formula))
+                return self._policy(rule, "permit", WHY, self._when_certainly(rule.formula))
             case Effect.PERMIT, Level.ENFORCE:
-                return self._policy(rule, "permit", WHY, _unless_certainly_not(rule.formula))
+                return self._policy(rule, "permit", WHY, self._unless_certainly_not(rule.formula))
             case _:
                 return self._noted(rule, WHY)
 
@@ -244,21 +245,23 @@ class _Policies:
             yield rule.id, self._noted(rule, prefix)
             return
         if rule.effect is Effect.PREFER:
-            yield rule.id, self._policy(rule, "permit", prefix, _when_certainly(rule.formula))
+            yield rule.id, self._policy(rule, "permit", prefix, self._when_certainly(rule.formula))
         for duty in rule.duties:
             yield duty.id, self._due(rule, duty, prefix)
 
     def _due(self, rule: Rule, duty: Duty, prefix: str) -> str | None:
-        return self._policy(rule, "permit", prefix, _unless_certainly_not(duty.condition), duty)
+        return self._policy(
+            rule, "permit", prefix, self._unless_certainly_not(duty.condition), duty
+        )
 
     def asked(self, rule: Rule) -> Iterator[tuple[str, str | None]]:
         """The same of the set `asked`."""
         match rule.effect, rule.level:
             case Effect.FORBID, Level.ENFORCE:
-                possibly = _unless_certainly_not(rule.formula)
+                possibly = self._unless_certainly_not(rule.formula)
                 yield rule.id, self._policy(rule, "permit", ASKED, possibly)
             case Effect.PERMIT, Level.ENFORCE:
-                granting = _when_certainly(rule.formula)
+                granting = self._when_certainly(rule.formula)
                 yield rule.id, self._policy(rule, "permit", ASKED, granting)
             case _:
                 pass
@@ -269,9 +272,11 @@ class _Policies:
             case (_, Level.ENFORCE) | (Effect.OBLIGE | Effect.PREFER, _):
                 return None
             case Effect.FORBID, _:
-                return self._policy(rule, "permit", prefix, _unless_certainly_not(rule.formula))
+                return self._policy(
+                    rule, "permit", prefix, self._unless_certainly_not(rule.formula)
+                )
             case Effect.PERMIT, _:
-                return self._policy(rule, "permit", prefix, _when_certainly(rule.formula))
+                return self._policy(rule, "permit", prefix, self._when_certainly(rule.formula))
 
     def _policy(
         self,
@@ -297,6 +302,16 @@ class _Policies:
             *(self._clause(word, holds, last=True) for word, holds in conditions[-1:]),
         ]
         return "\n".join(lines)
+
+    def _when_certainly(self, formula: Condition) -> Conditions | None:
+        return _when_certainly(self._ordered(formula))
+
+    def _unless_certainly_not(self, formula: Condition) -> Conditions | None:
+        return _unless_certainly_not(self._ordered(formula))
+
+    def _ordered(self, formula: Condition) -> Condition:
+        # What is published stays in the order of the authors.
+        return with_dates_first(formula) if self._shared else formula
 
     def _clause(self, word: str, holds: Condition, *, last: bool) -> str:
         return _clause(word, holds, last=last, shared=self._shared)
