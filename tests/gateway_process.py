@@ -9,11 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+# Where one process must do everything: a tool is put on it, or its own limits are the point.
+IN_ONE = ("--workers", "0")
 START_TIMEOUT_S = 90.0  # six hundred rules take most of it to load and check
 CHARTER = (sys.executable, "-m", "gateway.cli")
 
@@ -22,6 +24,35 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def below(pid: int) -> list[int]:
+    """A process and all that it started, and they in turn, itself first; those that are there
+    (proc(5))."""
+    found = [pid]
+    with suppress(OSError):
+        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        for child in listed.split():
+            found += below(int(child))
+    return found
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits to be noticed does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def named(said: Sequence[str]) -> dict[str, int]:
+    """The processes of a gateway by what they are, as it said last that they were ready."""
+    found: dict[str, int] = {}
+    for line in list(said):
+        if '"process ready"' in line:
+            event = json.loads(line)
+            found[event["process"]] = event["pid"]
+    return found
 
 
 @dataclass
@@ -51,6 +82,14 @@ class GatewayProcess:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def pid_of(self, name: str) -> int:
+        """Of `worker 1` and so on, or of `writer`; as soon as it says so."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while name not in (found := named(self.stderr)):
+            assert time.monotonic() < deadline, f"no {name}"
+            time.sleep(0.02)
+        return found[name]
 
     @property
     def trust(self) -> Path:

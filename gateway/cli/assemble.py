@@ -5,6 +5,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from dsl.compile import Compiled
@@ -22,6 +23,7 @@ from gateway.errors import ConfigurationError, LedgerUnavailableError
 from gateway.in_force import InForce
 from gateway.keys import DecisionSigner
 from gateway.ledger.interface import Ledger, OwnLedger
+from gateway.ledger.log import Log
 from gateway.ledger.shards import with_older
 from gateway.nodes.asking import check_apart
 from gateway.nodes.desk import Desk
@@ -35,6 +37,7 @@ from gateway.service import Service
 from gateway.sources import Sources
 from gateway.sources import load as load_sources
 from gateway.state import State, open_state
+from gateway.workers.free import TakenError, once_free
 
 log = logging.getLogger("charter")
 
@@ -125,18 +128,15 @@ def open_ledger(
     """The ledger of a state folder, with those who cosign it; the caller closes it.
 
     Raises:
-        ConfigurationError: Somebody has it open.
+        ConfigurationError: Somebody has it open, and goes on having it.
     """
     try:
         known = list(seen.checkpoints)
         if witnessing is not None:
             known += witnessing.seen([state.checkpoint_key.public, *state.earlier])
-        opened = state.open_ledger(clock, seen=known, seen_file=seen.file)
-    except LedgerUnavailableError as error:
-        raise ConfigurationError(
-            f"{error}: a gateway runs on this state folder; ask it with `charter decide "
-            "--url`, or give another --state"
-        ) from error
+        opened = once_free(state.folder, partial(_open, state, clock, known, seen.file))
+    except TakenError as error:
+        raise ConfigurationError(str(error)) from error
     if witnessing is None:
         return with_older(opened, state.folder)
     try:
@@ -145,6 +145,18 @@ def open_ledger(
         opened.close()
         raise
     return with_older(newest, state.folder, witnessing.over_ended)
+
+
+def _open(
+    state: State, clock: TrustedClock, known: Sequence[tuple[str, bytes]], file: Path | None
+) -> Log:
+    try:
+        return state.open_ledger(clock, seen=known, seen_file=file)
+    except LedgerUnavailableError as error:
+        raise TakenError(
+            f"{error}: a gateway runs on this state folder; ask it with `charter decide "
+            "--url`, or give another --state"
+        ) from error
 
 
 def newest_instant(ledger: Ledger, excused: datetime | None) -> datetime | None:

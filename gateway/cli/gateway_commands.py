@@ -185,8 +185,8 @@ def _listening_arguments(parser: ArgumentParser) -> None:
         type=options.workers,
         default=1,
         metavar="N",
-        help="processes that answer behind the address; with more than one, another holds the "
-        "log for all of them (default: 1)",
+        help="processes that decide; another holds the log for them, and another starts again "
+        "whichever ends; 0 for all in one process (default: 1)",
     )
     parser.add_argument(
         "--public-url",

@@ -205,9 +205,13 @@ def count(text: str) -> int:
 
 
 def workers(text: str) -> int:
-    number = _number(text, MAX_WORKERS, "number of processes")
+    return _number(text, MAX_WORKERS, "number of processes")
+
+
+def processes(text: str) -> int:
+    number = workers(text)
     if number == 0:
-        raise ArgumentTypeError("no workers: nobody would answer")
+        raise ArgumentTypeError("no processes: nobody would answer")
     return number
 
 

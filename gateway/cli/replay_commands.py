@@ -89,7 +89,7 @@ def _how(parser: ArgumentParser) -> None:
     group.add_argument("--opa-url", metavar="URL", help="server of the engine opa")
     group.add_argument("--ask", type=options.percent, default=100.0, metavar="PERCENT",
         help="of the distinct questions, the part put to the engines (default: 100)")  # fmt: skip
-    group.add_argument("--workers", type=options.workers, default=_cores(), metavar="N",
+    group.add_argument("--workers", type=options.processes, default=_cores(), metavar="N",
         help="processes (default: one for each core)")  # fmt: skip
     group.add_argument("--examples", type=_examples, default=3, metavar="N",
         help="decisions that show each change (default: 3)")  # fmt: skip

@@ -1,6 +1,7 @@
 """`charter serve`: the gateway as a process."""
 
 import asyncio
+import errno
 import json
 import logging
 import resource
@@ -54,6 +55,8 @@ from gateway.web.known_heads import knowing
 from gateway.web.limits import part
 from gateway.web.together import Together
 from gateway.web.watched import Tracing
+from gateway.workers.free import TakenError, once_free
+from gateway.workers.socket_file import remove
 
 GRACE_S = 10
 # After this long, the system ends a connection whose other side takes no bytes of an answer.
@@ -80,8 +83,8 @@ def serve(args: Namespace) -> int:
     room = _room_for(args.connections, tls=args.tls_cert is not None)
     bounds = Bounds(connections=room, of_client=args.connections_of_client)
     # Whatever else can be wrong is tried before the state folder is touched.
-    with _listener(args.host, args.port) as listener:
-        if args.workers > 1:
+    with once_free(args.state, partial(_listener, args.host, args.port)) as listener:
+        if args.workers > 0:
             port = listener.getsockname()[1]
             listener.close()
             # Kept by the supervisor: nobody else gets the port while a worker starts again.
@@ -100,6 +103,7 @@ def serve(args: Namespace) -> int:
             say_changes(parts.catalogue)
             service = parts.service(state, seen_of(args))
             service.tell = tell
+            remove(args.state)  # of a gateway that was killed, and has no ledger any more
             newest = service.ledger.latest_checkpoint
             try:
                 with stamping(args, newest, service.clock):
@@ -115,13 +119,15 @@ def _serve_with_workers(
 ) -> int:
     async def serve_one(service: Service, state: WorkerState, parts: Parts, seat: Seat) -> int:
         service.tell = tell
-        callers = others.known(state)
+        # What was read at the start may name callers who have been taken out since.
+        known = Others(args) if seat.channel.is_again else others
+        callers = known.known(state)
         if seat.number == 0 and not seat.channel.is_again:
             _say_if_less(args.connections, bounds)
             _say_who_is_left_out(parts.bundle.program, callers)
             say_changes(parts.catalogue)
         with _listener(args.host, kept.getsockname()[1], shared=True) as listener:
-            return await _run(args, listener, service, state, callers, bounds, others, seat)
+            return await _run(args, listener, service, state, callers, bounds, known, seat)
 
     def greet(words: str) -> None:
         _greet(args, kept, args.state, words.partition(" ")[0])
@@ -142,8 +148,7 @@ async def _run(
 ) -> int:
     """Check and serve in one event loop: a client of an engine belongs to the loop in which
     it was opened."""
-    if seat is None:
-        _stop_early()
+    _stop_early()
     try:
         await service.check_engines()
         give_back()
@@ -163,7 +168,7 @@ async def _run(
             tracing=_tracing(args.traces),
             reloader=reloader,
             limits=limits_of(args, bounds.connections),
-            workers=args.workers,
+            workers=_deciding(args),
             without_context=frozenset(args.authzen_without_context),
             tiles=partial(TileReader.open, state.folder / "ledger"),
             stamps=Stamps(state.folder),
@@ -172,7 +177,7 @@ async def _run(
             own_evidence=Kept(state.folder).get,
         )
         app.metrics.checked = partial(read_checked, state.folder)
-        bounds = _of_one(bounds, args.workers)
+        bounds = _of_one(bounds, _deciding(args))
         config = _config(app, bounds)
         config.load()
     except BaseException:
@@ -196,6 +201,11 @@ async def _run(
     for task in beside:
         task.cancel()
     return exit_codes.OK if server.started else exit_codes.FAILED
+
+
+def _deciding(args: Namespace) -> int:
+    """How many processes decide."""
+    return max(1, args.workers)
 
 
 def _of_one(bounds: Bounds, workers: int) -> Bounds:
@@ -344,7 +354,8 @@ def _listener(host: str, port: int, *, shared: bool = False) -> socket.socket:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
     except OSError as error:
         listener.close()
-        raise ConfigurationError(
+        refused = TakenError if error.errno == errno.EADDRINUSE else ConfigurationError
+        raise refused(
             f"cannot listen on {host} port {port}: {error.strerror}; give another --port"
         ) from error
     return listener

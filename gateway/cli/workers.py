@@ -1,4 +1,4 @@
-"""`charter serve --workers`: what the writer and each worker do in their processes."""
+"""`charter serve` with workers: what the writer and each worker do in their processes."""
 
 import asyncio
 import logging
@@ -131,6 +131,8 @@ def _work(args: Namespace, serve: Serve, board: Board, number: int, channel: Cha
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(args, parts, state, serve, Seat(number, channel, board)))
+    except asyncio.CancelledError:
+        return exit_codes.OK  # told to stop before it served
     finally:
         state.close()
 

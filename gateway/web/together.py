@@ -71,6 +71,8 @@ class Together:
 
     def _by_process(self, family: Metric, others: list[Samples]) -> Metric:
         """Told apart: a process that is started again begins at nothing."""
+        if self._board.places == 1:
+            return family
         found = Metric(family.name, family.documentation, family.type)
         places = [place for place in range(self._board.places) if place != self._place]
         parts = [(self._place, _samples(family)), *zip(places, others[1:], strict=True)]

@@ -73,6 +73,23 @@ def remove(state: Path) -> None:
     (state / FOLDER / NAME).unlink(missing_ok=True)
 
 
+def is_deserted(state: Path) -> bool:
+    """Whether a writer has left its socket, and takes no connections any more: it was killed, or
+    its gateway ends."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            if not stat.S_ISSOCK((state / FOLDER / NAME).lstat().st_mode):
+                return False
+            with _address(state / FOLDER) as address:
+                connection.setblocking(False)
+                connection.connect(address)
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+    return False
+
+
 def connected(state: Path) -> socket.socket:
     """A connection to the writer of a state folder, who is of our own user.
 

@@ -54,6 +54,7 @@ class Supervisor:
         self._explain = explain
         self._greet = greet
         self._greeted = False
+        self._untold: list[Child] = []  # who was ready before anybody was greeted
         self._grace_s = grace_s
         self._code: int | None = None  # set once it is to stop
         self._kill_at: float | None = None
@@ -107,8 +108,7 @@ class Supervisor:
             case "ready", words:
                 child.phase, child.was_ready, child.words = Phase.READY, True, words
                 child.ready_at = time.monotonic()
-                log.info("process ready", extra={"charter": {"process": child.name,
-                                                             "pid": child.pid}})  # fmt: skip
+                self._tell_ready(child)
                 if self._greeted and child is not self._writer:
                     # It loaded what is on disk now, which need not be what the others have.
                     self._spread(words)
@@ -117,6 +117,13 @@ class Supervisor:
                 self._spread(words)
             case word, _:
                 log.error("%s says %r", child.name, word)
+
+    def _tell_ready(self, child: Child) -> None:
+        """After the greeting, which comes first of all."""
+        if not self._greeted:
+            self._untold.append(child)
+            return
+        log.info("process ready", extra={"charter": {"process": child.name, "pid": child.pid}})
 
     def _take_signals(self) -> None:
         signals, self._signals = self._signals, []
@@ -163,6 +170,8 @@ class Supervisor:
         if not self._greeted and tried and self._workers[0].was_ready:
             self._greeted = True
             self._greet(self._workers[0].words)
+            for child in self._untold:
+                self._tell_ready(child)
             self._spread(self._workers[0].words)
 
     def _let_go(self, worker: Child) -> None:
@@ -213,6 +222,17 @@ class Supervisor:
             pid, status = os.waitpid(child.pid, os.WNOHANG)
             if pid:
                 self._ended(child, os.waitstatus_to_exitcode(status))
+        if os.getpid() == 1:
+            self._take_away()
+
+    def _take_away(self) -> None:
+        """As the first process of a container, what the killed have left: nobody else will."""
+        ours = {c.pid for c in self._children if c.phase is not Phase.ENDED}
+        with suppress(ChildProcessError):
+            while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if found.si_pid in ours:
+                    return  # the next time
+                os.waitpid(found.si_pid, 0)
 
     def _ended(self, child: Child, code: int) -> None:
         was, child.phase = child.phase, Phase.ENDED

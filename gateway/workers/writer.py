@@ -38,6 +38,7 @@ async def answer_for(
         if not over.is_set():
             return False
         loop.remove_reader(channel.connection)
+        listening.close()  # who is about to start on this folder sees that we end
         await server.deserted(drain_s)
         return True
     finally:

@@ -21,7 +21,7 @@ from typing import Any
 from gateway.callers import TokenFile
 from gateway.verify import Trust
 from tests.gateway.serving import prepare
-from tests.gateway_process import CHARTER, Reply
+from tests.gateway_process import CHARTER, Reply, is_there, named
 from tests.project import ROOT
 
 START_S = 60.0
@@ -148,9 +148,25 @@ class Running:
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(one) for one in listed.split()]
 
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
+    def processes(self) -> list[int]:
+        """All that answer, decide, write or start the others, the first of them first; not
+        those of engines."""
+        inner = (self.inner() or [self.process.pid])[0]
+        return [inner, *(pid for pid in set(named(self.said).values()) if is_there(pid))]
+
+    def pid_of(self, name: str) -> int:
+        """Of `worker 1` and so on, or of `writer`; as soon as it says so."""
+        eventually(lambda: name in named(self.said), START_S, f"the {name}")
+        return named(self.said)[name]
+
+    def kill(self, *others: int) -> None:
+        """The first process, at once with others; until nobody of the gateway is there."""
+        left = self.processes()
+        for pid in {self.process.pid, *others}:
+            os.kill(pid, signal.SIGKILL)
         self.process.wait(10)
+        # Those that were not killed hear of it, answer what is in flight, and end.
+        eventually(lambda: not any(map(is_there, left)), 20, "nobody is left")
         self._close()
 
     def stop(self) -> int:

@@ -19,6 +19,7 @@ from tests.faults.history import Asked, Clients, Event, History, check_answers, 
 from tests.faults.running import Project, Running, eventually, gateway, over_loopback
 from tests.faults.tools import SEEDS, FakeTime, need, need_root, need_to_run
 from tests.gateway.world import question
+from tests.gateway_process import IN_ONE
 
 DAY = 86400
 ONE_ENGINE = ("--engines", "cedar")
@@ -191,7 +192,7 @@ def test_a_process_that_was_stopped_for_a_minute_believes_nothing_from_before(
     project: Project,
 ) -> None:
     project.expire("other_tenant", datetime.now(UTC) + timedelta(seconds=50))
-    with on_a_clock(project, 0, machine_too=True) as (running, fake):
+    with on_a_clock(project, 0, *IN_ONE, machine_too=True) as (running, fake):
         history = History([permit(running, "near"), put(running, PERMITTED, who="other_tenant")])
         assert history.events[1].status in (200, 503)
         with over_loopback(running.port) as idle, Clients(running, 1) as load:

@@ -18,7 +18,7 @@ from dsl.to_rego import opa_bundle
 from tests.faults.running import Project, Running, eventually, gateway, start
 from tests.faults.test_network import start_alone
 from tests.gateway.world import made, question
-from tests.gateway_process import CHARTER
+from tests.gateway_process import CHARTER, below, is_there
 from tests.opa import OpaServer, require_opa, run_opa
 
 BOTH = ("--engines", "rego,opa")
@@ -33,20 +33,13 @@ def own_opa() -> tuple[str, str]:
 def children(pid: int) -> dict[str, int]:
     """The processes of the engines of a gateway, by what they run."""
     found: dict[str, int] = {}
-    for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+    for one in below(pid):
         command = Path(f"/proc/{one}/cmdline").read_bytes()
         if b"engine_worker" in command:
-            found["rego"] = int(one)
+            found["rego"] = one
         elif b"--server" in command and b"confine.py" not in command:
-            found["opa"] = int(one)
+            found["opa"] = one
     return found
-
-
-def is_there(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def decision(running: Running, asked: object = GOOD) -> tuple[str, float]:

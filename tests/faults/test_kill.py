@@ -11,23 +11,33 @@ import pytest
 from tests.faults.history import Clients, History, check_answers, check_log, draw, put
 from tests.faults.running import Project, Running, eventually, gateway, start
 from tests.faults.tools import SEEDS, Strace, seeds
+from tests.gateway_process import IN_ONE
 
 ONE_ENGINE = ("--engines", "cedar")
 
 
+KILLED = {
+    "all in one process": (IN_ONE, False),
+    "the first process alone": ((), False),
+    "all processes at once": ((), True),
+}
+
+
 @pytest.mark.parametrize("seed", seeds())
+@pytest.mark.parametrize("who", KILLED)
 def test_killed_at_any_moment_and_started_again_it_has_lost_no_answer(
-    project: Project, seed: int
+    project: Project, who: str, seed: int
 ) -> None:
+    arguments, all_of_them = KILLED[who]
     chance = random.Random(seed)  # noqa: S311
     history, size = History(), 0
-    for number in range(3):
-        running = start(project, *ONE_ENGINE)
+    for number in range(3 if arguments else 2):
+        running = start(project, *ONE_ENGINE, *arguments)
         load = Clients(running, chance.randrange(10**9))
         load.wait_for(20)
         time.sleep(chance.uniform(0, 0.4))
         load.history.checkpoints.append(running.checkpoint())
-        running.kill()
+        running.kill(*(running.processes() if all_of_them else ()))
         seen = load.end()
         assert any(event.status == 0 for event in seen.events), "killed when nobody asked"
         history += seen
@@ -49,7 +59,7 @@ SYNCS = [13 + 2 * number for number in range(SEEDS)]
 def test_killed_in_the_middle_of_a_sync_it_has_lost_no_answer(project: Project, when: int) -> None:
     calls = "fdatasync,fsync"
     strace = Strace(project.folder / "trace", calls, f"{calls}:signal=KILL:when={when}")
-    running = start(project, *ONE_ENGINE, before=strace.command())
+    running = start(project, *ONE_ENGINE, *IN_ONE, before=strace.command())
     load = Clients(running, when, count=2)
     try:
         assert running.process.wait(20) == -9, "not killed: the fault did not happen"
@@ -62,25 +72,71 @@ def test_killed_in_the_middle_of_a_sync_it_has_lost_no_answer(project: Project, 
     check_answers(history.events)
 
 
+def test_the_process_that_has_the_log_is_killed_in_a_sync_again_and_again_and_loses_nothing(
+    project: Project,
+) -> None:
+    calls = "fdatasync,fsync"
+    # Each process counts its own: the next gets as far again.
+    strace = Strace(project.folder / "trace", calls, f"{calls}:signal=KILL:when=20")
+    running = start(project, *ONE_ENGINE, before=strace.command())
+    killed: set[int] = set()
+    with Clients(running, 1, count=2, patient=True) as load:
+        for _ in range(3):
+            killed.add(running.pid_of("writer"))
+            eventually(lambda: running.pid_of("writer") not in killed, 30, "another writer")
+            load.wait_for(len(load.history.answered) + 3, within_s=30)
+            load.history.checkpoints.append(running.checkpoint())
+        assert running.stop() == 0
+    history = load.end()
+    assert set(history.statuses()) <= {200, 0, 503}
+    assert 503 in history.statuses(), "killed when nobody asked"
+    check_answers(history.events)
+    assert check_log(project, history) >= len(history.answered) + 1
+
+
+def test_killed_alone_the_first_process_is_followed_by_another_gateway_at_once(
+    project: Project,
+) -> None:
+    """Its workers and its writer are still there then, with the port and the lock."""
+    history = History()
+    running = start(project, *ONE_ENGINE)
+    port = ("--port", str(running.port))
+    for _ in range(2):
+        with Clients(running, 1) as load:
+            load.wait_for(10)
+            os.kill(running.process.pid, signal.SIGKILL)
+            running.process.wait(10)
+            again = start(project, *ONE_ENGINE, *port)
+        history += load.end()
+        running.stop()
+        running = again
+        history += History([put(running, draw(random.Random(1)))])  # noqa: S311
+    assert running.stop() == 0
+    assert history.events[-1].decision == history.events[-1].asked.right
+    check_answers(history.events)
+    assert check_log(project, history) >= len(history.answered) + 1
+
+
 def children(running: Running) -> list[int]:
     pid = running.process.pid
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(one) for one in listed.split()]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_of_several_processes_any_may_be_killed_under_load_and_no_answer_is_lost(
-    project: Project,
+    project: Project, workers: int
 ) -> None:
-    running = start(project, *ONE_ENGINE, "--workers", "2")
-    at_first = children(running)
-    assert len(at_first) == 3  # two that answer, and the one that writes
+    running = start(project, *ONE_ENGINE, "--workers", str(workers))
+    at_first, there = children(running), workers + 1
+    assert len(at_first) == there  # those that answer, and the one that writes
     with Clients(running, 1, count=3, patient=True) as load:
         for victim in at_first:
             load.wait_for(len(load.history.answered) + 10, within_s=30)
             load.history.checkpoints.append(running.checkpoint())
             os.kill(victim, signal.SIGKILL)
             eventually(lambda gone=victim: gone not in children(running), 10, "it is gone")
-            eventually(lambda: len(children(running)) == 3, 30, "another in its place")
+            eventually(lambda: len(children(running)) == there, 30, "another in its place")
         load.wait_for(len(load.history.answered) + 10, within_s=30)
         running.kill()
         eventually(lambda: not any(Path(f"/proc/{one}").exists() for one in at_first), 10, "alone")

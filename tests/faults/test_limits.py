@@ -28,7 +28,7 @@ from tests.faults.history import (
 from tests.faults.running import Project, Running, eventually, over_loopback, start
 from tests.faults.tools import need, need_root, need_to_run
 from tests.gateway.world import question
-from tests.gateway_process import Reply
+from tests.gateway_process import IN_ONE, Reply
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def memory_of(pid: int) -> int:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
     """One gateway for all of it, so that it also bears one after another."""
-    started = start(Project.make(tmp_path_factory.mktemp("limits") / "project"))
+    started = start(Project.make(tmp_path_factory.mktemp("limits") / "project"), *IN_ONE)
     yield started
     assert started.stop() == 0
 

@@ -151,7 +151,7 @@ def test_a_gateway_whose_power_is_cut_under_load_has_lost_no_answer(tmp_path: Pa
             load.wait_for(20)
             time.sleep(chance.uniform(0, 0.4))
             load.history.checkpoints.append(running.checkpoint())
-            disk.cut([running.process.pid])
+            disk.cut(running.processes())
             running.kill()
             history += load.end()
             size = check_log(project, history)

@@ -14,11 +14,12 @@ import pytest
 from tests.faults.history import Clients, check_answers, check_log
 from tests.faults.running import Project, Running, eventually, gateway
 from tests.faults.tools import SEEDS, Strace, need, need_root, need_to_run
-from tests.gateway_process import CHARTER
+from tests.gateway_process import CHARTER, IN_ONE
 from tests.project import ROOT
 
 FAILS = "getrandom:error=EIO"
 CALLS = "getrandom,openat"
+ONE_ENGINE = ("--engines", "cedar")
 START_S = 40
 # What falls back on the devices finds them empty.
 HIDE = (
@@ -49,7 +50,7 @@ def without_randomness(running: Running, trace: Path) -> Generator[None]:
 
 def test_without_randomness_nothing_is_decided_and_with_it_again_all_is(project: Project) -> None:
     trace = project.folder / "trace"
-    with gateway(project, "--engines", "cedar") as running:
+    with gateway(project, *ONE_ENGINE, *IN_ONE) as running:
         with Clients(running, 1, count=2) as load:
             load.wait_for(5)
             with without_randomness(running, trace):
@@ -72,7 +73,15 @@ def test_without_randomness_nothing_is_decided_and_with_it_again_all_is(project:
 
 def first_start(project: Project, state: Path, strace: Strace) -> "subprocess.Popen[str]":
     """A first start, which makes keys, a token and a log."""
-    where = ("--policies", str(project.policies), "--state", str(state), "--engines", "cedar")
+    where = (
+        "--policies",
+        str(project.policies),
+        "--state",
+        str(state),
+        "--engines",
+        "cedar",
+        *IN_ONE,
+    )
     return subprocess.Popen(
         [*NO_DEVICES, *strace.command(), *CHARTER, "serve", "--port", "0", *where],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.faults.history import Clients, History, check_log, draw, put
-from tests.faults.running import Project, Running, gateway, over_loopback, start
+from tests.faults.running import Project, Running, eventually, gateway, over_loopback, start
 from tests.faults.tools import FIRST_SEED
+from tests.gateway_process import is_there
 
 KEYS = ("decision.key", "checkpoint.key")
 
@@ -127,18 +128,26 @@ def test_the_search_finds_a_secret_that_is_there(project: Project) -> None:
         assert find(secrets, "", text.split("_", 2)[2].encode().hex().encode())
 
 
-def test_a_gateway_that_crashes_leaves_no_core(project: Project) -> None:
+@pytest.mark.parametrize("name", ["", "worker 1", "writer"])
+def test_a_gateway_that_crashes_leaves_no_core(project: Project, name: str) -> None:
+    """The first of its processes, of which the others are started, and each of these."""
     limits = resource.getrlimit(resource.RLIMIT_CORE)
     if limits[1] != resource.RLIM_INFINITY:
         pytest.skip("this system permits no cores at all")
     unlimited = ("sh", "-c", 'ulimit -c unlimited; exec "$@"', "sh")
     running = start(project, "--engines", "cedar", before=unlimited)
     history = History([put(running, draw(Random(1)))])  # noqa: S311
-    limit = Path(f"/proc/{running.process.pid}/limits").read_text()
+    pid = running.pid_of(name) if name else running.process.pid
+    limit = Path(f"/proc/{pid}/limits").read_text()
     assert "Max core file size        0                    0  " in limit
     # Nobody of the same user may look into its memory either: its files are the system's.
-    os.kill(running.process.pid, signal.SIGSEGV)
-    assert running.process.wait(20) == -signal.SIGSEGV
+    left = running.processes()
+    os.kill(pid, signal.SIGSEGV)
+    if not name:
+        assert running.process.wait(20) == -signal.SIGSEGV
+        eventually(lambda: not any(map(is_there, left)), 20, "nobody is left")
+    else:
+        eventually(lambda: running.pid_of(name) != pid, 20, "another in its place")
     running.stop()
     assert cores(project.folder) == []
     check_log(project, history)

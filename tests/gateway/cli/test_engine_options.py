@@ -149,7 +149,7 @@ def test_a_state_folder_that_nobody_lets_it_look_into_is_refused_in_one_line(
 
     monkeypatch.setattr(Path, call, refuse)
     monkeypatch.setattr(Path, "iterdir", refuse if call == "iterdir" else _refused_always)
-    ran = charter("serve", "--port", "0", "--state", state)
+    ran = charter("serve", "--port", "0", "--workers", "0", "--state", state)
     assert ran.code == 1
     assert f"{state}: cannot use it as state folder: Permission denied" in ran.line
     assert "is of user" in ran.line

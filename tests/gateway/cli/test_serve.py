@@ -66,7 +66,9 @@ def refused(tmp_path_factory: pytest.TempPathFactory, taken: int) -> dict[str, R
     (tokens / "tokens.json").chmod(0o644)
     bad_catalogue = folder / "bad.toml"
     bad_catalogue.write_text("x = ")
-    base: list[str | Path] = ["serve", "--port", "0", "--policies", good]
+    # Of the processes of the default, each would have to be waited for; see below.
+    serve = ["serve", "--port", "0", "--workers", "0"]
+    base: list[str | Path] = [*serve, "--policies", good]
 
     def state(name: str) -> list[str | Path]:
         return ["--state", folder / name]
@@ -82,8 +84,8 @@ def refused(tmp_path_factory: pytest.TempPathFactory, taken: int) -> dict[str, R
             "no such certificate": [
                 *base, "--tls-cert", "/nowhere", "--tls-key", "/nowhere", *state("g"),
             ],
-            "broken charters": ["serve", "--port", "0", "--policies", broken, *state("h")],
-            "no charters": ["serve", "--port", "0", "--policies", other, *state("i")],
+            "broken charters": [*serve, "--policies", broken, *state("h")],
+            "no charters": [*serve, "--policies", other, *state("i")],
             "broken catalogue": [*base, "--catalogue", bad_catalogue, *state("j")],
             "half-made state": [*base, *state("half")],
             "folder of something else": [*base, *state("other")],

@@ -97,6 +97,7 @@ def test_a_gateway_with_both_does_not_start(
     )
     flags = [f"--{flag}={tmp_path / flag}.toml" for flag in ("nodes", "sources")]
     fixtures = PACK / "fixtures" / "sites.toml"
-    code = main(["serve", "--state", str(tmp_path / "state"), "--catalogue", str(fixtures), *flags])
+    where = ["--state", str(tmp_path / "state"), "--catalogue", str(fixtures)]
+    code = main(["serve", "--workers", "0", *where, *flags])
     assert code == exit_codes.FAILED
     assert "leave it to one of them" in capsys.readouterr().err

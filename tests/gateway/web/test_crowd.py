@@ -143,7 +143,7 @@ def test_a_question_is_decided_while_one_client_wants_300_connections(
         for one in held:
             with suppress(ConnectionError):
                 one.sendall(then)
-        files = len(os.listdir(f"/proc/{narrow.gateway.process.pid}/fd"))
+        files = len(os.listdir(f"/proc/{narrow.gateway.pid_of('worker 1')}/fd"))
         assert files < FILES - 30
         for number in range(10):
             assert ask_from(narrow, f"127.0.1.{number + 1}").status == 200

@@ -19,7 +19,7 @@ from gateway.workers.socket_file import FOLDER, NAME
 from tests.gateway.cli.commands import finish, here, start
 from tests.gateway.serving import Served, prepare
 from tests.gateway.world import question, write_project
-from tests.gateway_process import GatewayProcess, start_gateway, stop
+from tests.gateway_process import GatewayProcess, is_there, named, start_gateway, stop
 
 WORKERS = ("worker 1", "worker 2")
 # A fault is over in less than this, without a person.
@@ -28,12 +28,7 @@ RECOVERY_S = 30.0
 
 def pids(gateway: GatewayProcess) -> dict[str, int]:
     """The processes as they were ready last, by name."""
-    found: dict[str, int] = {}
-    for line in list(gateway.stderr):
-        if '"process ready"' in line:
-            event = json.loads(line)
-            found[event["process"]] = event["pid"]
-    return found
+    return named(gateway.stderr)
 
 
 def until(holds: Callable[[], bool], words: str, within_s: float = RECOVERY_S) -> None:
@@ -52,18 +47,10 @@ def has_status(gateway: GatewayProcess, path: str, status: int) -> bool:
         return False
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits to be noticed does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def all_up(gateway: GatewayProcess, before: dict[str, int] | None = None) -> bool:
     now = pids(gateway)
     changed = {name for name in now if before and now[name] != before.get(name)}
-    up = set(now) == {"writer", *WORKERS} and all(is_alive(pid) for pid in now.values())
+    up = set(now) == {"writer", *WORKERS} and all(is_there(pid) for pid in now.values())
     return up and (before is None or bool(changed))
 
 
@@ -303,7 +290,7 @@ def test_a_second_gateway_on_the_folder_is_refused_and_the_first_goes_on(
     assert served.ask(question()).status == 200
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["0", "1", "2"])
 def test_the_port_of_workers_is_nobody_elses(served: Served, tmp_path: Path, workers: str) -> None:
     taken = ("--port", str(served.gateway.port), "--workers", workers)
     where = ("--policies", served.policies, "--state", tmp_path / "state")
@@ -387,7 +374,7 @@ def test_stopped_in_order_and_after_a_sudden_end_it_goes_on_where_it_was(tmp_pat
     load.end()
     stop(gateway)
     assert set(load.statuses) <= {200, 503}
-    assert not any(is_alive(pid) for pid in processes)
+    assert not any(is_there(pid) for pid in processes)
     assert not (tmp_path / "state" / FOLDER / NAME).exists()
     kept = load.answers
     assert len(kept) > 10
@@ -399,7 +386,7 @@ def test_stopped_in_order_and_after_a_sudden_end_it_goes_on_where_it_was(tmp_pat
         check_log(served, kept, 0, served.size)
         processes = [*pids(gateway).values()]
         gateway.process.kill()  # the supervisor alone
-        until(lambda: not any(is_alive(pid) for pid in processes), "nobody is left behind")
+        until(lambda: not any(is_there(pid) for pid in processes), "nobody is left behind")
     finally:
         stop(gateway)
 
@@ -413,7 +400,8 @@ def test_a_first_worker_that_cannot_begin_ends_the_gateway_with_one_line(tmp_pat
     assert ran.err.count("trust.json") == 1
 
 
-def test_no_worker_at_all_is_refused() -> None:
-    ran = here("serve", "--workers", "0")
-    assert ran.code != 0
-    assert "nobody would answer" in ran.err
+@pytest.mark.parametrize("number", ["-1", "65", "1.5", "two", ""])
+def test_a_number_of_workers_that_is_none_is_refused(number: str) -> None:
+    ran = here("serve", f"--workers={number}")
+    assert ran.code == 1
+    assert f"`{number}` is no number of processes from 0 to 64" in ran.err

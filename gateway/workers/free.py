@@ -1,0 +1,50 @@
+"""Waits for a gateway on the same state folder that is about to end.
+
+Where a supervisor was killed, its workers answer what is in flight and the writer ends after
+them, by themselves; until then they hold the lock of the ledger, and for a moment the port.
+Whoever starts meanwhile waits for them, and is refused at once by a gateway that goes on.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.errors import ConfigurationError
+from gateway.workers.socket_file import is_deserted
+
+# Longer than workers may take to answer what is in flight, and the writer after them.
+WITHIN_S = 20.0
+# Until the others have heard that their supervisor is gone.
+HEARD_S = 0.5
+_AGAIN_S = 0.02
+
+Held = TypeVar("Held")
+
+
+class TakenError(ConfigurationError):
+    """Another process holds it, and may be about to end."""
+
+
+def once_free(
+    state: Path,
+    take: Callable[[], Held],
+    *,
+    within_s: float = WITHIN_S,
+    now: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> Held:
+    """What `take` gives, as soon as nobody of a gateway that ends on this folder holds it.
+
+    Raises:
+        TakenError: As `take`: somebody goes on holding it.
+    """
+    started = now()
+    while True:
+        try:
+            return take()
+        except TakenError:
+            waited = now() - started
+            if waited >= within_s or (waited >= HEARD_S and not is_deserted(state)):
+                raise
+        pause(_AGAIN_S)
