@@ -3,11 +3,13 @@ behind itself, and nobody gets what is another's."""
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 import pytest
+import uvloop
 
 from dsl.evaluate import Answer
 from gateway.errors import EngineAnswerError, EngineUnavailableError, OverloadedError
@@ -429,3 +431,24 @@ def test_whatever_happens_everybody_is_told_once_and_what_was_asked(
         assert {n for n, one in asked.items() if not one.cancelled()} <= set(put)
 
     run(ask)
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_loop_that_is_held_up_refuses_nothing_that_it_could_put_at_once(
+    loop: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        process = Process(monkeypatch, queue_timeout_s=0.02)
+        held_up = process.ask("1")
+        time.sleep(0.1)  # noqa: ASYNC251 - as a busy machine does
+        await asyncio.sleep(0.001)
+        await process.reply()
+        assert await held_up == answer_of("1")
+        # Behind another for too long is behind another for too long all the same.
+        first, behind = process.ask("2"), process.ask("3", "b")
+        assert isinstance(await behind, EngineUnavailableError)
+        await process.reply()
+        assert await first == answer_of("2")
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(run())
