@@ -10,16 +10,17 @@ import pytest
 
 from tests.faults.history import Clients, History, check_answers, check_log, draw, put
 from tests.faults.running import Project, Running, eventually, gateway, start
-from tests.faults.tools import SEEDS, Strace, seeds
-from tests.gateway_process import IN_ONE
+from tests.faults.tools import SEEDS, Strace, need, need_root, need_to_run, seeds
+from tests.gateway_process import IN_ONE, below, is_there
 
 ONE_ENGINE = ("--engines", "cedar")
 
 
+# How often: what is under way when they are killed is not the same in each.
 KILLED = {
-    "all in one process": (IN_ONE, False),
-    "the first process alone": ((), False),
-    "all processes at once": ((), True),
+    "all in one process": (IN_ONE, False, 1),
+    "the first process alone": ((), False, 2),
+    "all processes at once": ((), True, 2),
 }
 
 
@@ -28,10 +29,10 @@ KILLED = {
 def test_killed_at_any_moment_and_started_again_it_has_lost_no_answer(
     project: Project, who: str, seed: int
 ) -> None:
-    arguments, all_of_them = KILLED[who]
+    arguments, all_of_them, times = KILLED[who]
     chance = random.Random(seed)  # noqa: S311
     history, size = History(), 0
-    for number in range(3 if arguments else 2):
+    for number in range(times if SEEDS == 1 else 3):
         running = start(project, *ONE_ENGINE, *arguments)
         load = Clients(running, chance.randrange(10**9))
         load.wait_for(20)
@@ -121,6 +122,37 @@ def children(running: Running) -> list[int]:
     pid = running.process.pid
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(one) for one in listed.split()]
+
+
+def test_as_the_first_process_of_a_container_it_takes_away_what_the_killed_leave(
+    project: Project,
+) -> None:
+    """An engine whose worker is killed becomes a child of the first process when it ends."""
+    need_root()
+    alone = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+    need_to_run(need("unshare"), *alone[1:], "true")
+    with gateway(project, "--engines", "rego", before=alone) as running:
+        (first,) = running.inner()
+        for _ in range(2):
+            (engine,) = [one for one in below(first) if b"engine_worker" in command_of(one)]
+            os.kill(parent_of(engine), signal.SIGKILL)
+            eventually(lambda engine=engine: engine not in below(first), 10, "taken away")
+            eventually(lambda: running.ready()[0] == 200, 30, "ready again")
+        assert all(map(is_there, below(first)))
+        assert put(running, draw(random.Random(1))).status == 200  # noqa: S311
+        # Who is first in a container is sent signals that have no usual effect on it.
+        assert running.stop() == 0
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 @pytest.mark.parametrize("workers", [1, 2])

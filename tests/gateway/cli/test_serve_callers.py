@@ -5,13 +5,14 @@ import http.client
 import http.server
 import json
 import os
+import signal
 import ssl
 import subprocess
 import threading
 import time
 import warnings
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -294,6 +295,41 @@ def test_a_jwt_of_the_issuer_gets_a_decision_with_keys_from_its_host(gate: Gate)
     ]
     for changes, status in refused:
         assert gate.ask(Authorization=f"Bearer {gate.jwt(**changes)}").status == status, changes
+
+
+def test_a_worker_that_is_started_again_knows_callers_as_they_are_by_then(gate: Gate) -> None:
+    """The first process has read them at the start, when others were named."""
+    callers, known = gate.folder / "callers.toml", gate.jwt(groups=["planners"])
+    text = callers.read_text()
+    assert gate.ask(Authorization=f"Bearer {gate.jwt()}").status == 200
+    assert gate.ask(Authorization=f"Bearer {known}").status == 403
+    said = len(gate.gateway.stderr)
+
+    def change(to: str) -> None:
+        callers.write_text(to)
+        read = '"callers read again"'
+        until(lambda: any(read in line for line in gate.gateway.stderr[said:]), "read again")
+
+    change(text.replace('is = "schedulers"', 'is = "planners"'))
+    before = gate.gateway.pid_of("worker 1")
+    os.kill(before, signal.SIGKILL)
+    seen: list[int] = []
+    deadline = time.monotonic() + 30
+    while len(seen) < 10:
+        assert time.monotonic() < deadline
+        with suppress(OSError, http.client.HTTPException):
+            seen.append(gate.ask(Authorization=f"Bearer {gate.jwt()}").status)
+    assert set(seen) == {403}
+    assert gate.ask(Authorization=f"Bearer {known}").status == 200
+    said = len(gate.gateway.stderr)
+    change(text)
+
+
+def until(holds: Callable[[], bool], words: str) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline, words
+        time.sleep(0.02)
 
 
 def test_nothing_of_a_credential_is_in_what_the_process_wrote(gate: Gate) -> None:
