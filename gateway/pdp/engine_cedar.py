@@ -1,7 +1,7 @@
 """Cedar in this process, through cedarpy.
 
 A question is put to a slice of the published policies: those of the rules and duties that
-can bear on it (`gateway.pdp.slices`), parsed once and kept. It costs one authorisation call
+can bear on it (`gateway.pdp.cedar_slices`), parsed once and kept. It costs one authorisation call
 where the answer is a permit and two where it is none, on the event loop, for cedarpy holds
 the interpreter's lock anyway.
 
@@ -32,34 +32,19 @@ from dsl.to_cedar import (
     DUTIES,
     WHY,
     CedarParts,
-    Part,
     cedar_parts,
     cedar_schema,
     policy_set,
     shared_values,
 )
 from gateway.errors import ConfigurationError, EngineAnswerError
+from gateway.pdp.cedar_slices import CedarSlices, Slice, parsed_set
 from gateway.pdp.engine import AnswerCheck, RawAnswer, Told
 from gateway.pdp.fitness import IsFit, fitness, is_number
-from gateway.pdp.memo import Bounded
-from gateway.pdp.slices import Index, Item, read_by
 
 _PRINCIPAL = {"type": "Subject", "id": "subject"}
 _RESOURCE = {"type": "Resource", "id": "resource"}
 _ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
-
-# Slices that are kept parsed; one of 60 policies takes a few milliseconds to parse.
-MAX_SLICES = 64
-
-
-@dataclass(frozen=True, slots=True)
-class _Slice:
-    """Policies, parsed. `facts` has a test of fitness for each fact read."""
-
-    asked: cedarpy.PolicySet
-    why: cedarpy.PolicySet
-    facts: tuple[tuple[str, IsFit], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,63 +76,52 @@ class CedarEngine:
         # As it is published, or with large sets of values read once and for all.
         self._parts = cedar_parts(program, shared=sliced)
         self._entities = _entities(shared_values(program) if sliced else {})
+        self._actions = frozenset(program.actions)
         self._days = tuple((zone, TODAY + zone) for zone in program.time_zones())
-        self._fitness = {path: fitness(program.facts[path]) for path in paths_read(program)}
         try:
             self._schema = _checked_schema(cedar_schema(program, shared=sliced), self._parts)
-            self._whole = None if sliced else self._load_whole()
+            self._whole = None if sliced else self._load_whole(program)
         except ValueError as error:
             raise ConfigurationError(f"Cedar does not accept the policies: {error}") from error
-        # Cedar's slices are larger than those of other engines, of what they have in common.
-        self._indexes = {a: Index(program, a, denied=False) for a in program.actions}
-        self._slices: Bounded[tuple[str, int], _Slice] = Bounded(MAX_SLICES)
+        self._slices = CedarSlices(program, self._parts) if sliced else None
 
     def forget(self) -> None:
         """Let go of every slice."""
-        self._slices = Bounded(MAX_SLICES)
-        for index in self._indexes.values():
-            index.forget()
+        if self._slices is not None:
+            self._slices.forget()
 
-    def _slice(self, question: Question, index: Index) -> _Slice:
-        """The policies to ask."""
-        key = (question.action, index.select(question).items)
-        part = self._slices.get(key)
-        if part is None:
-            try:
-                part = self._load({item.id: item for item in index.chosen(key[1])})
-            except ValueError as error:
-                raise EngineAnswerError(self.name, f"it refuses a slice: {error}") from error
-            self._slices.put(key, part)
-        return part
+    def checked(self) -> None:
+        """As `gateway.pdp.combine.Checked` says: all but what is for every question."""
+        if self._slices is not None:
+            self._slices.let_go()
 
-    def _load(self, chosen: Mapping[str, Item]) -> _Slice:
-        """The policies of some rules and duties."""
+    def _slice(self, question: Question) -> Slice | None:
+        if self._slices is None:
+            return None
+        try:
+            return self._slices.of(question)
+        except ValueError as error:
+            raise EngineAnswerError(self.name, f"it refuses a slice: {error}") from error
 
-        def parsed(parts: Iterable[Part]) -> cedarpy.PolicySet:
-            return _parsed(part for part in parts if part[0] in chosen)
-
-        read = {path for item in chosen.values() for path in read_by(item.condition)}
-        facts = tuple((path, self._fitness[path]) for path in sorted(read))
-        return _Slice(parsed(self._parts.asked), parsed(self._parts.why), facts)
-
-    def _load_whole(self) -> _Whole:
-        parts, facts = self._parts, tuple(self._fitness.items())
-        return _Whole(_parsed(parts.decide), _parsed(parts.why), _parsed(parts.duties), facts)
+    def _load_whole(self, program: Program) -> _Whole:
+        facts = tuple((path, fitness(program.facts[path])) for path in paths_read(program))
+        policies = (self._parts.decide, self._parts.why, self._parts.duties)
+        decide, why, duties = map(parsed_set, policies)
+        return _Whole(decide, why, duties, facts)
 
     async def ask(self, question: Question) -> Answer:
         return self.at_once(question)
 
     def at_once(self, question: Question) -> Answer:
         """As `ask`, which waits for nothing."""
-        index = self._indexes.get(question.action)
-        if index is None:
+        if self._whole is not None and question.action in self._actions:
+            return self._ask_whole(self._whole, question)
+        part = self._slice(question)
+        if part is None:
             # No rule can apply to an action that no rule names.
             return self._check.answer(RawAnswer((), (), (), broken=(), open=()))
-        if self._whole is not None:
-            return self._ask_whole(self._whole, question)
-        part = self._slice(question, index)
         context = self._context(part.facts, question)
-        _, named = self._authorise(part.asked, ASKED + question.action, context)
+        named = self._named(part.asked, ASKED + question.action, context)
         told = self._check.told(named)
         if told.permissions and not told.prohibitions:
             return self._check.answer(_permit(told, (), told.permissions))
@@ -159,17 +133,21 @@ class CedarEngine:
         context = self._context(whole.facts, question)
         allowed, ids = self._authorise(whole.decide, question.action, context)
         if not allowed:
-            return self._refusal(whole.why, ids, question.action, context)
+            return self._refusal((whole.why,), ids, question.action, context)
         _, named = self._authorise(whole.duties, DUTIES + question.action, context)
         told = self._check.told(named)
         # Neither has a place among duties.
         return self._check.answer(_permit(told, [*told.prohibitions, *told.permissions], ids))
 
     def _refusal(
-        self, policies: cedarpy.PolicySet, denied: Sequence[str], action: str, context: str
+        self,
+        policies: Sequence[cedarpy.PolicySet],
+        denied: Sequence[str],
+        action: str,
+        context: str,
     ) -> Answer:
         """A refusal, with its reasons."""
-        _, named = self._authorise(policies, WHY + action, context)
+        named = self._named(policies, WHY + action, context)
         told = self._check.told(named)
         broken = [*told.prohibitions, *told.duties, *told.preferences]
         raw = RawAnswer(denied, (), told.noted, broken=broken, open=told.permissions)
@@ -195,6 +173,10 @@ class CedarEngine:
                 raise EngineAnswerError(self.name, f"there is no day for {zone}")
             context[attribute] = day
         return _ENCODE(context)
+
+    def _named(self, sets: Sequence[cedarpy.PolicySet], action: str, context: str) -> list[str]:
+        """The `@id` of every policy of some sets that applies, all of which permit."""
+        return [name for one in sets for name in self._authorise(one, action, context)[1]]
 
     def _authorise(
         self, policies: cedarpy.PolicySet, action: str, context: str
@@ -228,10 +210,6 @@ class CedarEngine:
 
 def _permit(told: Told, denied: Sequence[str], granted: Sequence[str]) -> RawAnswer:
     return RawAnswer(denied, granted, told.noted, duties=told.duties, preferred=told.preferences)
-
-
-def _parsed(parts: Iterable[Part]) -> cedarpy.PolicySet:
-    return cedarpy.PolicySet.from_str(policy_set(parts))
 
 
 def _entities(values: Mapping[str, tuple[str, ...]]) -> cedarpy.Entities:

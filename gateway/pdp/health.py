@@ -27,6 +27,7 @@ from gateway.pdp.combine import (
     ask_one,
     at_once,
     forgetful,
+    let_go_after_check,
     one_at_a_time,
     soon,
 )
@@ -147,7 +148,7 @@ class Guarded:
         """A check has ended: let go of what was made for its questions, which are no caller's.
         A process of ours keeps it, for that would have to start again."""
         if self._managed is None:
-            self.forget()
+            let_go_after_check(self._engine)
 
     def forget(self) -> None:
         """As `gateway.pdp.combine.Forgetful` says."""

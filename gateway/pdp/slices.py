@@ -175,6 +175,17 @@ class Index:
         ]
         return tuple(found or [self.permissions])
 
+    def blocks(self, most: int) -> tuple[int, ...]:
+        """All items in blocks of at most so many, each item in one; those that one literal
+        settles stand together."""
+        order = sorted(
+            range(len(self.items)), key=lambda n: repr(_leading(self.items[n].condition))
+        )
+        return tuple(
+            sum(1 << number for number in order[first : first + most])
+            for first in range(0, len(order), most)
+        )
+
 
 def _leading(condition: Condition) -> Condition | None:
     """The first literal that one fact settles; rules that share it apply together."""

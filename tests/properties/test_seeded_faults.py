@@ -17,6 +17,7 @@ import dsl.cedar_conditions
 import dsl.rego_guards
 import dsl.to_cedar
 import dsl.to_rego
+import gateway.pdp.cedar_slices
 import gateway.pdp.engine_cedar
 import gateway.pdp.engine_rego
 from dsl import cedar_layout as layout
@@ -622,7 +623,7 @@ FAULTS_WHERE_ASKED = [
         "vocabulary not tested",
         CedarEngine,
         "raw",
-        put(gateway.pdp.engine_cedar, "fitness", is_always_fit),
+        put(gateway.pdp.cedar_slices, "fitness", is_always_fit),
     ),
 ]
 

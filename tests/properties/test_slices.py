@@ -2,7 +2,7 @@
 engines answer from their slices as the definition does from the whole."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +29,7 @@ from dsl.evaluate import Answer, evaluate, truth
 from dsl.facts import FIRST_DAY, LAST_DAY, Question
 from dsl.kleene import Truth
 from gateway.errors import EngineError
-from gateway.pdp import engine_cedar, engine_rego, folded, slices
+from gateway.pdp import cedar_slices, engine_rego, folded, slices
 from gateway.pdp.engine import AnswerCheck, Engine, RawAnswer, together
 from gateway.pdp.engine_cedar import CedarEngine
 from gateway.pdp.engine_rego import RegoEngine
@@ -298,12 +298,17 @@ def test_values_that_do_not_repeat_fill_no_memory(monkeypatch: pytest.MonkeyPatc
     assert max(map(len, kept)) <= 8
 
 
+def kept(engine: CedarEngine) -> Sized:
+    assert engine._slices is not None  # pyright: ignore[reportPrivateUsage]
+    return engine._slices._kept._known  # pyright: ignore[reportPrivateUsage]
+
+
 def test_slices_that_do_not_repeat_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_cedar, "MAX_SLICES", 4)
+    monkeypatch.setattr(cedar_slices, "MAX_SLICES", 4)
     engine = CedarEngine(PROGRAM)
     for vector in pack().vectors:
         assert asyncio.run(ask(engine, vector.question)) == vector.answer
-    assert len(engine._slices._known) <= 4  # pyright: ignore[reportPrivateUsage]
+    assert len(kept(engine)) <= 4
 
 
 def test_modules_are_kept_by_their_size() -> None:

@@ -16,7 +16,8 @@ from dsl.facts import Question
 from gateway import bundle
 from gateway.bundle import Bundle
 from gateway.errors import ConfigurationError
-from gateway.pdp import catalogue, engine_rego, folded
+from gateway.pdp import catalogue, cedar_slices, engine_rego, folded
+from gateway.pdp.cedar_slices import CedarSlices
 from gateway.pdp.child import Confinement
 from gateway.pdp.engine_cedar import CedarEngine
 from gateway.pdp.engine_child import ChildEngine
@@ -24,6 +25,7 @@ from gateway.pdp.engine_rego import RegoEngine
 from gateway.pdp.folded import Folder, joined
 from gateway.pdp.health import Guarded
 from gateway.pdp.judge import Judge
+from gateway.pdp.slices import Index
 from tests.agreement import ask
 from tests.bench.generated import write_charters
 
@@ -156,6 +158,82 @@ def test_groups_are_put_together_as_far_as_they_fit(
     assert list(joined(groups, most)) == together
 
 
+# --- blocks of Cedar ---------------------------------------------------------------------
+
+
+MOST = 32
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cedar_slices, "MAX_TOGETHER", MOST)
+
+
+@pytest.mark.parametrize("most", [1, 7, 100])
+def test_blocks_have_every_item_once_and_none_is_larger_than_allowed(most: int) -> None:
+    index = Index(many().program, "place", denied=False)
+    blocks = index.blocks(most)
+    assert sum(blocks) == index.every
+    assert max(block.bit_count() for block in blocks) == most
+    assert len(blocks) == -(-len(index.items) // most)
+
+
+def test_items_that_one_literal_settles_stand_in_as_few_blocks_as_can_be() -> None:
+    index = Index(many().program, "place", denied=False)
+    of_kinds = [
+        index.select(v.question).items
+        for v in many().vectors
+        if v.question.action == "place" and "data.labels" in v.question.facts
+    ]
+    blocks = index.blocks(MOST)
+    asked = [sum(1 for block in blocks if block & items) for items in of_kinds]
+    assert len(blocks) == 4
+    assert max(asked) <= 3
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_questions_to_which_all_can_apply_share_what_is_parsed() -> None:
+    cedar = CedarEngine(many().program)
+    parsed: list[int] = []
+    asked = [question for question in hidden() if question.action == "place"]
+    for question in asked:
+        assert cedar.at_once(question) == evaluate(many().program, question)
+        parsed.append(len(slices_of(cedar)._parsed))  # pyright: ignore[reportPrivateUsage]
+    items = len(Index(many().program, "place", denied=False).items)
+    assert len(asked) > 1
+    assert parsed == [-(-items // MOST)] * len(asked)
+
+
+@pytest.mark.parametrize("most", [1, 5])
+def test_every_answer_from_blocks_is_that_of_one_set(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(cedar_slices, "MAX_TOGETHER", most)
+    cedar = CedarEngine(many().program)
+    for question in (*(v.question for v in many().vectors[::10]), *hidden()[:3]):
+        assert cedar.at_once(question) == evaluate(many().program, question)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_block_that_is_left_out_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = Index.blocks
+    monkeypatch.setattr(Index, "blocks", lambda index, most: blocks(index, most)[1:])  # type: ignore[misc]
+    cedar = CedarEngine(many().program)
+    assert any(cedar.at_once(q) != evaluate(many().program, q) for q in hidden())
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_check_leaves_blocks_and_distrust_does_not() -> None:
+    cedar = CedarEngine(many().program)
+    cedar.at_once(hidden()[0])
+    made = slices_of(cedar)
+    Guarded(cedar, many().vectors).checked()
+    assert made._parsed  # pyright: ignore[reportPrivateUsage]
+    assert not made._kept._known  # pyright: ignore[reportPrivateUsage]
+    Guarded(cedar, many().vectors).forget()
+    assert not made._parsed  # pyright: ignore[reportPrivateUsage]
+
+
 # --- what a check leaves behind --------------------------------------------------------
 
 
@@ -165,10 +243,15 @@ async def checked(engine: Guarded) -> None:
     await judge.close()
 
 
+def slices_of(cedar: CedarEngine) -> CedarSlices:
+    assert cedar._slices is not None  # pyright: ignore[reportPrivateUsage]
+    return cedar._slices  # pyright: ignore[reportPrivateUsage]
+
+
 def test_slices_made_for_a_check_are_not_kept() -> None:
     cedar = CedarEngine(many().program)
     asyncio.run(checked(Guarded(cedar, many().vectors)))
-    assert not cedar._slices._known  # pyright: ignore[reportPrivateUsage]
+    assert not slices_of(cedar)._kept._known  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_process_is_not_started_again_for_what_a_check_left() -> None:
@@ -184,7 +267,7 @@ def test_an_engine_that_misjudges_a_vector_keeps_what_shows_it() -> None:
     judge = Judge(many().program, catalogue.empty(), [Guarded(cedar, many().vectors)])
     with pytest.raises(ConfigurationError, match="misjudge"):
         asyncio.run(judge.check([(many().vectors[0].question, wrong)]))
-    assert cedar._slices._known  # pyright: ignore[reportPrivateUsage]
+    assert slices_of(cedar)._kept._known  # pyright: ignore[reportPrivateUsage]
 
 
 def test_memory_that_is_given_back_is_less() -> None:
