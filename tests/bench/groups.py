@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from tests.bench import differing, long_ledger, peers, servers
-from tests.bench.servers import NEW, TWO, Law, pack
+from tests.bench.servers import NEW, ONE, TWO, Law, pack
 from tests.bench.target import Target
 
 RULES = (60, 600)
@@ -142,8 +142,10 @@ def _of_rules(rules: int) -> list[Maker]:
 def _of_pack(make: Callable[..., Target]) -> list[Maker]:
     rows = (
         ("asked before", ()),
+        ("asked before, one process", ONE),
         ("asked before, two workers", TWO),
         ("new each time", NEW),
+        ("new each time, one process", (*ONE, *NEW)),
         ("new each time, two workers", (*TWO, *NEW)),
     )
     return [Maker(f"charter: pack, {name}", partial(make, name, given)) for name, given in rows]
@@ -163,6 +165,10 @@ def tables(rules: Sequence[int] = RULES) -> tuple[Group, ...]:
             "Questions of which no two have the same facts",
             [
                 Maker("charter: pack, all different", partial(_differing, "", ())),
+                Maker(
+                    "charter: pack, all different, one process",
+                    partial(_differing, "one process", ONE),
+                ),
                 Maker(
                     "charter: pack, all different, two workers",
                     partial(_differing, "two workers", TWO),

@@ -24,7 +24,8 @@ from tests.gateway_process import GatewayProcess, run_gateway
 from tests.opa import run_opa
 
 BATCH = 100
-TWO = ("--workers", "2")  # and a third process that holds the log
+ONE = ("--workers", "0")  # one process, which holds the log as well
+TWO = ("--workers", "2")
 NEW = ("--memo", "0")  # every question is new to the memo, for there is none
 
 _QUESTION: dict[str, Any] = {
