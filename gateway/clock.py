@@ -15,10 +15,9 @@ A clock that was wrong from the start and runs evenly cannot be told from a righ
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
-from typing import Self
+from typing import NamedTuple, Self
 
 from gateway.errors import ClockError
 
@@ -33,14 +32,15 @@ _DRIFT = 0.001
 log = logging.getLogger("charter")
 
 
+_BOOT: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 def machine_seconds() -> float:
     """Seconds that the machine has run, asleep or not; nobody can set them."""
-    boot = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.clock_gettime(boot)
+    return time.clock_gettime(_BOOT)
 
 
-@dataclass(frozen=True)
-class _Reading:
+class _Reading(NamedTuple):
     """What both clocks said at one moment."""
 
     wall: float

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from json.encoder import encode_basestring
-from typing import cast
+from typing import NamedTuple, cast
 
 from dsl.core import Program
 from gateway.pdp.judge import Judged
@@ -32,8 +32,7 @@ _OF_SUBJECT = frozenset(("id", "properties", "type"))
 _ID = ("subject", "id")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A question in RFC 8785, and what it shares with others of its shape."""
 
     text: str
@@ -91,7 +90,8 @@ class Shapes:
         if not named.keys() <= _OF_SUBJECT:
             return None
         # By name, the subject is the last of all members, and its id the first of its own.
-        others = {key: member for key, member in members.items() if key != "subject"}
+        others = dict(members)
+        del others["subject"]
         before = spell_plain(others)[:-1] + (',"subject":' if others else '"subject":')
         last = spell_plain(named)
         text = f"{before}{last}}}"

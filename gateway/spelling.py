@@ -6,7 +6,6 @@ from the last one like it. The bytes are those `canonicalise` gives of the whole
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -24,26 +23,35 @@ _ENTITIES_KEPT = 10_000  # sets of them, of the catalogue
 _SHARED_KEPT = 1024  # decisions that several questions can share
 
 
-_OF_ONE = ("id", "decided_at", "valid_until")  # what no two decisions share
+_OF_ONE = ("decided_at", "id", "valid_until")  # what no two decisions share
 
 
-@dataclass(frozen=True, slots=True)
 class Spelled:
-    """The predicate of decisions that are alike, with room for what is of one of them."""
+    """The predicate of decisions that are alike, with room for what is of one of them.
 
-    form: Form
-    own: Members
+    Args:
+        form: With what many share.
+        own: What these do.
+    """
+
+    __slots__ = ("_pieces", "_places")
+
+    def __init__(self, form: Form, own: Members) -> None:
+        self._pieces, self._places = form.pieces(own, _OF_ONE)
 
     def at(self, *, decision_id: str, now: datetime, until: datetime) -> bytes:
         """The predicate of one of them."""
-        return self.form.fill(
-            {
-                **self.own,
-                "id": canonicalise(decision_id),
-                "decided_at": canonicalise(instant(now)),
-                "valid_until": canonicalise(instant(until)),
-            }
-        )
+        pieces = self._pieces.copy()
+        begun, named, ends = self._places
+        pieces[begun] = _spelled_instant(now)
+        pieces[named] = canonicalise(decision_id)
+        pieces[ends] = _spelled_instant(until)
+        return b"".join(pieces)
+
+
+@lru_cache(maxsize=64)
+def _spelled_instant(moment: datetime) -> bytes:
+    return canonicalise(instant(moment))
 
 
 class Speller:
@@ -93,7 +101,7 @@ class Speller:
         """
         return self.spelled(judged, tenant).at(decision_id=decision_id, now=now, until=until)
 
-    def spelled(self, judged: Judged, tenant: str) -> "Spelled":
+    def spelled(self, judged: Judged, tenant: str) -> Spelled:
         """The same without the identity and the times; raises as `predicate`."""
         own = {name: self._asked(name, value, judged) for name, value in judged.asked().items()}
         own["facts"] = b"[%b]" % b",".join([self._fact(*fact) for fact in judged.known()])
@@ -226,4 +234,6 @@ def answer_text(predicate: bytes, record: bytes, proof: str) -> bytes:
         predicate: As `Speller.predicate` gives it.
         record: The envelope in RFC 8785.
     """
-    return b'%b,"record":%b,"proof":%b}' % (predicate[:-1], record, canonicalise(proof))
+    return b"".join(
+        (predicate[:-1], b',"record":', record, b',"proof":', canonicalise(proof), b"}")
+    )

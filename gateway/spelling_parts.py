@@ -4,7 +4,7 @@ question adds.
 What is kept is the bundle's own: titles, citations, reasons why. Nothing of a question is.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import TypeVar
@@ -37,12 +37,24 @@ class Form:
 
     def fill(self, members: Members) -> bytes:
         """The object, with the members that were to come."""
+        return b"".join(self.pieces(members)[0])
+
+    def pieces(
+        self, members: Members, to_come: Sequence[str] = ()
+    ) -> tuple[list[bytes], list[int]]:
+        """The same in pieces, which `fill` joins; and the places in them of members that are
+        still to come, in the order in which these are named."""
         pieces: list[bytes] = []
+        places: dict[str, int] = {}
         for text, name in self._parts:
             pieces.append(text)
-            pieces.append(members[name])
+            if name in to_come:
+                places[name] = len(pieces)
+                pieces.append(b"")
+            else:
+                pieces.append(members[name])
         pieces.append(self._end)
-        return b"".join(pieces)
+        return pieces, [places[name] for name in to_come]
 
 
 class Parts:

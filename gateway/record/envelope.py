@@ -6,8 +6,10 @@ commits to the whole envelope and everything in it should mean something.
 """
 
 import base64
+from binascii import b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -66,15 +68,20 @@ class Envelope:
             CanonicalFormError: A lone surrogate in the payload type or a key id.
         """
         # Base64 needs no escapes: the long member is not read a second time.
-        lines = (
-            b'{"keyid":%b,"sig":"%b"}' % (canonicalise(one.key_id), base64.b64encode(one.signature))
-            for one in self.signatures
-        )
-        return b'{"payload":"%b","payloadType":%b,"signatures":[%b]}' % (
-            base64.b64encode(self.payload),
-            canonicalise(self.payload_type),
-            b",".join(lines),
-        )
+        pieces = [b'{"payload":"', b2a_base64(self.payload, newline=False)]
+        pieces += (b'","payloadType":', _spelled(self.payload_type), b',"signatures":[')
+        for number, one in enumerate(self.signatures):
+            pieces.append(b',{"keyid":' if number else b'{"keyid":')
+            pieces += (_spelled(one.key_id), b',"sig":"')
+            pieces += (b2a_base64(one.signature, newline=False), b'"}')
+        pieces.append(b"]}")
+        return b"".join(pieces)
+
+
+@lru_cache(maxsize=64)
+def _spelled(text: str) -> bytes:
+    """A payload type, or the id of a key: there are few."""
+    return canonicalise(text)
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:

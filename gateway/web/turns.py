@@ -88,6 +88,7 @@ class Turns:
         self._now = 0.0  # the start tag of whoever was called last
         self._next_start: dict[str, float] = {}
         self._shared_until = 0.0  # by the clock of the loop
+        self._shared = False  # when it was last looked
         self._beside_until = 0.0  # the same: somebody came to others who were there
         self._in_pass: asyncio.AbstractEventLoop | None = None  # in whose pass one has begun
 
@@ -114,6 +115,15 @@ class Turns:
         there.line.append(mine)
         self._call_next()
         return mine
+
+    def is_alone(self, tenant: str) -> bool:
+        """Whether nobody but the tenant is there, nor was a moment ago, by what is known since the
+        last turn was given."""
+        return len(self._there) == 1 and tenant in self._there and not self._shared
+
+    def more(self, tenant: str, size: int) -> None:
+        """Count one more question to the turn that the tenant has."""
+        self._next_start[tenant] += EACH + size
 
     async def come(self, mine: Turn) -> None:
         """Wait until a turn comes.
@@ -159,7 +169,7 @@ class Turns:
         now = loop.time()
         if len(self._there) > 1:
             self._shared_until = now + SHARED_S
-        shared = now < self._shared_until
+        shared = self._shared = now < self._shared_until
         if shared and self._in_pass is loop:
             return
         while self._there and (chosen := self._choose(self._share(now))) is not None:

@@ -1,6 +1,7 @@
 """The strict JSON reader and the bytes of RFC 8785."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -259,6 +260,8 @@ QUADRATIC: dict[str, Callable[[int], bytes]] = {
     "open strings": lambda n: b"[" * 33 + b'"a' * n,
     "backslashes": lambda n: b"[" * 33 + b'"' + b"\\" * n,
     "brackets": lambda n: b"[]" * n,
+    "brackets that fit nothing": lambda n: b"[" * 20 + b"][" * n,
+    "brackets inside each other": lambda n: (b"[" * 30 + b"]" * 30) * (n // 60),
     "duplicates": lambda n: b"[" + b'{"a":1,"a":1},' * (n // 8) + b"1]",
     "long keys": lambda n: b'{"' + b"k" * n + b'":{"' + b"k" * n + b'":"\\u0000"}}',
 }
@@ -271,6 +274,42 @@ def test_time_grows_with_the_length_and_not_with_its_square(name: str) -> None:
     with suppress(JsonError):
         load(data)
     assert time.perf_counter() - started < 2
+
+
+def too_deep(text: str, most: int) -> bool:
+    """As it is counted by hand, of a text without escapes."""
+    depth = 0
+    for bracket in re.sub('"[^"]*"?', "", text):
+        depth += (bracket in "[{") - (bracket in "]}")
+        if depth > most:
+            return True
+    return False
+
+
+BRACKETS = st.lists(st.sampled_from([*'[]{}"', "[]", "{}", '""', '"]"', '"["', "[[", "]]", ","]))
+
+
+@given(BRACKETS.map("".join), st.integers(0, 4))
+def test_the_depth_is_what_it_is_counted_by_hand(text: str, most: int) -> None:
+    refusals: list[str] = []
+    for value in (text, text + '"\\'):  # the second in the way of texts with an escape
+        try:
+            load(value, max_depth=most)
+        except JsonError as error:
+            refusals.append(str(error))
+        else:
+            refusals.append("")
+    deep = [refusal.startswith("nested more") for refusal in refusals]
+    assert deep == [too_deep(text, most)] * 2
+
+
+@pytest.mark.parametrize("beside", ["[]", "[[[]]]", '"[["', '"]]"', '"]","["', "1"])
+def test_one_level_too_many_is_found_among_many_that_are_not(beside: str) -> None:
+    fits, too_many = "[" * 3 + "]" * 3, "[" * 4 + "]" * 4
+    many = ",".join([beside] * 50)
+    assert load(f"[{many},{fits},{many}]", max_depth=4)
+    with pytest.raises(JsonError, match="nested more than 4"):
+        load(f"[{many},{too_many},{many}]", max_depth=4)
 
 
 @given(st.binary())

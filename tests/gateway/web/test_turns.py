@@ -271,6 +271,38 @@ def test_the_questions_of_one_tenant_alone_begin_together() -> None:
     assert len(set(asyncio.run(passes_in_which_they_begin("aaaaaaaa")))) == 1
 
 
+def test_who_has_a_turn_is_alone_until_another_comes_and_a_while_after_that() -> None:
+    async def ask() -> None:
+        turns = Turns()
+        mine = turns.enter("a", 1)
+        assert turns.is_alone("a")
+        assert not turns.is_alone("b")
+        another = turns.enter("b", 1)
+        assert not turns.is_alone("a")
+        assert not turns.is_alone("b")
+        turns.leave("b", another)
+        assert not turns.is_alone("a")  # it may come again at once
+        turns.leave("a", mine)
+
+    asyncio.run(ask())
+
+
+def test_what_is_counted_to_a_turn_makes_the_tenant_wait_as_a_turn_of_its_own_does() -> None:
+    async def ask(*, more: int) -> list[str]:
+        order = Order(Turns(limit=1, at_most=1, timeout_s=60))
+        first = order.turns.enter("a", 1)
+        for _ in range(more):
+            order.turns.more("a", 1)
+        await order.ask("a", 2)
+        await order.ask("b", 4)
+        order.turns.leave("a", first)
+        assert await order.end() == [None] * 6
+        return order.seen
+
+    assert asyncio.run(ask(more=0))[:3] == ["b", "a", "b"]
+    assert asyncio.run(ask(more=3))[:5] == ["b", "b", "b", "b", "a"]
+
+
 def test_what_tenants_asked_that_left_is_forgotten() -> None:
     async def many() -> None:
         turns = Turns(limit=4, timeout_s=60)
