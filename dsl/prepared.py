@@ -87,7 +87,11 @@ class Prepared:
 
     def truths(self, question: Question) -> Callable[[Condition], Truth]:
         """A function that gives the value of a condition, or a part, under the question."""
-        values, by_id = self.values(question), self._by_id
+        return self.truths_of(self.values(question))
+
+    def truths_of(self, values: Values) -> Callable[[Condition], Truth]:
+        """The same of the values of a question."""
+        by_id = self._by_id
         return lambda condition: ORDER[values[by_id[id(condition)]]]
 
     def _values_of(

@@ -4,9 +4,9 @@ Explanations only; no verdict depends on this module. Who asks several things of
 question can give a function that remembers values.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from dsl.core import And, Condition, Constant, InForce, Known, Not, Or
+from dsl.core import And, Condition, Constant, InForce, Known, Not, Or, atoms
 from dsl.facts import Question
 from dsl.kleene import Truth
 from dsl.prepared import Once
@@ -80,3 +80,66 @@ def wanting(condition: Condition, question: Question, of: ValueOf | None = None)
             return frozenset() if path in question.facts else frozenset({path})
         case _:
             return frozenset()
+
+
+class Residuals:
+    """The same of the conditions of one program, about many questions: what a condition reads
+    is looked up once, and a part that can add nothing is passed by. Zones with a date for each
+    member are a hundred parts about one fact."""
+
+    def __init__(self) -> None:
+        # By identity; with the condition, so that no other has it meanwhile.
+        self._reads: dict[int, tuple[Condition, frozenset[str], bool]] = {}
+
+    def missing(self, condition: Condition, question: Question, of: ValueOf) -> frozenset[str]:
+        found = set[str]()
+        if of(condition) is Truth.UNKNOWN:
+            self._missing(condition, question, of, found)
+        return frozenset(found)
+
+    def deciding(self, condition: Condition, question: Question, of: ValueOf) -> frozenset[str]:
+        found = set[str]()
+        self._deciding(condition, question.facts, of, found)
+        return frozenset(found)
+
+    def wanting(self, condition: Condition, question: Question, of: ValueOf) -> frozenset[str]:
+        asks_for_known = self._read_by(condition)[1]
+        return wanting(condition, question, of) if asks_for_known else frozenset()
+
+    def _missing(
+        self, condition: Condition, question: Question, of: ValueOf, found: set[str]
+    ) -> None:
+        """Of a condition that is unknown."""
+        if not isinstance(condition, And | Or):
+            found |= missing(condition, question, of)
+            return
+        for part in condition.operands:
+            if not self._read_by(part)[0] <= found and of(part) is Truth.UNKNOWN:
+                self._missing(part, question, of, found)
+
+    def _deciding(
+        self, condition: Condition, known: Collection[str], of: ValueOf, found: set[str]
+    ) -> None:
+        read = self._read_by(condition)[0]
+        if read <= found:
+            return
+        if not isinstance(condition, And | Or):
+            found.update(path for path in read if path in known)
+            return
+        settles = Truth.FALSE if isinstance(condition, And) else Truth.TRUE
+        if of(condition) is settles:
+            part = next(part for part in condition.operands if of(part) is settles)
+            self._deciding(part, known, of, found)
+            return
+        for part in condition.operands:
+            self._deciding(part, known, of, found)
+
+    def _read_by(self, condition: Condition) -> tuple[frozenset[str], bool]:
+        """The facts that a condition reads, and whether it asks if one is known."""
+        kept = self._reads.get(id(condition))
+        if kept is None:
+            read = [atom for atom in atoms(condition) if not isinstance(atom, Constant | InForce)]
+            paths = frozenset(atom.path for atom in read)
+            kept = (condition, paths, any(isinstance(atom, Known) for atom in read))
+            self._reads[id(condition)] = kept
+        return kept[1], kept[2]

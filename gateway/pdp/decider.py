@@ -25,7 +25,7 @@ from dsl.evaluate import Answer, Verdict, evaluate, truth, verdict
 from dsl.facts import Question
 from dsl.kleene import Truth, certainly, possibly
 from dsl.prepared import ORDER, Once, Prepared, PreparedProgram, Values
-from dsl.residual import deciding, missing, wanting
+from dsl.residual import Residuals, ValueOf
 from gateway.pdp.dates import due_day
 from gateway.pdp.decision import (
     OUTCOMES,
@@ -91,6 +91,7 @@ class Decider:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._asked = {action: _Asked.of(program, action) for action in program.actions}
+        self._residuals = Residuals()
         self._turn = 0
         # The last question that an answer was held to the definition of, and its values.
         self._valued: tuple[Question, Values] | None = None
@@ -132,7 +133,7 @@ class Decider:
         found = verdict(answer)
         if found is Verdict.PERMIT and not answer.noted:
             return self._permit(answer, question, today, tenant)
-        of = Once(question)
+        of = self._values_of(question)
         noted = [self._rules[rule] for rule in sorted(answer.noted)]
         warnings, shadow = (
             tuple(self._noted(rule, question, origins, of) for rule in noted if rule.level is level)
@@ -158,8 +159,15 @@ class Decider:
         lacking = self._missing([rule for rule, _ in asked], question, of)
         return Decision(OUTCOMES[found], reasons, lacking, (), warnings=warnings, shadow=shadow)
 
+    def _values_of(self, question: Question) -> ValueOf:
+        """The values of the program's conditions, those that the answer was held to where it
+        was."""
+        if self._valued is None or self._valued[0] is not question:
+            return Once(question)
+        return self._asked[question.action].program.prepared.truths_of(self._valued[1])
+
     def _noted(
-        self, rule: Rule, question: Question, origins: Mapping[str, Origin], of: Once
+        self, rule: Rule, question: Question, origins: Mapping[str, Origin], of: ValueOf
     ) -> Reason:
         """What a rule would do if it were enforced."""
         status = Verdict.UNDETERMINED.value
@@ -225,16 +233,19 @@ class Decider:
         return rule.effect is effect and rule.level is Level.ENFORCE
 
     def _facts(
-        self, formula: Condition, question: Question, origins: Mapping[str, Origin], of: Once
+        self, formula: Condition, question: Question, origins: Mapping[str, Origin], of: ValueOf
     ) -> tuple[Fact, ...]:
-        paths = sorted(deciding(formula, question, of))
+        paths = sorted(self._residuals.deciding(formula, question, of))
         types = self._program.facts
         return tuple(Fact(types[path], question.facts[path], origins[path]) for path in paths)
 
-    def _missing(self, rules: Iterable[Rule], question: Question, of: Once) -> tuple[Missing, ...]:
+    def _missing(
+        self, rules: Iterable[Rule], question: Question, of: ValueOf
+    ) -> tuple[Missing, ...]:
         by_path: dict[str, dict[str, None]] = {}
         for rule in rules:
-            unknown = missing(rule.formula, question, of) | wanting(rule.formula, question, of)
+            unknown = self._residuals.missing(rule.formula, question, of)
+            unknown |= self._residuals.wanting(rule.formula, question, of)
             for path in (stated for p in unknown for stated in self._to_state(p, question)):
                 by_path.setdefault(path, {})[rule.id] = None
         return tuple(self._lacking(path, tuple(by_path[path])) for path in sorted(by_path))

@@ -1,7 +1,7 @@
 """What a value rests on, and what is missing to know it: properties over generated
 conditions and facts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 
 import pytest
@@ -22,10 +22,12 @@ from dsl.core import (
     atoms,
 )
 from dsl.evaluate import truth
-from dsl.facts import Question, settled
+from dsl.facts import Question, Value, settled
 from dsl.kleene import Truth
-from dsl.residual import deciding, missing, wanting
+from dsl.prepared import Once, PreparedProgram
+from dsl.residual import Residuals, ValueOf, deciding, missing, wanting
 from tests import strategies
+from tests.pack import pack
 
 generated = settings(max_examples=50, deadline=None)
 cases = strategies.cases(per_program=2)
@@ -195,3 +197,71 @@ def test_what_is_not_known_is_missing_nowhere_and_decides_nothing() -> None:
     dated = NotBefore("a", "UTC", 0)
     assert missing(dated, question()) == {"a"}
     assert deciding(dated, Question("place", {"a": 3}, {"UTC": 0})) == {"a"}
+
+
+# --- looked up once -------------------------------------------------------------------
+
+
+def check_looked_up(
+    residuals: Residuals, condition: Condition, question: Question, of: ValueOf
+) -> None:
+    assert residuals.missing(condition, question, of) == missing(condition, question)
+    assert residuals.deciding(condition, question, of) == deciding(condition, question)
+    assert residuals.wanting(condition, question, of) == wanting(condition, question)
+
+
+@generated
+@given(cases)
+def test_what_is_looked_up_once_is_the_same(case: tuple[Program, list[Question]]) -> None:
+    residuals = Residuals()
+    for condition, question, _ in asked(case):
+        # Twice, for the second time something is known of the condition.
+        for _ in range(2):
+            check_looked_up(residuals, condition, question, Once(question))
+
+
+def test_what_is_looked_up_once_is_the_same_of_the_pack_with_prepared_values() -> None:
+    program, residuals = pack().program, Residuals()
+    prepared = {action: PreparedProgram(program, action).prepared for action in program.actions}
+    for vector in pack().vectors[::3]:
+        question = vector.question
+        of = prepared[question.action].truths(question)
+        for rule in program.rules:
+            if question.action in rule.actions:
+                check_looked_up(residuals, rule.formula, question, of)
+
+
+ONE, OTHER, HIDDEN = Holds("a.x"), Holds("a.y"), Known("a.z")
+NONE = frozenset[str]()
+
+
+@pytest.mark.parametrize(
+    ("condition", "facts", "decided", "missed", "wanted"),
+    [
+        (And((ONE, Or((ONE, OTHER)))), {"a.x": True}, {"a.x"}, NONE, NONE),
+        (And((ONE, OTHER)), {"a.x": False, "a.y": False}, {"a.x"}, NONE, NONE),
+        (And((OTHER, ONE)), {"a.x": False}, {"a.x"}, NONE, NONE),
+        (And((ONE, OTHER)), {"a.x": True}, {"a.x"}, {"a.y"}, NONE),
+        (Or((ONE, Not(OTHER))), {"a.x": False}, {"a.x"}, {"a.y"}, NONE),
+        (Or((And((ONE, OTHER)), And((ONE, Not(OTHER))))), {"a.x": True}, {"a.x"}, {"a.y"}, NONE),
+        (And((ONE, HIDDEN)), {"a.x": True}, NONE, NONE, {"a.z"}),
+        (Or((ONE, HIDDEN)), {"a.x": True}, {"a.x"}, NONE, NONE),
+        (Not(HIDDEN), {"a.z": True}, {"a.z"}, NONE, NONE),
+        (And(()), {}, NONE, NONE, NONE),
+        (And((Constant(True), InForce("UTC", 0, None))), {}, NONE, NONE, NONE),
+    ],
+    ids=str,
+)
+def test_of_a_part_that_can_add_nothing_nothing_is_left_out(
+    condition: Condition,
+    facts: dict[str, Value],
+    decided: Collection[str],
+    missed: Collection[str],
+    wanted: Collection[str],
+) -> None:
+    question, residuals = Question("place", facts, {"UTC": 1}), Residuals()
+    of = Once(question)
+    assert residuals.deciding(condition, question, of) == set(decided)
+    assert residuals.missing(condition, question, of) == set(missed)
+    assert residuals.wanting(condition, question, of) == set(wanted)
+    check_looked_up(residuals, condition, question, of)

@@ -55,6 +55,19 @@ def test_whatever_was_decided_before_a_decision_is_that_of_a_decider_that_knows_
     assert shared > 20
 
 
+def test_a_refusal_is_explained_alike_from_the_values_it_was_held_to_and_from_new_ones() -> None:
+    by, unknown = Decider(PROGRAM), 0
+    for number, question in enumerate(REFUSED):
+        origins = dict.fromkeys(question.facts, Origin.REQUEST)
+        fresh = Decider(PROGRAM) if number % 20 == 0 else by
+        # Not held to the definition, or another question was since.
+        expected = fresh.decide(evaluate(PROGRAM, question), question, origins, today=DAY)
+        assert decide(by, question, tenant=None) == expected
+        by.defined(evaluate(PROGRAM, PERMITTED[0]), PERMITTED[0])
+        unknown += bool(expected.missing)
+    assert unknown > 20
+
+
 def test_without_being_held_to_the_definition_first_the_grounds_are_the_same() -> None:
     for question in PERMITTED:
         answer = evaluate(PROGRAM, question)
