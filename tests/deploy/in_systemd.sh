@@ -47,6 +47,20 @@ systemctl stop charter
 systemctl show -p Result,ExecMainStatus charter
 echo "# journal"
 journalctl --unit charter --output cat --no-pager
+echo "# each of its processes killed"
+systemctl start charter
+ready
+main=$(systemctl show -P MainPID charter)
+killed=$(cat "/proc/$main/task/$main/children")
+echo "processes $(wc -w <<<"$killed")"
+for process in $killed; do
+  kill -9 "$process"
+  sleep 1
+  ready
+  decide --format plain | head -n 1 | cut -d ' ' -f 1,2
+done
+echo "restarts $(systemctl show -P NRestarts charter)"
+systemctl stop charter
 echo "# wrong settings"
 sed -i 's/^port/prot/' /etc/charter/charter.toml
 systemctl start charter && echo "started"

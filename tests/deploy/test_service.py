@@ -56,10 +56,7 @@ def _install(root: Path) -> None:
     for folder in (wanted, root / "etc" / "charter"):
         folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "docs" / "deploy" / "charter.service", units)
-    settings = (ROOT / "docs" / "deploy" / "charter.toml").read_text(encoding="utf-8")
-    # What ends in which order shows where there are several processes.
-    settings = settings.replace("workers = 1", "workers = 2")
-    (root / "etc" / "charter" / "charter.toml").write_text(settings)
+    shutil.copy(ROOT / "docs" / "deploy" / "charter.toml", root / "etc" / "charter")
     shutil.copy(ROOT / "docs" / "examples" / "virginia.json", root / "root" / "question.json")
     shutil.copy(Path(__file__).with_name(SCRIPT), root / "root" / SCRIPT)
     (units / "found.service").write_text(UNIT)
@@ -97,6 +94,14 @@ def test_it_is_started_again_after_it_was_killed_and_not_after_it_was_stopped(
 ) -> None:
     assert found["killed"] == ["1"]
     assert sorted(found["stopped"]) == ["ExecMainStatus=0", "Result=success"]
+
+
+def test_whichever_of_its_processes_ends_the_first_starts_it_again_and_systemd_does_not(
+    found: dict[str, list[str]],
+) -> None:
+    first, *restarts = found["each of its processes killed"]
+    assert first == "processes 2"
+    assert restarts == ["decision permit"] * 2 + ["restarts 0"]
 
 
 def test_its_journal_has_no_errors_of_its_own_and_none_of_the_settings(
