@@ -78,12 +78,19 @@ class TogetherHandler(logging.StreamHandler[TextIO]):
 
     def decided(self, decided: Decided) -> None:
         """As `gateway.decision_log.tell`, of a logger that this is the handler of."""
-        if decided.incident is None and self._is_later():
+        if decided.incident is None:
             line = line_of(decided) + self.terminator
             with self.lock or nullcontext():  # another thread may be writing what waits
-                self._lines.append(line)
-        else:
-            tell(decided)
+                if self._is_due() or self._is_later():
+                    self._lines.append(line)
+                    return
+        tell(decided)
+
+    def _is_due(self) -> bool:
+        """Whether a loop is about to write what waits. To ask which loop runs here asks the
+        system as well, for each decision of many."""
+        later = self._later
+        return later is not None and later.is_running()
 
     def _is_later(self) -> bool:
         """Whether what waits will be written without further ado."""

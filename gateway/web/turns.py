@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 
 from gateway.errors import OverloadedError
 from gateway.web.limits import MAX_AT_ONCE, MAX_BYTES_AT_ONCE, TURN_TIMEOUT_S
@@ -87,7 +88,7 @@ class Turns:
         self._there: dict[str, _Tenant] = {}
         self._now = 0.0  # the start tag of whoever was called last
         self._next_start: dict[str, float] = {}
-        self._shared_until = 0.0  # by the clock of the loop
+        self._shared_until = 0.0  # by the clock of `time.monotonic`
         self._shared = False  # when it was last looked
         self._beside_until = 0.0  # the same: somebody came to others who were there
         self._in_pass: asyncio.AbstractEventLoop | None = None  # in whose pass one has begun
@@ -110,7 +111,7 @@ class Turns:
         there = self._there.get(tenant)
         if there is None:
             if self._there:
-                self._beside_until = asyncio.get_running_loop().time() + SHARED_S
+                self._beside_until = monotonic() + SHARED_S
             there = self._there[tenant] = _Tenant()
         there.line.append(mine)
         self._call_next()
@@ -165,16 +166,17 @@ class Turns:
 
     def _call_next(self) -> None:
         """Call whoever is next; where tenants share, one in `PASSES` of the loop."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = monotonic()
         if len(self._there) > 1:
             self._shared_until = now + SHARED_S
         shared = self._shared = now < self._shared_until
-        if shared and self._in_pass is loop:
+        # Python asks the system whose process this is before it says which loop runs.
+        loop = asyncio.get_running_loop() if shared else None
+        if loop is not None and self._in_pass is loop:
             return
         while self._there and (chosen := self._choose(self._share(now))) is not None:
             self._call(chosen)
-            if shared:
+            if loop is not None:
                 self._in_pass = loop
                 loop.call_soon(self._pass_is_over, PASSES)
                 return

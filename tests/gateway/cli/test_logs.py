@@ -213,6 +213,29 @@ def test_decisions_are_written_with_the_other_lines_of_their_turn_in_their_order
     assert seen == [["decision", "between", "decision"]]
 
 
+def test_decisions_of_a_loop_that_ended_are_written_with_those_of_the_next() -> None:
+    made, seen = handler()
+    loop = asyncio.new_event_loop()
+
+    async def left() -> None:
+        loop.stop()
+        made.decided(decided(1))
+
+    task = loop.create_task(left())
+    loop.run_forever()
+    loop.close()
+    assert task.done()
+    assert seen == []
+
+    async def turn() -> None:
+        made.decided(decided(2))
+        made.decided(decided(3))
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
+    assert [event for events in seen for event in events] == ["decision"] * 3
+
+
 def test_a_decision_without_a_loop_and_one_with_an_incident_are_left_to_the_library(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
