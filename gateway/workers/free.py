@@ -15,7 +15,7 @@ from gateway.workers.socket_file import is_deserted
 
 # Longer than workers may take to answer what is in flight, and the writer after them.
 WITHIN_S = 20.0
-# Until the others have heard that their supervisor is gone.
+# Until the others have heard that their supervisor is gone, and at the end until the log is closed.
 HEARD_S = 0.5
 _AGAIN_S = 0.02
 
@@ -39,12 +39,14 @@ def once_free(
     Raises:
         TakenError: As `take`: somebody goes on holding it.
     """
-    started = now()
+    started = deserted = now()
     while True:
         try:
             return take()
         except TakenError:
-            waited = now() - started
-            if waited >= within_s or (waited >= HEARD_S and not is_deserted(state)):
+            if is_deserted(state):
+                deserted = now()
+            # The last thing that a writer does but one is to take its socket away.
+            if now() - started >= within_s or now() - deserted >= HEARD_S:
                 raise
         pause(_AGAIN_S)

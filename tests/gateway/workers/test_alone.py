@@ -8,6 +8,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from tests.gateway.cli.commands import Ran, finish, here, start
 from tests.gateway.serving import Served, prepare
 from tests.gateway.workers.test_processes import has_status, numbers, until
 from tests.gateway.world import question, write_project
-from tests.gateway_process import IN_ONE, Reply, below, run_gateway
+from tests.gateway_process import IN_ONE, Reply, below, run_gateway, start_gateway, stop
 
 SAMPLE = 'charter_decisions_total{tenant="clinic-a",verdict="permit"}'
 
@@ -146,6 +148,31 @@ def test_other_rules_are_loaded_by_a_worker_that_was_started_again(served: Serve
     assert asking.end() <= {200, "ConnectionRefusedError", "ConnectionResetError",
                             "RemoteDisconnected"}  # fmt: skip
     assert served.ask(question()).json["bundle"] == before
+
+
+def test_who_starts_on_the_folder_of_a_gateway_that_is_about_to_end_waits_for_it(
+    tmp_path: Path,
+) -> None:
+    tokens = prepare(tmp_path)
+    arguments = ("--policies", str(tmp_path / "policies"), "--engines", "reference")
+    begin = partial(start_gateway, tmp_path / "state", *arguments, token=tokens["own"])
+    first = begin()
+    worker, kept = first.pid_of("worker 1"), first.decide(question())
+    os.kill(worker, signal.SIGSTOP)  # so that it takes its time to end, and the log waits for it
+    first.process.kill()
+    with ThreadPoolExecutor(1) as beside:
+        following = beside.submit(begin)
+        time.sleep(4)  # until it has loaded, and finds the log held
+        assert not following.done()
+        os.kill(worker, signal.SIGCONT)
+        second = following.result()
+    stop(first)
+    try:
+        found = second.request("GET", f"/v1/decisions/{kept['id']}")
+        assert found.json["record"] == kept["record"]
+        assert second.decide(question())["decision"] == "permit"
+    finally:
+        stop(second)
 
 
 # --- what does not start -------------------------------------------------------------

@@ -95,6 +95,19 @@ def test_the_moment_is_enough_for_a_supervisor_that_was_killed_just_now(tmp_path
         assert take(tmp_path, free_after(HEARD_S / 2))[0] == "taken"
 
 
+def test_a_writer_that_has_taken_its_socket_away_has_a_moment_to_close_the_log(
+    tmp_path: Path,
+) -> None:
+    leave(tmp_path)
+
+    def attempt(waited: float) -> str:
+        if waited >= 5:
+            remove(tmp_path)
+        return free_after(5 + HEARD_S / 2)(waited)
+
+    assert take(tmp_path, attempt)[0] == "taken"
+
+
 def test_other_mistakes_are_told_at_once(tmp_path: Path) -> None:
     leave(tmp_path)
 
