@@ -45,6 +45,10 @@ class Group(Pending):
     def tell(self) -> None:
         self._told(self)
 
+    def has_failed(self) -> bool:
+        """Whether the ledger may take nothing at present."""
+        return any(isinstance(one, LedgerUnavailableError) for one in self.outcomes)
+
     def answer(self) -> bytes:
         found = [one if isinstance(one, Receipt) else _failure(one) for one in self.outcomes]
         return write_frame(Kind.ANSWER, self.number, found)

@@ -126,6 +126,8 @@ class LedgerServer:
         while self._done:
             group = self._done.popleft()
             groups.setdefault(group.asker, []).append(group)
+        if any(one.has_failed() for done in groups.values() for one in done):
+            self.tell()  # first: whoever is refused and then asks whether it is ready is told no
         for asker, done in groups.items():
             asker.send(b"".join(answers(done)))
 

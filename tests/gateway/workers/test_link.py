@@ -287,6 +287,27 @@ def test_a_log_that_takes_no_entries_shows_in_every_worker(tmp_path: Path) -> No
     run(case)
 
 
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_who_is_refused_knows_at_once_that_the_log_takes_nothing(
+    tmp_path: Path, is_plain: bool
+) -> None:
+    """Asked for every quarter of a second otherwise, whoever was refused was told it is ready."""
+
+    async def case() -> None:
+        log = open_log(tmp_path / "ledger")
+        async with writer(tmp_path, log), worker(tmp_path) as one, worker(tmp_path) as two:
+            await append(two, "a")
+            await asyncio.to_thread(log.close)
+            once = Once(b"k" * 32, "clinic-a", b"r" * 32, "b", int(NOW.timestamp()) + 60)
+            (refused,) = one.append_all([("b", "clinic-a", b"{}")], once=None if is_plain else once)
+            with pytest.raises(LedgerUnavailableError):
+                await asyncio.wrap_future(refused)
+            assert one.refusal() == "the ledger is closed"
+            await until(lambda: two.refusal() is not None)
+
+    run(case)
+
+
 # --- the writer is not believed ------------------------------------------------------
 
 
