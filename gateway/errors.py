@@ -146,6 +146,10 @@ class EngineUnavailableError(EngineError):
     """The engine cannot be reached or did not answer in time."""
 
 
+class EngineLateError(EngineUnavailableError):
+    """It may answer the next time: its turn, or its answer, did not come in time."""
+
+
 class EngineAnswerError(EngineError):
     """The engine reported an error, or its answer is not exactly the expected object."""
 

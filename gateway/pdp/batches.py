@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import cast
 
 from dsl.evaluate import Answer
-from gateway.errors import EngineAnswerError, EngineError, EngineUnavailableError, OverloadedError
+from gateway.errors import EngineAnswerError, EngineError, EngineLateError, OverloadedError
 from gateway.pdp.fair import Shares, asking
 
 MOST = 16
@@ -78,7 +78,7 @@ class Batches:
         many seconds of its turn. Who does not want it any more cancels it.
 
         `OverloadedError` where its turn did not come in time, though others ended, and
-        `EngineUnavailableError` where none did.
+        `EngineLateError` where none did.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + self._queue_timeout_s
@@ -140,7 +140,7 @@ class Batches:
     def _too_late(self, batch: Sequence[_Asked], limit_s: float) -> None:
         """Nobody waits any longer. The turn lasts until the process is free all the same."""
         words = f"no answer within {limit_s:g} s"
-        _say(batch, EngineUnavailableError(self._engine, words))
+        _say(batch, EngineLateError(self._engine, words))
 
     def _end(
         self,
@@ -193,7 +193,7 @@ class Batches:
     def _no_turn(self, one: _Asked) -> EngineError | OverloadedError:
         words = f"no turn within {self._queue_timeout_s:g} s"
         if self._ended == one.ended:
-            return EngineUnavailableError(self._engine, words)
+            return EngineLateError(self._engine, words)
         return OverloadedError(f"{self._engine}: {words}")
 
 

@@ -18,7 +18,7 @@ from gateway.errors import (
     ConfigurationError,
     EngineAnswerError,
     EngineError,
-    EngineUnavailableError,
+    EngineLateError,
     OverloadedError,
 )
 from gateway.pdp.engine import Engine
@@ -243,7 +243,7 @@ async def ask_one(engine: Engine, question: Question, *, timeout_s: float | None
             async with asyncio.timeout(timeout_s):
                 return await engine.ask(question)
     except TimeoutError:
-        return EngineUnavailableError(engine.name, f"no answer within {timeout_s:g} s")
+        return EngineLateError(engine.name, f"no answer within {timeout_s:g} s")
     except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 
-from gateway.errors import EngineUnavailableError, OverloadedError
+from gateway.errors import EngineLateError, OverloadedError
 
 # For which tenant the running task asks an engine; empty where for none.
 asking: ContextVar[str] = ContextVar("charter.asking", default="")
@@ -52,7 +52,7 @@ async def turn_of(
 
     Raises:
         OverloadedError: It did not come in time, though others ended.
-        EngineUnavailableError: It did not come in time, and none ended either.
+        EngineLateError: It did not come in time, and none ended either.
     """
     if is_free:
         await acquire()
@@ -64,5 +64,5 @@ async def turn_of(
     except TimeoutError as error:
         words = f"no turn within {limit_s:g} s"
         if ended() == before:
-            raise EngineUnavailableError(engine, words) from error
+            raise EngineLateError(engine, words) from error
         raise OverloadedError(f"{engine}: {words}") from error

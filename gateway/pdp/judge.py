@@ -3,6 +3,7 @@
 Nothing here signs or records, so a dry run and a recorded decision are one computation.
 """
 
+import asyncio
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,13 @@ from dsl.core import FactType, Origin, Program
 from dsl.derive import inputs
 from dsl.evaluate import Answer, verdict
 from dsl.facts import Question, Value
-from gateway.errors import ConfigurationError
+from gateway.errors import (
+    ConfigurationError,
+    EngineError,
+    EngineLateError,
+    EngineUnavailableError,
+    OverloadedError,
+)
 from gateway.pdp.catalogue import Catalogue
 from gateway.pdp.combine import Combined, ask_all, undefined
 from gateway.pdp.dates import day_of, midnight
@@ -31,9 +38,18 @@ from gateway.pdp.verified import Verified
 
 # At start nobody waits for an answer, and a first question can be slow.
 CHECK_TIMEOUT_S = 5.0
-
+# An engine whose time is not up is asked again for so long, since other work on the machine can
+# keep it from one answer, and a gateway that does not start answers nobody.
+CHECK_PATIENCE_S = 20.0
+_PAUSE_S = 0.1
 
 Key = tuple[bytes, date, bytes]
+
+
+def _may_come(said: Answer | EngineError, is_alive: bool) -> bool:
+    """Whether there may be an answer the next time, where there is none."""
+    is_gone = isinstance(said, EngineUnavailableError) and is_alive
+    return is_gone or isinstance(said, EngineLateError)
 
 
 @dataclass(frozen=True)
@@ -132,8 +148,10 @@ class Judge:
         Raises:
             ConfigurationError: An engine fails, or does not answer as it must.
         """
+        until = asyncio.get_running_loop().time() + CHECK_PATIENCE_S
+        alive: set[str] = set()  # engines that have answered
         for question, expected in vectors:
-            combined = await ask_all(self.engines, question, timeout_s=CHECK_TIMEOUT_S)
+            combined = await self._ask_patiently(question, alive, until)
             if combined.incident is not None:
                 raise ConfigurationError(f"engines: {combined.incident.description}")
             if combined.answer != expected:
@@ -142,6 +160,24 @@ class Judge:
         for engine in self.engines:
             if isinstance(engine, Guarded):
                 engine.checked()
+
+    async def _ask_patiently(self, question: Question, alive: set[str], until: float) -> Combined:
+        """What the engines say to a question of a check; one that is late, or was alive before,
+        is asked again, until an instant of the loop."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                combined = await ask_all(self.engines, question, timeout_s=CHECK_TIMEOUT_S)
+            except OverloadedError as error:
+                if loop.time() > until:
+                    raise ConfigurationError(f"engines: {error}") from error
+            else:
+                said = combined.answers
+                alive.update(name for name, one in said.items() if isinstance(one, Answer))
+                waits = any(_may_come(one, name in alive) for name, one in said.items())
+                if not waits or loop.time() > until:
+                    return combined
+            await asyncio.sleep(_PAUSE_S)
 
     def days_at(self, now: datetime) -> Days:
         """The days on which questions of an instant are decided."""

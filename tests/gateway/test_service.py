@@ -23,8 +23,11 @@ from gateway.errors import (
     ConfigurationError,
     DecisionMismatchError,
     EngineAnswerError,
+    EngineLateError,
+    EngineUnavailableError,
     JsonError,
     LedgerUnavailableError,
+    OverloadedError,
     RequestError,
 )
 from gateway.ledger import storage
@@ -357,6 +360,67 @@ def test_an_engine_that_misjudges_a_vector_is_seen_at_start(
         folder = tmp_path / str(number)
         with World(folder, engines=engines) as world, pytest.raises(ConfigurationError):
             run(world.service.check_engines())
+
+
+def _fails_now_and_then(error: Exception, *, begins: int) -> Behaviour:
+    """As the definition, but every third time, from the one with that number."""
+    sound, asked = ReferenceEngine(program()), 0
+
+    async def behaviour(question: Question) -> Answer:
+        nonlocal asked
+        asked += 1
+        if asked >= begins and asked % 3 == begins % 3:
+            raise error
+        return await sound.ask(question)
+
+    return behaviour
+
+
+LATE = EngineLateError("fake", "no turn within 0.5 s")
+GONE = EngineUnavailableError("fake", "its process starts again")
+BUSY = OverloadedError("fake: no turn within 0.5 s")
+
+
+@pytest.mark.parametrize(("error", "begins"), [(LATE, 1), (LATE, 2), (GONE, 2), (BUSY, 1)])
+def test_an_engine_that_is_late_at_start_is_asked_again(
+    tmp_path: Path, error: Exception, begins: int
+) -> None:
+    fake = FakeEngine("fake", _fails_now_and_then(error, begins=begins))
+    with World(tmp_path, engines=[fake, ReferenceEngine(program())]) as world:
+        run(world.service.check_engines())
+        known = len(world.service.in_force.bundle.vectors)
+        assert fake.asked > known > 3
+
+
+@pytest.mark.parametrize("error", [LATE, BUSY], ids=["late", "busy"])
+def test_an_engine_that_is_always_late_is_given_up_at_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def behaviour(_: Question) -> Answer:
+        raise error
+
+    monkeypatch.setattr("gateway.pdp.judge.CHECK_PATIENCE_S", 0.3)
+    fake = FakeEngine("fake", behaviour)
+    with World(tmp_path, engines=[fake, ReferenceEngine(program())]) as world:
+        with pytest.raises(ConfigurationError, match="no turn within"):
+            run(world.service.check_engines())
+        assert fake.asked > 1
+
+
+@pytest.mark.parametrize(
+    "error", [GONE, EngineAnswerError("fake", "no answer of ours")], ids=["never there", "wrong"]
+)
+def test_an_engine_that_never_answered_or_answers_wrong_is_not_waited_for(
+    tmp_path: Path, error: Exception
+) -> None:
+    async def behaviour(_: Question) -> Answer:
+        raise error
+
+    fake = FakeEngine("fake", behaviour)
+    with World(tmp_path, engines=[fake, ReferenceEngine(program())]) as world:
+        with pytest.raises(ConfigurationError):
+            run(world.service.check_engines())
+        assert fake.asked == 1
 
 
 @pytest.mark.parametrize("engine", [CedarEngine, RegoEngine, ReferenceEngine])
