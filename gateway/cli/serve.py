@@ -55,7 +55,7 @@ from gateway.web.known_heads import knowing
 from gateway.web.limits import part
 from gateway.web.together import Together
 from gateway.web.watched import Tracing
-from gateway.workers.free import TakenError, once_free
+from gateway.workers.free import TakenError, claim, once_free
 from gateway.workers.socket_file import remove
 
 GRACE_S = 10
@@ -83,7 +83,7 @@ def serve(args: Namespace) -> int:
     room = _room_for(args.connections, tls=args.tls_cert is not None)
     bounds = Bounds(connections=room, of_client=args.connections_of_client)
     # Whatever else can be wrong is tried before the state folder is touched.
-    with once_free(args.state, partial(_listener, args.host, args.port)) as listener:
+    with _place(args) as listener:
         if args.workers > 0:
             port = listener.getsockname()[1]
             listener.close()
@@ -112,6 +112,15 @@ def serve(args: Namespace) -> int:
                 return exit_codes.OK  # told to stop before it served
             finally:
                 state.close()
+
+
+@contextmanager
+def _place(args: Namespace) -> Generator[socket.socket]:
+    """What `_listener` gives, at an address that no other gateway has or is about to have."""
+    with once_free(args.state, partial(_listener, args.host, args.port)) as listener:
+        host, port = listener.getsockname()[:2]
+        with once_free(args.state, partial(claim, (host, port))):
+            yield listener
 
 
 def _serve_with_workers(

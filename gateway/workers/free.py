@@ -2,9 +2,12 @@
 
 Where a supervisor was killed, its workers answer what is in flight and the writer ends after
 them, by themselves; until then they hold the lock of the ledger, and for a moment the port.
-Whoever starts meanwhile waits for them, and is refused at once by a gateway that goes on.
+Whoever starts meanwhile waits for them, and is refused at once by a gateway that goes on, or
+that is about to serve at the same address.
 """
 
+import errno
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -50,3 +53,30 @@ def once_free(
             if now() - started >= within_s or now() - deserted >= HEARD_S:
                 raise
         pause(_AGAIN_S)
+
+
+def claim(address: tuple[str, int]) -> socket.socket:
+    """Hold an address, until the socket and its copies in other processes are closed, so that no
+    other gateway serves there. The system would spread connections over all processes of a user
+    that share a port, whichever gateway they are of; and as long as none of them listens, which
+    takes seconds, it says to nobody else that the port is taken.
+
+    It is a name in the abstract namespace (unix(7)), which is of the network namespace as ports
+    are, and leaves nothing behind.
+
+    Raises:
+        TakenError: Another gateway holds it.
+        ConfigurationError: It cannot be held.
+    """
+    host, port = address
+    held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        held.bind(f"\0charter/{host}/{port}")
+    except OSError as error:
+        held.close()
+        if error.errno == errno.EADDRINUSE:
+            words = f"cannot listen on {host} port {port}: another gateway is about to"
+            raise TakenError(f"{words}; give another --port") from error
+        words = f"cannot hold {host} port {port}: {error.strerror}"
+        raise ConfigurationError(words) from error
+    return held

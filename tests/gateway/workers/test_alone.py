@@ -19,7 +19,7 @@ from tests.gateway.cli.commands import Ran, finish, here, start
 from tests.gateway.serving import Served, prepare
 from tests.gateway.workers.test_processes import has_status, numbers, until
 from tests.gateway.world import question, write_project
-from tests.gateway_process import IN_ONE, Reply, below, run_gateway, start_gateway, stop
+from tests.gateway_process import IN_ONE, Reply, below, free_port, run_gateway, start_gateway, stop
 
 SAMPLE = 'charter_decisions_total{tenant="clinic-a",verdict="permit"}'
 
@@ -173,6 +173,23 @@ def test_who_starts_on_the_folder_of_a_gateway_that_is_about_to_end_waits_for_it
         assert second.decide(question())["decision"] == "permit"
     finally:
         stop(second)
+
+
+@pytest.mark.parametrize("how", [(), IN_ONE])
+def test_of_two_that_start_together_at_one_address_one_serves(
+    tmp_path: Path, how: tuple[str, ...]
+) -> None:
+    policies, port = write_project(tmp_path / "policies"), str(free_port())
+    where = ("--policies", policies, "--port", port, "--engines", "reference")
+    both = [start("serve", *where, *how, "--state", tmp_path / name) for name in ("a", "b")]
+    until(lambda: any(one.poll() is not None for one in both), "one of them ends")
+    first, second = sorted(both, key=lambda one: one.poll() is None)
+    ended = finish(first)
+    assert second.poll() is None
+    second.terminate()
+    assert finish(second).code == 0
+    assert ended.code == 1
+    assert "another gateway is about to" in ended.err
 
 
 # --- what does not start -------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigurationError
-from gateway.workers.free import HEARD_S, WITHIN_S, TakenError, once_free
+from gateway.workers.free import HEARD_S, WITHIN_S, TakenError, claim, once_free
 from gateway.workers.socket_file import FOLDER, NAME, is_deserted, listen, remove
 
 
@@ -143,3 +143,28 @@ def test_what_stands_in_the_place_of_the_socket_is_nobody_who_ends(tmp_path: Pat
         place.unlink()
     place.mkdir()
     assert not is_deserted(tmp_path)
+
+
+# --- an address ----------------------------------------------------------------------
+
+
+def test_an_address_that_somebody_holds_is_not_held_again() -> None:
+    with claim(("127.0.0.1", 1)), pytest.raises(TakenError, match="port 1: another gateway"):
+        claim(("127.0.0.1", 1))
+
+
+def test_an_address_is_held_as_long_as_one_process_that_has_it_goes_on() -> None:
+    with claim(("127.0.0.1", 1)) as held, held.dup():
+        held.close()
+        with pytest.raises(TakenError):
+            claim(("127.0.0.1", 1))
+
+
+def test_who_holds_an_address_holds_no_other() -> None:
+    with claim(("127.0.0.1", 1)), claim(("127.0.0.1", 2)), claim(("127.0.0.2", 1)):
+        pass
+
+
+def test_an_address_that_is_let_go_is_free_at_once() -> None:
+    for _ in range(2):
+        claim(("127.0.0.1", 1)).close()
