@@ -6,6 +6,7 @@ import socket
 from gateway.errors import WorkersError
 
 _LONGEST = 1024
+ALONE = b"alone"  # to the writer, when the last worker has ended
 
 
 class Channel:
@@ -18,6 +19,8 @@ class Channel:
         # Others of the same kind load the same: one of them says what is wrong with it.
         self.is_first = is_first
         self.is_again = is_again
+        # Whether the supervisor has said that all others have ended.
+        self.is_alone = False
 
     def loaded(self) -> None:
         """Say that all is loaded, and wait until the writer is there.
@@ -46,11 +49,13 @@ class Channel:
         """Whether the supervisor is gone or wants this process to end; asked when the
         connection can be read."""
         try:
-            return self.connection.recv(_LONGEST, socket.MSG_DONTWAIT) == b""
+            told = self.connection.recv(_LONGEST, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError:
             return True
+        self.is_alone = self.is_alone or told == ALONE
+        return told in (b"", ALONE)
 
     def _say(self, words: bytes) -> None:
         try:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
-from gateway.workers.channel import Channel, heard
+from gateway.workers.channel import ALONE, Channel, heard
 from gateway.workers.child import FIRST_PAUSE_S, ChannelMaker, Child, Phase, Run, fork
 
 LONGEST_PAUSE_S = 10.0
@@ -198,6 +198,8 @@ class Supervisor:
         """The writer ends when its connection does, after the last worker."""
         working = [worker for worker in self._workers if worker.phase is not Phase.ENDED]
         if not working and self._writer.connection is not None:
+            with suppress(OSError):  # it has ended already
+                self._writer.connection.send(ALONE)
             self._writer.connection.close()
             self._writer.connection = None
             self._kill_at = now + self._grace_s

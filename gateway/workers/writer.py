@@ -8,6 +8,9 @@ from gateway.ledger.interface import OwnLedger
 from gateway.workers.channel import Channel
 from gateway.workers.server import LedgerServer
 
+# Until what workers sent last has been read, after they have ended.
+LEFT_S = 1.0
+
 
 def ignore_signals() -> None:
     """It is the supervisor who ends the writer, after the workers, whom the same signal may
@@ -39,7 +42,8 @@ async def answer_for(
             return False
         loop.remove_reader(channel.connection)
         listening.close()  # who is about to start on this folder sees that we end
-        await server.deserted(drain_s)
+        # Where all have ended, what is still connected is no worker, and may stay for ever.
+        await server.deserted(LEFT_S if channel.is_alone else drain_s)
         return True
     finally:
         listening.close()

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from gateway.state import open_state
+from gateway.workers.frames import Kind, write_frame
+from gateway.workers.socket_file import connected
 from tests.gateway.cli.commands import Ran, finish, here, start
 from tests.gateway.serving import Served, prepare
 from tests.gateway.workers.test_processes import has_status, numbers, until
@@ -190,6 +192,23 @@ def test_of_two_that_start_together_at_one_address_one_serves(
     assert finish(second).code == 0
     assert ended.code == 1
     assert "another gateway is about to" in ended.err
+
+
+def test_who_stays_connected_to_the_log_and_is_no_worker_keeps_no_gateway_from_its_end(
+    tmp_path: Path,
+) -> None:
+    token = prepare(tmp_path)["own"]
+    where = ("--policies", str(tmp_path / "policies"), "--engines", "reference")
+    gateway = start_gateway(tmp_path / "state", *where, "--format", "json", token=token)
+    try:
+        with connected(tmp_path / "state") as other:
+            other.send(write_frame(Kind.ASK, 1, ("latest_checkpoint",))[:7])  # and no more of it
+            gateway.decide(question())
+            gateway.process.terminate()
+            assert gateway.process.wait(30) == 0
+        assert not [line for line in gateway.stderr if "is killed" in line]
+    finally:
+        stop(gateway)
 
 
 # --- what does not start -------------------------------------------------------------
