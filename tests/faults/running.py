@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,9 @@ class Running:
         """All that answer, decide, write or start the others, the first of them first; not
         those of engines."""
         inner = (self.inner() or [self.process.pid])[0]
+        if "0" not in _workers(self.process.args):
+            self.pid_of("writer")  # that they are ready is told after it listens
+            self.pid_of("worker 1")
         return [inner, *(pid for pid in set(named(self.said).values()) if is_there(pid))]
 
     def pid_of(self, name: str) -> int:
@@ -187,6 +191,12 @@ class Running:
         self._reader.join(5)
         if self.process.stderr is not None:
             self.process.stderr.close()
+
+
+def _workers(arguments: object) -> list[str]:
+    """What a command says of workers."""
+    words = [str(one) for one in arguments] if isinstance(arguments, list) else []  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return [after for word, after in pairwise(words) if word == "--workers"]
 
 
 def start(

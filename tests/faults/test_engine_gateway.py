@@ -275,7 +275,8 @@ def test_a_gateway_that_was_killed_leaves_no_folder_after_the_next_start(
     own = {"TMPDIR": str(temporary)}
     running = start(project, "--engines", "opa", *own_opa(), environment=own)
     (left,) = temporary.glob("charter-opa-*")
-    running.kill(*running.processes())  # alone, the first would leave it to the others
+    # Alone, the first would leave it to the others.
+    running.kill(running.pid_of("writer"), running.pid_of("worker 1"))
     assert left.exists()
     with gateway(project, "--engines", "opa", *own_opa(), environment=own) as running:
         (there,) = temporary.glob("charter-opa-*")
