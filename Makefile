@@ -34,8 +34,9 @@ SEEDS ?= 10
 # What `make bench` is told besides, as in BENCH="--only rules --seconds 5".
 BENCH ?=
 # Tests that hold whatever else runs, and so may run beside one another.
-TOGETHER := tests/dsl tests/properties $(addprefix tests/gateway/,attestation keeping keys ledger nodes \
-        own_evidence pdp reappraise record stamping verify witness)
+TOGETHER := tests/conformance tests/dsl tests/properties $(wildcard tests/gateway/test_*.py) \
+        $(addprefix tests/gateway/,attestation cli keeping keys ledger nodes own_evidence pdp \
+        reappraise record replay sources stamping verify witness)
 # How many questions `make agree` puts to every engine.
 N     ?= 20000
 LOCK  := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --python-version 3.11 \
