@@ -35,7 +35,7 @@ SEEDS ?= 10
 BENCH ?=
 # Tests that hold whatever else runs, and so may run beside one another.
 TOGETHER := tests/conformance tests/dsl tests/properties $(wildcard tests/gateway/test_*.py) \
-        $(addprefix tests/gateway/,attestation cli keeping keys ledger nodes own_evidence pdp \
+        $(addprefix tests/gateway/,attestation keeping keys ledger nodes own_evidence pdp \
         reappraise record sources stamping verify witness)
 # How many questions `make agree` puts to every engine.
 N     ?= 20000
