@@ -15,6 +15,7 @@ from dsl.evaluate import Answer, verdict
 from dsl.facts import Question, Value
 from gateway.errors import (
     ConfigurationError,
+    EngineAnswerError,
     EngineError,
     EngineLateError,
     EngineUnavailableError,
@@ -44,6 +45,10 @@ CHECK_PATIENCE_S = 20.0
 _PAUSE_S = 0.1
 
 Key = tuple[bytes, date, bytes]
+
+
+def _is_wrong(said: Answer | EngineError, expected: Answer) -> bool:
+    return isinstance(said, EngineAnswerError) or (isinstance(said, Answer) and said != expected)
 
 
 def _may_come(said: Answer | EngineError, is_alive: bool) -> bool:
@@ -151,7 +156,7 @@ class Judge:
         until = asyncio.get_running_loop().time() + CHECK_PATIENCE_S
         alive: set[str] = set()  # engines that have answered
         for question, expected in vectors:
-            combined = await self._ask_patiently(question, alive, until)
+            combined = await self._ask_patiently(question, expected, alive, until)
             if combined.incident is not None:
                 raise ConfigurationError(f"engines: {combined.incident.description}")
             if combined.answer != expected:
@@ -161,9 +166,11 @@ class Judge:
             if isinstance(engine, Guarded):
                 engine.checked()
 
-    async def _ask_patiently(self, question: Question, alive: set[str], until: float) -> Combined:
+    async def _ask_patiently(
+        self, question: Question, expected: Answer, alive: set[str], until: float
+    ) -> Combined:
         """What the engines say to a question of a check; one that is late, or was alive before,
-        is asked again, until an instant of the loop."""
+        is asked again, until an instant of the loop, unless another is wrong."""
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -175,7 +182,8 @@ class Judge:
                 said = combined.answers
                 alive.update(name for name, one in said.items() if isinstance(one, Answer))
                 waits = any(_may_come(one, name in alive) for name, one in said.items())
-                if not waits or loop.time() > until:
+                wrong = any(_is_wrong(one, expected) for one in said.values())
+                if wrong or not waits or loop.time() > until:
                     return combined
             await asyncio.sleep(_PAUSE_S)
 

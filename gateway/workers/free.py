@@ -2,8 +2,8 @@
 
 Where a supervisor was killed, its workers answer what is in flight and the writer ends after
 them, by themselves; until then they hold the lock of the ledger, and for a moment the port.
-Whoever starts meanwhile waits for them, and is refused at once by a gateway that goes on, or
-that is about to serve at the same address.
+Whoever starts meanwhile waits for them, and is refused after `HEARD_S` where a gateway goes on, or
+is about to serve at the same address.
 """
 
 import errno

@@ -15,14 +15,13 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from gateway.callers import TokenFile
 from gateway.verify import Trust
 from tests.gateway.serving import prepare
-from tests.gateway_process import CHARTER, Reply, is_there, named
+from tests.gateway_process import CHARTER, IN_ONE, Reply, is_there, named
 from tests.project import ROOT
 
 START_S = 60.0
@@ -74,6 +73,7 @@ class Running:
     process: subprocess.Popen[str]
     project: Project
     connect: Connect = over_loopback
+    is_alone: bool = False  # all of it in one process
     port: int = 0
     said: list[str] = field(default_factory=list[str])
     _lines: "queue.Queue[str]" = field(default_factory=queue.Queue[str])
@@ -153,7 +153,7 @@ class Running:
         """All that answer, decide, write or start the others, the first of them first; not
         those of engines."""
         inner = (self.inner() or [self.process.pid])[0]
-        if "0" not in _workers(self.process.args):
+        if not self.is_alone:
             self.pid_of("writer")  # that they are ready is told after it listens
             self.pid_of("worker 1")
         return [inner, *(pid for pid in set(named(self.said).values()) if is_there(pid))]
@@ -193,12 +193,6 @@ class Running:
             self.process.stderr.close()
 
 
-def _workers(arguments: object) -> list[str]:
-    """What a command says of workers."""
-    words = [str(one) for one in arguments] if isinstance(arguments, list) else []  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return [after for word, after in pairwise(words) if word == "--workers"]
-
-
 def start(
     project: Project,
     *arguments: str,
@@ -216,7 +210,8 @@ def start(
         cwd=project.folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
     )
-    running = Running(process, project, connect)
+    is_alone = " ".join(IN_ONE) in " ".join(arguments)
+    running = Running(process, project, connect, is_alone)
     try:
         running.wait_until_it_listens()
     except BaseException:

@@ -423,6 +423,25 @@ def test_an_engine_that_never_answered_or_answers_wrong_is_not_waited_for(
         assert fake.asked == 1
 
 
+@pytest.mark.parametrize("behaviour", [_always_permits, _raises], ids=["other", "none of ours"])
+def test_an_engine_that_is_wrong_once_is_not_asked_again_because_another_is_late(
+    tmp_path: Path, behaviour: Behaviour
+) -> None:
+    """The next time it might have answered as it must."""
+    sound, asked = ReferenceEngine(program()), 0
+
+    async def wrong_once(question: Question) -> Answer:
+        nonlocal asked
+        asked += 1
+        return await (behaviour if asked == 1 else sound.ask)(question)
+
+    late = FakeEngine("late", _fails_now_and_then(LATE, begins=1))
+    with World(tmp_path, engines=[FakeEngine("fake", wrong_once), late]) as world:
+        with pytest.raises(ConfigurationError):
+            run(world.service.check_engines())
+        assert asked == 1
+
+
 @pytest.mark.parametrize("engine", [CedarEngine, RegoEngine, ReferenceEngine])
 def test_a_sound_engine_passes_the_check_at_start(
     tmp_path: Path, engine: Callable[..., Engine]
